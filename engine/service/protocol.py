@@ -1,0 +1,197 @@
+"""Messages between the desktop and its children: one JSON document a line, typed on both sides.
+
+Requests go to the engine service's standard input, events come from a child's standard output. The trainer takes no
+requests (a terminate signal cancels it) and writes the `Run*` events. Standard error is for logs only.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from engine.types import Explanation, ItemContent, ModelCard, Outcome, TaskMetrics, Verdict
+
+
+class Priority(enum.IntEnum):
+    """Who waits: what the reviewer is looking at comes first, then prefetch, then bulk scoring."""
+
+    LOOKING = 0
+    PREFETCH = 1
+    BULK = 2
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=str.lower):
+    """Base of all messages; `type` on the wire is the class name in lower case."""
+
+
+# --- requests ---------------------------------------------------------------------------------------------------
+
+
+class Load(Message, frozen=True, kw_only=True):
+    """Make `folder` (models/ID) the model that later requests use. Answered by `Loaded` or `Failed`."""
+
+    request: int
+    folder: str
+
+
+class Score(Message, frozen=True, kw_only=True):
+    """Ask for verdicts. Answered by `Scored` parts as batches finish, then `Done`, `Cancelled` or `Failed`."""
+
+    request: int
+    items: tuple[ItemContent, ...]
+    priority: Priority = Priority.BULK
+
+
+class Explain(Message, frozen=True, kw_only=True):
+    """Ask why `label` gets its probability. Answered by `Explained` (previews, then a final one), then `Done`."""
+
+    request: int
+    item: ItemContent
+    task: str
+    label: str
+    priority: Priority = Priority.LOOKING
+    seed: int = 0
+
+
+class Cancel(Message, frozen=True, kw_only=True):
+    """Stop the request with this number if it has not ended; it then ends with `Cancelled`."""
+
+    request: int
+
+
+class Stop(Message, frozen=True, kw_only=True):
+    """Finish what is running, then exit with status 0. Closing standard input means the same."""
+
+
+Request = Load | Score | Explain | Cancel | Stop
+
+# --- the service's events ---------------------------------------------------------------------------------------
+
+
+class Ready(Message, frozen=True, kw_only=True):
+    """The service is up. `device` is in words, such as "CPU, 2 threads, bf16"."""
+
+    device: str
+    versions: dict[str, str]
+
+
+class Loaded(Message, frozen=True, kw_only=True):
+    """A model is in memory."""
+
+    request: int
+    model: str
+
+
+class Scored(Message, frozen=True, kw_only=True):
+    """Verdicts of some of the items of a request."""
+
+    request: int
+    verdicts: tuple[Verdict, ...]
+
+
+class Explained(Message, frozen=True, kw_only=True):
+    """An explanation; `explanation.final` says whether a better one follows."""
+
+    request: int
+    explanation: Explanation
+
+
+class Done(Message, frozen=True, kw_only=True):
+    """A request ended well; nothing more follows for it."""
+
+    request: int
+
+
+class Cancelled(Message, frozen=True, kw_only=True):
+    """A request ended because it was cancelled."""
+
+    request: int
+
+
+class Failed(Message, frozen=True, kw_only=True):
+    """A request ended badly. `bug` tells ours from the user's or the environment's; `message` is one plain sentence."""
+
+    request: int
+    message: str
+    bug: bool = False
+
+
+ServiceEvent = Ready | Loaded | Scored | Explained | Done | Cancelled | Failed
+
+# --- the trainer's events ---------------------------------------------------------------------------------------
+
+
+class RunStarted(Message, frozen=True, kw_only=True):
+    """Training begins (or resumes, `epoch` > 0)."""
+
+    run: str
+    device: str
+    epochs: int
+    epoch: int
+    items: dict[str, int]
+
+
+class RunProgress(Message, frozen=True, kw_only=True):
+    """`done` of `total` steps of the whole run; `stage` is one of "train", "evaluate", "save"."""
+
+    run: str
+    stage: str
+    done: int
+    total: int
+    loss: float | None = None
+
+
+class EpochEnded(Message, frozen=True, kw_only=True):
+    """Validation scores after an epoch (1-based)."""
+
+    run: str
+    epoch: int
+    loss: float
+    val_loss: float | None
+    metrics: dict[str, TaskMetrics]
+
+
+class RunEnded(Message, frozen=True, kw_only=True):
+    """The run left a candidate folder, and this is how it compares."""
+
+    run: str
+    card: ModelCard
+    outcome: Outcome
+
+
+class RunFailed(Message, frozen=True, kw_only=True):
+    """The run ended without a candidate; `cancelled` when it was asked to stop."""
+
+    run: str
+    message: str
+    bug: bool = False
+    cancelled: bool = False
+
+
+TrainerEvent = RunStarted | RunProgress | EpochEnded | RunEnded | RunFailed
+
+_encoder = msgspec.json.Encoder()
+_requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
+_service_events: msgspec.json.Decoder[ServiceEvent] = msgspec.json.Decoder(ServiceEvent)
+_trainer_events: msgspec.json.Decoder[TrainerEvent] = msgspec.json.Decoder(TrainerEvent)
+
+
+def encode(message: Message) -> bytes:
+    """Return one line, newline included."""
+    return _encoder.encode(message) + b"\n"
+
+
+def decode_request(line: bytes) -> Request:
+    """Return the request on this line; raises `msgspec.ValidationError` or `msgspec.DecodeError`."""
+    return _requests.decode(line)
+
+
+def decode_service_event(line: bytes) -> ServiceEvent:
+    """Return the service's event on this line; raises `msgspec.ValidationError` or `msgspec.DecodeError`."""
+    return _service_events.decode(line)
+
+
+def decode_trainer_event(line: bytes) -> TrainerEvent:
+    """Return the trainer's event on this line; raises `msgspec.ValidationError` or `msgspec.DecodeError`."""
+    return _trainer_events.decode(line)

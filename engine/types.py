@@ -1,0 +1,248 @@
+"""The structs that rooms and processes hand to each other. All frozen, all checked when decoded; no torch here.
+
+Words: an *item* is a captured tweet or product page; a *capture* its screenshot; a *verdict* what a model says of it;
+a *decision* what a reviewer says; a *truth* a label that came with the import. A *task* is a question (toxicity), a
+*label* one of its answers (toxic).
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import msgspec
+
+Box = tuple[float, float, float, float]
+"""A rectangle in screenshot pixels: left, top, width, height."""
+
+
+class Struct(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all shared structs: frozen, keyword-only."""
+
+
+class ItemContent(Struct, frozen=True, kw_only=True):
+    """What a model may look at. `capture` is an absolute path of a PNG file, or None."""
+
+    id: str
+    kind: str
+    title: str = ""
+    text: str = ""
+    capture: str | None = None
+    regions: dict[str, tuple[Box, ...]] = {}
+
+
+class Item(Struct, frozen=True, kw_only=True):
+    """One captured tweet or product page as the workspace holds it.
+
+    `capture` is the SHA-256 (64 hexadecimal digits) of the PNG's bytes; `width` and `height` are its pixels.
+    `truths` are labels that came with the import. `split` is "train", "val", "test" or "" (not assigned yet).
+    """
+
+    id: str
+    kind: str
+    title: str = ""
+    text: str = ""
+    author: str = ""
+    url: str = ""
+    capture: str | None = None
+    width: int = 0
+    height: int = 0
+    captured_at: str = ""
+    subsets: tuple[str, ...] = ()
+    exposure: float | None = None
+    split: str = ""
+    truths: dict[str, tuple[str, ...]] = {}
+    regions: dict[str, tuple[Box, ...]] = {}
+    meta: dict[str, Any] = {}
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """A model's calibrated answer to one task for one item.
+
+    `probabilities` maps every label of the task to [0, 1]; for a single-label task they sum to 1. `label` is the most
+    probable one and `probability` its value. `labels` is what confirming means: `(label,)` for a single-label task,
+    every label at 0.5 or above for a multi-label one (possibly none).
+    """
+
+    item: str
+    task: str
+    model: str
+    label: str
+    probability: float
+    labels: tuple[str, ...]
+    probabilities: dict[str, float]
+
+
+class TokenWeight(Struct, frozen=True, kw_only=True):
+    """A word as people see it and what it adds to the explained label's probability.
+
+    `start` and `end` are offsets in characters into the item's raw `field` ("title" or "text").
+    """
+
+    field: str
+    start: int
+    end: int
+    text: str
+    weight: float
+
+
+class Segment(Struct, frozen=True, kw_only=True):
+    """A superpixel: its number in the segment map, weight, bounding box (x, y, w, h) and area in screenshot pixels."""
+
+    id: int
+    weight: float
+    box: tuple[int, int, int, int]
+    area: int
+
+
+class SegmentMap(Struct, frozen=True, kw_only=True):
+    """Which segment each cell of a coarse grid over the whole screenshot belongs to.
+
+    `cells` is zlib-compressed row-major little-endian uint16, `width` × `height` values, each a `Segment.id`.
+    """
+
+    width: int
+    height: int
+    cells: bytes
+
+
+class Explanation(Struct, frozen=True, kw_only=True):
+    """Why a model gives `label` its probability for an item: weights per word and per superpixel.
+
+    Positive weights speak for the label, negative ones against it. `fit` is the surrogate's weighted R² in [0, 1] on
+    its own samples (image, text; None where there is no such part). `final` is False for a preview that better ones
+    replace. `note` is empty or one sentence, such as why there is nothing to explain.
+    """
+
+    item: str
+    task: str
+    label: str
+    model: str
+    probability: float
+    tokens: tuple[TokenWeight, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    segment_map: SegmentMap | None = None
+    method: str = "lime"
+    samples: int = 0
+    seed: int = 0
+    image_fit: float | None = None
+    text_fit: float | None = None
+    final: bool = True
+    note: str = ""
+    seconds: float = 0.0
+
+
+class Action(enum.StrEnum):
+    """What a reviewer did. An undo is a row of its own; nothing is ever changed or deleted."""
+
+    CONFIRM = "confirm"
+    CORRECT = "correct"
+    SKIP = "skip"
+    ESCALATE = "escalate"
+    UNDO = "undo"
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """One row of the append-only chain of decisions.
+
+    `number` counts from 1 without gaps. `act` is shared by the rows of one visit to an item (a label and its
+    conditional reasons), so that one undo takes back the whole visit. `undoes` is the `act` that an undo takes back.
+    `shown_*` is the verdict the reviewer saw. `seconds` is the time the item was in front of the reviewer. `at` is
+    UTC, ISO 8601 with milliseconds. `hash` is SHA-256 over the row and `previous`, the hash of the row before.
+    """
+
+    number: int
+    act: str
+    item: str
+    task: str
+    action: Action
+    labels: tuple[str, ...]
+    reviewer: str
+    at: str
+    seconds: float = 0.0
+    note: str = ""
+    shown_model: str = ""
+    shown_labels: tuple[str, ...] = ()
+    shown_probability: float | None = None
+    undoes: str = ""
+    previous: str = ""
+    hash: str = ""
+
+
+class TrainingItem(Struct, frozen=True, kw_only=True):
+    """One labelled item of a training run's snapshot.
+
+    `labels` holds per task what the item is taken to be: the resolved label where reviewers decided, else the truth.
+    `decisions` are the numbers of the decision rows that the labels rest on. Items with the same `group` (an author)
+    never sit on both sides of a split. `split` is "" where the trainer is to assign one.
+    """
+
+    content: ItemContent
+    labels: dict[str, tuple[str, ...]]
+    group: str
+    split: str = ""
+    decisions: tuple[int, ...] = ()
+
+
+class LabelScores(Struct, frozen=True, kw_only=True):
+    """Precision, recall and F1 of one label in [0, 1], and how many items truly have it."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+class TaskMetrics(Struct, frozen=True, kw_only=True):
+    """How a model does on one task over one split. `confusion[i][j]` counts truth i answered as j (single-label only).
+
+    `majority_*` is the score of always answering the training set's most frequent label, on the same items.
+    `ece` is the expected calibration error with 10 equal-width bins (Guo et al. 2017, section 2).
+    """
+
+    n: int
+    accuracy: float
+    macro_f1: float
+    majority_accuracy: float
+    majority_macro_f1: float
+    ece: float
+    labels: tuple[str, ...]
+    per_class: dict[str, LabelScores]
+    confusion: tuple[tuple[int, ...], ...] = ()
+
+
+class ModelCard(Struct, frozen=True, kw_only=True):
+    """What is known of a model: written next to its weights as `card.json` and kept in the database.
+
+    `metrics` maps split → task → scores. `fingerprint` is the SHA-256 of the snapshot it was trained on, `recipe` the
+    recipe's TOML text. `decisions` are the decision numbers in the training set. `temperatures` are the calibration's.
+    `tasks` maps each task to its labels in head order; `multi` names the multi-label ones. `network` describes the
+    network so that it can be rebuilt before its weights are loaded (the models room's own struct, as plain JSON).
+    """
+
+    id: str
+    created: str
+    recipe: str
+    tasks: dict[str, tuple[str, ...]]
+    multi: tuple[str, ...] = ()
+    parent: str = ""
+    fingerprint: str = ""
+    seed: int = 0
+    device: str = ""
+    network: dict[str, Any] = {}
+    temperatures: dict[str, float] = {}
+    metrics: dict[str, dict[str, TaskMetrics]] = {}
+    champion_metrics: dict[str, dict[str, TaskMetrics]] = {}
+    decisions: tuple[int, ...] = ()
+    counts: dict[str, int] = {}
+    versions: dict[str, str] = {}
+    seconds: float = 0.0
+    format: int = 1
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """How a finished training run compares with the champion on the same held-out items."""
+
+    model: str
+    better: bool
+    reason: str
