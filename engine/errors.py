@@ -7,6 +7,9 @@ log with its traceback, and a command that ends with one exits with status 1.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class EngineError(Exception):
     """A failure at the user's or the environment's door.
@@ -54,3 +57,16 @@ class CancelledError(EngineError):
 
     def __init__(self, message: str = "Cancelled.") -> None:
         super().__init__(message)
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """Return one sentence that helps after a misspelt name: the nearest known one, else up to eight of the known ones.
+
+    Empty where nothing is known.
+    """
+    names = list(dict.fromkeys(known))
+    near = difflib.get_close_matches(given.lower(), names, n=1, cutoff=0.6)
+    if near:
+        return f"Did you mean '{near[0]}'?"
+    listed = ", ".join(f"'{name}'" for name in names[:8])
+    return f"Known: {listed}{', …' if len(names) > 8 else ''}." if names else ""
