@@ -1,0 +1,271 @@
+"""Everything a key can do: one table, from which shortcuts, menus, tooltips, palette and cheat sheet come.
+
+How a page uses it::
+
+    actions.bind("review.skip", self.skip)              # what happens; an action without a binding stays disabled
+    actions.set_enabled("review.undo", bool(last))      # while there is nothing to do
+    actions.retitle("review.label-1", "Toxic")          # what the palette calls it; "" hides it there
+    button.setToolTip(actions.tooltip("review.skip"))   # "Skip (S)"
+    button.clicked.connect(actions.action("review.skip").trigger)
+
+Only the actions of the current page and of the application ("app") are alive. Keys that are typed without Ctrl or Alt
+rest while a text field has the focus, so a note can hold any character.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import cast
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLineEdit,
+    QMenu,
+    QPlainTextEdit,
+    QTextEdit,
+    QWidget,
+)
+
+APP = "app"
+PAGES = ("start", "review", "models", "settings")
+LABEL_LETTERS = "qwrydfjkl"
+"""Keys of the tenth and later labels of a task: letters that no other action of the review page uses."""
+LABEL_KEYS = (*"123456789", *LABEL_LETTERS)
+
+
+@dataclass(frozen=True)
+class ActionSpec:
+    """One thing a person can do. `id` is PAGE.NAME; `page` "app" means every page.
+
+    `keys` are Qt's portable names; the first is the one that is shown. `help` is one sentence. `repeats` says whether
+    holding the key repeats it: never for a decision. `listed` is False where the cheat sheet shows it as part of
+    another row; `caps` are the key caps of such a row where they are not simply the first key.
+    """
+
+    id: str
+    title: str
+    keys: tuple[str, ...]
+    page: str
+    group: str
+    help: str
+    repeats: bool = False
+    listed: bool = True
+    caps: tuple[str, ...] = ()
+
+
+def _label(key: str) -> ActionSpec:
+    first = key == "1"
+    return ActionSpec(
+        id=f"review.label-{key}",
+        title="Choose a label" if first else "",
+        keys=(key.upper(),),
+        page="review",
+        group="Decide",
+        help="Give the item this label, save it, and go to the next one.",
+        listed=first,
+        caps=("1", "…", "9") if first else (),
+    )
+
+
+ACTIONS: tuple[ActionSpec, ...] = (
+    *(_label(key) for key in LABEL_KEYS),
+    ActionSpec("review.confirm", "Confirm the verdict", ("Return", "Enter"), "review", "Decide",
+               "Agree with the model, save it, and go to the next item; ends the choice of reasons."),
+    ActionSpec("review.undo", "Undo", ("U", "Ctrl+Z"), "review", "Decide",
+               "Take back your last decision and return to its item."),
+    ActionSpec("review.skip", "Skip", ("S",), "review", "Decide", "Leave the item for another time."),
+    ActionSpec("review.escalate", "Escalate", ("E",), "review", "Decide", "Hand the item to somebody senior."),
+    ActionSpec("review.note", "Write a note", ("N",), "review", "Decide",
+               "Add a note to the decision you are about to make; Esc returns to the item."),
+    ActionSpec("review.heatmap", "Heatmap", ("H",), "review", "Look", "Show or hide the heatmap over the screenshot."),
+    ActionSpec("review.tokens", "Token highlights", ("T",), "review", "Look",
+               "Show or hide the highlights in the text."),
+    ActionSpec("review.explain-previous", "Explain the previous label", ("[",), "review", "Look",
+               "Show why the model gives the previous label its probability.", repeats=True),
+    ActionSpec("review.explain-next", "Explain the next label", ("]",), "review", "Look",
+               "Show why the model gives the next label its probability.", repeats=True),
+    ActionSpec("review.guideline", "Guideline", ("G",), "review", "Look", "Show or hide the label's guideline."),
+    ActionSpec("review.blur", "Blur", ("B",), "review", "Look", "Blur the screenshot, or show it clearly."),
+    ActionSpec("review.previous", "Previous item", ("Left",), "review", "Move", "Go to the item before.", repeats=True),
+    ActionSpec("review.next", "Next item", ("Right",), "review", "Move", "Go to the item after.", repeats=True),
+    ActionSpec("review.zoom-in", "Zoom in", ("+", "="), "review", "Move", "Enlarge the screenshot.", repeats=True),
+    ActionSpec("review.zoom-out", "Zoom out", ("-",), "review", "Move", "Make the screenshot smaller.", repeats=True),
+    ActionSpec("review.zoom-reset", "Fit", ("0",), "review", "Move", "Fit the screenshot into the view."),
+    ActionSpec("review.find", "Find in the queue", ("Ctrl+F",), "review", "Move", "Search or filter the queue."),
+    ActionSpec("app.retrain", "Retrain", ("Ctrl+R",), APP, "Model",
+               "Train a new model on the decisions so far, in the background."),
+    ActionSpec("app.cancel-retrain", "Cancel the training run", (), APP, "Model", "Stop the training that is running."),
+    ActionSpec("app.score", "Score new items", (), APP, "Model", "Ask the model for every verdict that is missing."),
+    ActionSpec("models.promote", "Promote the selected model", (), "models", "Model",
+               "Make the selected model the one that gives verdicts."),
+    ActionSpec("models.rollback", "Roll back to the model before", (), "models", "Model",
+               "Return to the model that gave verdicts before this one."),
+    ActionSpec("app.start", "Workspaces", ("Ctrl+1",), APP, "Go to", "Open another workspace or make a new one."),
+    ActionSpec("app.review", "Review", ("Ctrl+2",), APP, "Go to", "Go to the review desk."),
+    ActionSpec("app.models", "Models", ("Ctrl+3",), APP, "Go to", "See runs and models."),
+    ActionSpec("app.settings", "Settings", ("Ctrl+,",), APP, "Go to", "Theme, name, and how the desk behaves."),
+    ActionSpec("app.palette", "Find an action", ("Ctrl+K",), APP, "Go to", "Search everything that can be done."),
+    ActionSpec("app.cheat-sheet", "Keys", ("?",), APP, "Go to", "Show every key."),
+    ActionSpec("app.open", "Open a workspace", ("Ctrl+O",), APP, "Workspace", "Choose a workspace folder."),
+    ActionSpec("app.new", "New workspace", ("Ctrl+N",), APP, "Workspace", "Make an empty workspace."),
+    ActionSpec("app.import", "Import items", ("Ctrl+I",), APP, "Workspace",
+               "Read captures from JSON lines, CSV or a folder into this workspace."),
+    ActionSpec("app.log", "Open the log", (), APP, "Workspace", "Open the folder of the log files."),
+    ActionSpec("app.theme", "Switch between light and dark", ("Ctrl+Shift+L",), APP, "Window",
+               "Use the other theme until you choose again in the settings."),
+    ActionSpec("app.full-screen", "Full screen", ("F11",), APP, "Window", "Fill the screen, or return to a window."),
+    ActionSpec("app.quit", "Quit", ("Ctrl+Q",), APP, "Window", "Close the window; every decision is already saved."),
+)  # fmt: skip
+
+
+def key_caps(spec: ActionSpec) -> tuple[str, ...]:
+    """Return the words on the key caps of an action's row: ("Ctrl", "K"); empty where it has no key."""
+    return spec.caps or (caps_of(spec.keys[0]) if spec.keys else ())
+
+
+def caps_of(key: str) -> tuple[str, ...]:
+    """Return the words on the key caps of a portable key name: "Ctrl+K" gives ("Ctrl", "K"), "Left" gives ("←",)."""
+    signs = {"Left": "←", "Right": "→", "Up": "↑", "Down": "↓", "Return": "Enter", "-": "−"}
+    parts = [key] if len(key) == 1 else key.split("+")
+    return tuple(signs.get(part, part) for part in parts)
+
+
+def is_typed(key: str) -> bool:
+    """Tell whether a key would write or edit in a text field: what has no Ctrl, Alt or F in it, and Ctrl+Z."""
+    return key == "Ctrl+Z" or not key.startswith(("Ctrl+", "Alt+", "Meta+", "F1"))
+
+
+def takes_text(widget: QWidget | None) -> bool:
+    """Tell whether a widget is a place to type into right now."""
+    if isinstance(widget, QLineEdit | QPlainTextEdit | QTextEdit):
+        return not widget.isReadOnly()
+    return isinstance(widget, QAbstractSpinBox) or (isinstance(widget, QComboBox) and widget.isEditable())
+
+
+class ActionRegistry(QObject):
+    """The table come alive for one window: a QAction per row, enabled where it means something.
+
+    `changed` says that a title or an enabled state is different now.
+    """
+
+    changed = Signal()
+
+    def __init__(self, window: QWidget, specs: Iterable[ActionSpec] = ACTIONS) -> None:
+        super().__init__(window)
+        self.specs = {spec.id: spec for spec in specs}
+        self._actions = {spec.id: self._make(spec, window) for spec in self.specs.values()}
+        self._bound: dict[str, Callable[[], object]] = {}
+        self._off: set[str] = set()
+        self._page = ""
+        self._covered = False
+        self._typing = False
+        cast("QApplication", QApplication.instance()).focusChanged.connect(self._focus_moved)
+
+    @property
+    def page(self) -> str:
+        """The page whose actions are alive."""
+        return self._page
+
+    def action(self, name: str) -> QAction:
+        """Return the QAction of this id; raises KeyError for an id that is not in the table."""
+        return self._actions[name]
+
+    def bind(self, name: str, run: Callable[[], object]) -> None:
+        """Say what an action does; a second binding replaces the first. Raises KeyError for an unknown id."""
+        self._actions[name].setObjectName(name)
+        self._bound[name] = run
+        self._refresh((name,))
+
+    def unbind(self, name: str) -> None:
+        """Forget what an action does; it is disabled until it is bound again."""
+        self._bound.pop(name, None)
+        self._refresh((name,))
+
+    def set_enabled(self, name: str, enabled: bool) -> None:
+        """Say whether an action means something now, on its own page."""
+        if enabled == (name in self._off):
+            (self._off.discard if enabled else self._off.add)(name)
+            self._refresh((name,))
+
+    def retitle(self, name: str, title: str) -> None:
+        """Call an action something else, such as a label's title; "" hides it from the palette."""
+        if self._actions[name].text() != title:
+            self._actions[name].setText(title)
+            self.changed.emit()
+
+    def title(self, name: str) -> str:
+        """Return what an action is called now."""
+        return self._actions[name].text()
+
+    def tooltip(self, name: str) -> str:
+        """Return "Title (Key)"; without the parentheses where there is no key."""
+        keys = " ".join(key_caps(self.specs[name]))
+        return f"{self.title(name)} ({keys})" if keys else self.title(name)
+
+    def trigger(self, name: str) -> None:
+        """Do it, if it means something now."""
+        self._actions[name].trigger()
+
+    def set_page(self, page: str) -> None:
+        """Make this page's actions the living ones."""
+        self._page = page
+        self._refresh(self.specs)
+
+    def set_covered(self, covered: bool) -> None:
+        """Rest the page's own actions while an overlay lies over it."""
+        if covered != self._covered:
+            self._covered = covered
+            self._refresh(self.specs)
+
+    def possible(self) -> list[ActionSpec]:
+        """Return what can be done now on this page, in the table's order, whether covered by an overlay or not."""
+        return [spec for spec in self.specs.values() if self.title(spec.id) and self._means_something(spec)]
+
+    def menu(self, parent: QWidget, groups: Iterable[str]) -> QMenu:
+        """Return a menu of the application's actions of these groups, with a line between groups."""
+        menu = QMenu(parent)
+        for group in groups:
+            if not menu.isEmpty():
+                menu.addSeparator()
+            for spec in self.specs.values():
+                if spec.group == group and spec.page == APP:
+                    menu.addAction(self._actions[spec.id])
+        return menu
+
+    def _make(self, spec: ActionSpec, window: QWidget) -> QAction:
+        action = QAction(spec.title, window)
+        action.setShortcuts([QKeySequence(key) for key in spec.keys])
+        action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
+        action.setAutoRepeat(spec.repeats)
+        action.setStatusTip(spec.help)
+        action.setEnabled(False)
+        action.triggered.connect(partial(self._run, spec.id))
+        window.addAction(action)
+        return action
+
+    def _run(self, name: str) -> None:
+        self._bound[name]()
+
+    def _means_something(self, spec: ActionSpec) -> bool:
+        return spec.id in self._bound and spec.id not in self._off and spec.page in (APP, self._page)
+
+    def _refresh(self, names: Iterable[str]) -> None:
+        for name in names:
+            spec = self.specs[name]
+            alive = self._means_something(spec) and not (self._covered and spec.page != APP)
+            self._actions[name].setEnabled(alive)
+        self.changed.emit()
+
+    def _focus_moved(self, _old: QWidget | None, new: QWidget | None) -> None:
+        typing = takes_text(new)
+        if typing != self._typing:
+            self._typing = typing
+            for spec in self.specs.values():
+                keys = [key for key in spec.keys if not (typing and is_typed(key))]
+                self._actions[spec.id].setShortcuts([QKeySequence(key) for key in keys])
