@@ -1,1 +1,4 @@
-"""The command line, one module per command. Imported by nobody."""
+"""The command line, one module per command; each exposes one function and its `EXAMPLES`. Imported by nobody.
+
+`main` starts and ends every command, `registry` lists them, `output` writes answers, `common` holds shared options.
+"""

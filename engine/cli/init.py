@@ -1,0 +1,40 @@
+"""`secondlook init`: make an empty workspace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.cli.common import JsonOption, WorkspaceArgument, answer
+from engine.errors import InputError
+from engine.taxonomy import load_taxonomy, preset
+from engine.workspace import Workspace
+
+EXAMPLES = (
+    "secondlook init tweets.secondlook --preset tweets",
+    "secondlook init shop.secondlook --taxonomy shop.toml",
+)
+
+
+def init(
+    workspace: WorkspaceArgument,
+    preset_name: Annotated[
+        str | None, typer.Option("--preset", metavar="NAME", help="tweets, products or both (the default).")
+    ] = None,
+    taxonomy: Annotated[
+        Path | None, typer.Option("--taxonomy", metavar="FILE", help="A taxonomy of your own, as TOML.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an empty workspace with the tasks and labels of a preset or of a taxonomy file."""
+    if preset_name is not None and taxonomy is not None:
+        raise InputError("--preset and --taxonomy exclude each other.", "Give one of them.")
+    chosen = load_taxonomy(taxonomy) if taxonomy is not None else preset(preset_name or "both")
+    with Workspace.create(workspace, chosen) as made:
+        path = made.path
+    tasks = {task.name: list(task.label_names) for task in chosen.tasks}
+    document = {"workspace": str(path), "taxonomy": chosen.name, "tasks": tasks}
+    text = f"Made {path} with the tasks {', '.join(tasks)}.\nNext: secondlook import {path} FILE"
+    answer(document, text, as_json=as_json)

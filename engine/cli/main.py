@@ -1,0 +1,139 @@
+"""The console command: find the command, run it, and turn however it ends into an exit status and one sentence.
+
+Nothing heavy is imported here; opening the desktop and the overview do not even import typer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import cast
+
+import engine
+from engine.cli.registry import COMMANDS, Command, overview
+from engine.errors import CancelledError, EngineError, InputError, did_you_mean
+
+DONE, OUR_MISTAKE, YOUR_MISTAKE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
+
+
+def main() -> None:
+    """Run the command on the process's command line and exit with its status."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit status: 0 done, 1 our mistake, 2 the user's, 130 interrupted.
+
+    This is the process's boundary: every exception ends here as one plain sentence on standard error.
+    """
+    try:
+        status = _dispatch(list(arguments))
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _say("Interrupted; what was finished before is kept.", INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - the process boundary
+        return _status_of(error)
+    return status
+
+
+def _status_of(error: Exception) -> int:
+    match error:
+        case CancelledError():
+            return _say(str(error), INTERRUPTED)
+        case EngineError():
+            return _say(str(error), YOUR_MISTAKE)
+        case BrokenPipeError():
+            _forget_stdout()
+            return BROKEN_PIPE
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            return _say("The disk is full. Make room, then run the command again; nothing is lost.", YOUR_MISTAKE)
+        case MemoryError():
+            return _say("There is not enough memory for this. Close other programs, then try again.", YOUR_MISTAKE)
+    from engine.cli.log import record_bug
+
+    return _say(record_bug(error), OUR_MISTAKE)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    first = arguments[0] if arguments else "open"
+    if first in {"--help", "-h", "help"}:
+        print(overview())  # noqa: T201 - the overview is the answer
+        return DONE
+    if first in {"--version", "-V"}:
+        print(f"secondlook {engine.__version__}")  # noqa: T201
+        return DONE
+    if first not in COMMANDS and first.endswith(".secondlook"):
+        arguments.insert(0, "open")
+        first = "open"
+    if first == "open" and (opened := plain_open(arguments[1:])):
+        return opened()
+    if first not in COMMANDS:
+        raise EngineError(
+            f"There is no command '{first}'.", f"{did_you_mean(first, COMMANDS)} See 'secondlook --help'."
+        )
+    return _run_command(first, COMMANDS[first], arguments[1:])
+
+
+def plain_open(arguments: Sequence[str]) -> Callable[[], int] | None:
+    """Return what opens the desktop for the command lines that need no option parser, else None."""
+    match arguments:
+        case []:
+            workspace, screenshot = None, None
+        case [str(path)] if not path.startswith("-"):
+            workspace, screenshot = Path(path), None
+        case [str(path), "--screenshot", str(file)] if not path.startswith("-"):
+            workspace, screenshot = Path(path), Path(file)
+        case _:
+            return None
+
+    def opened() -> int:
+        from desktop.app import main as open_window
+
+        return open_window(workspace, screenshot)
+
+    return opened
+
+
+def _run_command(name: str, entry: Command, arguments: list[str]) -> int:
+    import typer
+
+    from engine.cli.log import log_quietly
+    from engine.cli.output import only_answers_on_stdout
+
+    module = importlib.import_module(f"engine.cli.{entry.module}")
+    examples = "\n".join(f"  {example}" for example in module.EXAMPLES)
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(name, epilog=f"\b\nExamples:\n{examples}")(getattr(module, entry.function))
+    command = typer.main.get_command(app)
+    quiet = only_answers_on_stdout() if "--json" in arguments else contextlib.nullcontext()
+    # Typer exports no base of its usage errors; it is the parent of the one that it does export.
+    usage_error = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
+    try:
+        with log_quietly(), quiet:
+            status = command.main(args=arguments, prog_name=f"secondlook {name}", standalone_mode=False)
+    except usage_error as error:
+        raise InputError(f"{error.format_message().rstrip('.')}.", f"See 'secondlook {name} --help'.") from error
+    except typer.Abort as error:
+        raise KeyboardInterrupt from error
+    return status if isinstance(status, int) else DONE
+
+
+def _say(message: str, status: int) -> int:
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"secondlook: {message}\n")
+    return status
+
+
+def _forget_stdout() -> None:
+    """Point standard output at nothing, so that Python's last flush does not complain about the closed pipe."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main()
