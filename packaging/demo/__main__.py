@@ -25,11 +25,17 @@ SEED = 20260905
 def tweet_row(tweet: Tweet) -> dict[str, Any]:
     """Return a tweet's line of the metadata, without its regions."""
     return {
-        "id": f"tweet-{tweet.number:04}", "kind": "tweet", "text": tweet.text, "author": tweet.handle,
-        "url": f"https://tweets.example/{tweet.handle}/{1000 + tweet.number}", "captured_at": tweet.when,
-        "subsets": ["demo", tweet.language], "exposure": sum(tweet.counts), "labels": {"toxicity": tweet.label},
+        "id": f"tweet-{tweet.number:04}",
+        "kind": "tweet",
+        "text": tweet.text,
+        "author": tweet.handle,
+        "url": f"https://tweets.example/{tweet.handle}/{1000 + tweet.number}",
+        "captured_at": tweet.when,
+        "subsets": ["demo", tweet.language],
+        "exposure": sum(tweet.counts),
+        "labels": {"toxicity": tweet.label},
         "signal": tweet.signal,
-    }  # fmt: skip
+    }
 
 
 def product_row(product: Product) -> dict[str, Any]:
@@ -38,12 +44,20 @@ def product_row(product: Product) -> dict[str, Any]:
     if product.reasons:
         labels["reason"] = list(product.reasons)
     return {
-        "id": f"product-{product.number:04}", "kind": "product", "title": product.title,
-        "text": product.text or pages.error_text(product), "author": product.seller,
-        "url": f"https://agora-lane.example/item/{4000 + product.number}", "captured_at": "2026-08-14T09:00:00Z",
-        "subsets": ["demo", product.language], "exposure": 40 + 37 * product.number % 900, "labels": labels,
-        "signal": product.signal, "price": product.price, "brand": product.brand if product.title else "",
-    }  # fmt: skip
+        "id": f"product-{product.number:04}",
+        "kind": "product",
+        "title": product.title,
+        "text": product.text or pages.error_text(product),
+        "author": product.seller,
+        "url": f"https://agora-lane.example/item/{4000 + product.number}",
+        "captured_at": "2026-08-14T09:00:00Z",
+        "subsets": ["demo", product.language],
+        "exposure": 40 + 37 * product.number % 900,
+        "labels": labels,
+        "signal": product.signal,
+        "price": product.price,
+        "brand": product.brand if product.title else "",
+    }
 
 
 def main(folder: Path) -> None:

@@ -12,11 +12,23 @@ from products import Product
 from tweets import Tweet
 
 WORDS = {
-    "en": {"heading": "Post", "crumb": "Home › Market", "sold_by": "sold by", "buy": "Add to basket", "about": "About this item",
-           "no_photo": "no photograph"},
-    "el": {"heading": "Ανάρτηση", "crumb": "Αρχική › Αγορά", "sold_by": "από", "buy": "Στο καλάθι", "about": "Περιγραφή",
-           "no_photo": "χωρίς φωτογραφία"},
-}  # fmt: skip
+    "en": {
+        "heading": "Post",
+        "crumb": "Home › Market",
+        "sold_by": "sold by",
+        "buy": "Add to basket",
+        "about": "About this item",
+        "no_photo": "no photograph",
+    },
+    "el": {
+        "heading": "Ανάρτηση",
+        "crumb": "Αρχική › Αγορά",
+        "sold_by": "από",
+        "buy": "Στο καλάθι",
+        "about": "Περιγραφή",
+        "no_photo": "χωρίς φωτογραφία",
+    },
+}
 ERROR_TEXT = {
     ("not-found", "en"): "404. This page is gone or never was.",
     ("not-found", "el"): "404. Η σελίδα δεν υπάρχει πια.",
@@ -44,10 +56,20 @@ def tweet_page(tweet: Tweet) -> str:
         preview = f'<div class="preview" data-region="link-preview"><small>{site}</small><div>{title}</div></div>'
     replies, reposts, likes = tweet.counts
     return _template("tweet.html").substitute(
-        language=tweet.language, theme="dark" if tweet.dark else "", heading=WORDS[tweet.language]["heading"],
-        face=_face(tweet.handle), name=escape(tweet.name), handle=escape(tweet.handle), text=escape(tweet.text), media=media,
-        preview=preview, when=tweet.when.replace("T", " · ").removesuffix(":00Z"), replies=replies, reposts=reposts, likes=likes,
-    )  # fmt: skip
+        language=tweet.language,
+        theme="dark" if tweet.dark else "",
+        heading=WORDS[tweet.language]["heading"],
+        face=_face(tweet.handle),
+        name=escape(tweet.name),
+        handle=escape(tweet.handle),
+        text=escape(tweet.text),
+        media=media,
+        preview=preview,
+        when=tweet.when.replace("T", " · ").removesuffix(":00Z"),
+        replies=replies,
+        reposts=reposts,
+        likes=likes,
+    )
 
 
 def product_page(product: Product) -> str:
@@ -56,10 +78,18 @@ def product_page(product: Product) -> str:
     if product.error:
         return _template("error.html").substitute(language=product.language, body=_error_body(product))
     return _template("product.html").substitute(
-        language=product.language, theme="dark" if product.dark else "", crumb=words["crumb"],
-        media=product.picture or words["no_photo"], title=escape(product.title), sold_by=words["sold_by"],
-        seller=escape(product.seller), price=product.price, buy=words["buy"], about=words["about"], text=escape(product.text),
-    )  # fmt: skip
+        language=product.language,
+        theme="dark" if product.dark else "",
+        crumb=words["crumb"],
+        media=product.picture or words["no_photo"],
+        title=escape(product.title),
+        sold_by=words["sold_by"],
+        seller=escape(product.seller),
+        price=product.price,
+        buy=words["buy"],
+        about=words["about"],
+        text=escape(product.text),
+    )
 
 
 def error_text(product: Product) -> str:

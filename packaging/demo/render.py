@@ -38,9 +38,18 @@ def browser() -> Iterator[webdriver.Chrome]:
     """A headless Chromium with a fresh profile, its sandbox on; it does not start for root."""
     with tempfile.TemporaryDirectory(prefix="secondlook-demo-") as profile:
         options = webdriver.ChromeOptions()
-        for flag in ("--headless=new", "--disable-gpu", "--hide-scrollbars", "--no-first-run", "--disable-quic",
-                     "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                     "--force-color-profile=srgb", f"--user-data-dir={profile}"):  # fmt: skip
+        for flag in (
+            "--headless=new",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--no-first-run",
+            "--disable-quic",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--force-color-profile=srgb",
+            f"--user-data-dir={profile}",
+        ):
             options.add_argument(flag)
         options.binary_location = "/usr/bin/chromium"
         driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))

@@ -99,15 +99,57 @@ TAILS = {
     "el": ["", "", "", " #γειτονιά", " @tidewatch", " 🙂", " https://limani.example/nea"],
 }
 NAMES = [
-    "Ilse Thornby", "Marek Dell", "Odile Varr", "Piet Sallow", "Nadia Quill", "Tomas Reed", "Ada Fenwick", "Jon Marsh",
-    "Λένα Βαλτή", "Πέτρος Άμμος", "Μίνα Ρείκη", "Τάσος Πηλός", "Rosa Tamm", "Ivo Lark", "Hana Birch", "Leo Crane",
-    "Ελένη Σχοίνου", "Bram Oxley", "Greta Moss", "Σίμος Καλάμης", "Wim Harrow", "Tilda Rowan", "Otto Flint", "Φανή Δάφνη",
-]  # fmt: skip
+    "Ilse Thornby",
+    "Marek Dell",
+    "Odile Varr",
+    "Piet Sallow",
+    "Nadia Quill",
+    "Tomas Reed",
+    "Ada Fenwick",
+    "Jon Marsh",
+    "Λένα Βαλτή",
+    "Πέτρος Άμμος",
+    "Μίνα Ρείκη",
+    "Τάσος Πηλός",
+    "Rosa Tamm",
+    "Ivo Lark",
+    "Hana Birch",
+    "Leo Crane",
+    "Ελένη Σχοίνου",
+    "Bram Oxley",
+    "Greta Moss",
+    "Σίμος Καλάμης",
+    "Wim Harrow",
+    "Tilda Rowan",
+    "Otto Flint",
+    "Φανή Δάφνη",
+]
 HANDLES = [
-    "thornby_i", "marekdell", "odile_v", "sallowp", "nquill", "treed88", "ada_fen", "jonmarsh_", "lenavalti", "ammos_p",
-    "minareiki", "pilos_t", "rosatamm", "ivolark", "hanabirch", "cranesleo", "sxoinou", "bram_ox", "gretamoss", "kalamis_s",
-    "wimharrow", "tildar", "ottoflint", "dafni_f",
-]  # fmt: skip
+    "thornby_i",
+    "marekdell",
+    "odile_v",
+    "sallowp",
+    "nquill",
+    "treed88",
+    "ada_fen",
+    "jonmarsh_",
+    "lenavalti",
+    "ammos_p",
+    "minareiki",
+    "pilos_t",
+    "rosatamm",
+    "ivolark",
+    "hanabirch",
+    "cranesleo",
+    "sxoinou",
+    "bram_ox",
+    "gretamoss",
+    "kalamis_s",
+    "wimharrow",
+    "tildar",
+    "ottoflint",
+    "dafni_f",
+]
 PREVIEWS = {
     "en": [
         ("harbour.example", "Ferry times change on Monday"),
@@ -145,9 +187,15 @@ def _fill(rng: random.Random, pool: dict[str, list[str]], language: str) -> str:
 def _plan(total: int) -> list[tuple[str, str]]:
     """Return (signal, label) for each tweet: half toxic, a tenth honestly ambiguous."""
     shares = [
-        ("text", "toxic", 0.21), ("picture", "toxic", 0.13), ("both", "toxic", 0.11), ("text", "non-toxic", 0.22),
-        ("picture", "non-toxic", 0.13), ("both", "non-toxic", 0.10), ("unsure", "toxic", 0.05), ("unsure", "non-toxic", 0.05),
-    ]  # fmt: skip
+        ("text", "toxic", 0.21),
+        ("picture", "toxic", 0.13),
+        ("both", "toxic", 0.11),
+        ("text", "non-toxic", 0.22),
+        ("picture", "non-toxic", 0.13),
+        ("both", "non-toxic", 0.10),
+        ("unsure", "toxic", 0.05),
+        ("unsure", "non-toxic", 0.05),
+    ]
     plan = [(signal, label) for signal, label, share in shares for _ in range(round(share * total))]
     return plan[:total]
 
@@ -195,6 +243,6 @@ def make_tweets(total: int, rng: random.Random) -> list[Tweet]:
                 when=f"2026-0{rng.randint(1, 9)}-{rng.randint(10, 28)}T{rng.randint(10, 22)}:{rng.randint(10, 59)}:00Z",
                 dark=rng.random() < 0.25,
                 counts=(rng.randint(0, 90), rng.randint(0, 400), rng.randint(0, 2400)),
-            )  # fmt: skip
+            )
         )
     return tweets
