@@ -1,0 +1,174 @@
+"""The work that the worker threads do on a workspace connection of their own, one small struct per job.
+
+A job runs on the worker's thread and touches no Qt object. It returns what changed; whoever submitted it decides what
+to refresh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from engine.intake import ImportReport, import_paths
+from engine.types import Explanation, ItemContent, Outcome, Verdict
+from engine.workspace import Workspace
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class JobContext(msgspec.Struct, frozen=True):
+    """What a running job may use: the thread's workspace, a progress callback (done, total), a question."""
+
+    workspace: Workspace
+    progress: Callable[[int, int], None]
+    cancelled: Callable[[], bool]
+
+
+class Job(Protocol[T_co]):
+    """Something to do with a workspace, away from the GUI thread."""
+
+    def run(self, context: JobContext) -> T_co:
+        """Do it and return what changed; raises `EngineError` for what a person can mend."""
+
+
+class StoredVerdicts(msgspec.Struct, frozen=True):
+    """The items whose verdicts are now on disk, and how many of them changed their label against another model."""
+
+    items: tuple[str, ...]
+    flipped: int
+
+
+class StoreVerdicts(msgspec.Struct, frozen=True):
+    """Store verdicts in one small transaction; `before` is the model to compare with ("" for none)."""
+
+    verdicts: tuple[Verdict, ...]
+    before: str = ""
+
+    def run(self, context: JobContext) -> StoredVerdicts:
+        """Return the items in their first order, each once."""
+        flipped = self._flipped(context.workspace) if self.before else 0
+        context.workspace.verdicts.put(list(self.verdicts))
+        return StoredVerdicts(tuple(dict.fromkeys(verdict.item for verdict in self.verdicts)), flipped)
+
+    def _flipped(self, workspace: Workspace) -> int:
+        items: dict[str, list[Verdict]] = {}
+        for verdict in self.verdicts:
+            items.setdefault(verdict.item, []).append(verdict)
+        count = 0
+        for item, verdicts in items.items():
+            old = workspace.verdicts.of_model(item, self.before)
+            count += any(v.task in old and set(old[v.task].labels) != set(v.labels) for v in verdicts)
+        return count
+
+
+class StoreExplanation(msgspec.Struct, frozen=True):
+    """Store a final explanation, so that a second look costs nothing."""
+
+    explanation: Explanation
+
+    def run(self, context: JobContext) -> None:
+        """Write it."""
+        context.workspace.explanations.put(self.explanation)
+
+
+class Window(msgspec.Struct, frozen=True):
+    """The next items without a verdict of a model; `after` is where the window after this one starts."""
+
+    items: tuple[ItemContent, ...]
+    after: int
+
+
+class NextWindow(msgspec.Struct, frozen=True):
+    """Find the next items that lack a verdict of `model`, by keyset paging on the row number."""
+
+    model: str
+    after: int
+    limit: int
+
+    def run(self, context: JobContext) -> Window:
+        """Return at most `limit` items; an empty window means that every item has a verdict."""
+        rows = context.workspace.items.without_verdict(self.model, after=self.after, limit=self.limit)
+        return Window(tuple(content for _, content in rows), rows[-1][0] if rows else self.after)
+
+
+class CountUnscored(msgspec.Struct, frozen=True):
+    """Count the items without a verdict of `model`."""
+
+    model: str
+
+    def run(self, context: JobContext) -> int:
+        """Return the number."""
+        return context.workspace.items.count_without_verdict(self.model)
+
+
+class PrepareRun(msgspec.Struct, frozen=True):
+    """Write the immutable snapshot and recipe of a training run into its own folder."""
+
+    recipe: str
+
+    def run(self, context: JobContext) -> Path:
+        """Return the run folder."""
+        return Path(context.workspace.runs.prepare(self.recipe).path)
+
+
+class AdoptRun(msgspec.Struct, frozen=True):
+    """Take a finished run's candidate into the workspace and promote it if it is better."""
+
+    folder: Path
+
+    def run(self, context: JobContext) -> Outcome:
+        """Return how it compared with the champion."""
+        return context.workspace.runs.adopt(self.folder)
+
+
+class Promote(msgspec.Struct, frozen=True):
+    """Make a model the champion because a person said so."""
+
+    model: str
+    reason: str
+
+    def run(self, context: JobContext) -> str:
+        """Return the champion's id."""
+        context.workspace.models.promote(self.model, self.reason)
+        return self.model
+
+
+class RollBack(msgspec.Struct, frozen=True):
+    """Make the champion before this one the champion again."""
+
+    def run(self, context: JobContext) -> str:
+        """Return the champion's id."""
+        return context.workspace.models.rollback().card.id
+
+
+class ImportPaths(msgspec.Struct, frozen=True):
+    """Import files and folders, atomic per file; can be cancelled between rows."""
+
+    paths: tuple[Path, ...]
+    strict: bool = False
+
+    def run(self, context: JobContext) -> ImportReport:
+        """Return what came in and which rows did not, with their reasons."""
+        return import_paths(
+            context.workspace,
+            self.paths,
+            strict=self.strict,
+            progress=context.progress,
+            cancelled=context.cancelled,
+        )
+
+
+class MakeBackup(msgspec.Struct, frozen=True):
+    """Make a verified backup if one is due (30 minutes of change), or in any case when `force`."""
+
+    force: bool = False
+
+    def run(self, context: JobContext) -> bool:
+        """Return whether a backup was made."""
+        if not (self.force or context.workspace.backup.due()):
+            return False
+        context.workspace.backup.make()
+        return True

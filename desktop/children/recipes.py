@@ -1,0 +1,66 @@
+"""Which recipe the next retrain uses, as TOML text. The trainer checks it; here it is only put together."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+from engine.errors import InputError
+from engine.workspace import Workspace
+
+STARTER = "starter.toml"
+
+
+def next_recipe(workspace: Workspace, recipe: str | None, overrides: Sequence[str]) -> str:
+    """Return `recipe`, else the champion's, else the starter recipe, with the overrides applied.
+
+    Raises `InputError` for a recipe that is no TOML or an override that is not "section.key=value".
+    """
+    text = recipe if recipe is not None else _champions_recipe(workspace) or starter_recipe()
+    return with_overrides(text, overrides) if overrides else text
+
+
+def starter_recipe() -> str:
+    """Return the recipe for a workspace without a model."""
+    return (resources.files("resources") / "recipes" / STARTER).read_text(encoding="utf-8")
+
+
+def with_overrides(text: str, overrides: Sequence[str]) -> str:
+    """Return the recipe with values replaced, each given as "section.key=value" with a TOML value or a bare word."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"The recipe is not valid TOML: {error}.") from error
+    for override in overrides:
+        path, equals, value = override.partition("=")
+        section, dot, key = path.strip().partition(".")
+        if not (equals and dot and section and key):
+            raise InputError(f"The override {override!r} is not of the form section.key=value.")
+        document.setdefault(section, {})[key] = _value(value.strip())
+    return _dump(document)
+
+
+def _champions_recipe(workspace: Workspace) -> str:
+    champion = workspace.models.champion()
+    return champion.card.recipe if champion is not None else ""
+
+
+def _value(text: str) -> Any:  # noqa: ANN401  a TOML value
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _dump(document: dict[str, Any]) -> str:
+    """Write a flat document of sections; JSON's strings, numbers, booleans and lists are TOML's too."""
+    plain = [f"{key} = {json.dumps(value)}" for key, value in document.items() if not isinstance(value, dict)]
+    sections = [
+        "\n".join([f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in section.items())])
+        for name, section in document.items()
+        if isinstance(section, dict)
+    ]
+    return "\n\n".join(["\n".join(plain), *sections]).strip() + "\n"

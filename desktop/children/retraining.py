@@ -1,0 +1,144 @@
+"""A retrain from start to end: snapshot, trainer process, adoption; and the count of corrections that starts one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from desktop.children.jobs import AdoptRun, PrepareRun
+from desktop.children.log_file import LogFile
+from desktop.children.states import TrainingState
+from desktop.children.trainer import TrainerProcess
+from desktop.children.writer import JobFailure, Writer
+from engine.types import Outcome
+
+RESTART_PAUSES_MS = (1000, 5000, 20_000)
+"""A trainer that died is started again after these pauses; the run goes on from its last checkpoint."""
+
+
+class Retraining(QObject):
+    """One retrain at a time, and none lost: what was under way when the desktop ended goes on at the next start.
+
+    `stateChanged(TrainingState)` all along; `adopted(Outcome)` when a candidate became a model of the workspace;
+    `failed(sentence, cancelled)` when there will be none.
+    """
+
+    stateChanged = Signal(object)
+    adopted = Signal(object)
+    failed = Signal(str, bool)
+
+    def __init__(
+        self,
+        command: Callable[[Path], Sequence[str]],
+        log: LogFile,
+        writer: Writer,
+        parent: QObject | None = None,
+        *,
+        pauses_ms: Sequence[int] = RESTART_PAUSES_MS,
+    ) -> None:
+        super().__init__(parent)
+        self._writer = writer
+        self._pauses = tuple(pauses_ms)
+        self._crashes = 0
+        self._folder: Path | None = None
+        self._ticket = 0
+        self._waiting_runs: list[Path] = []
+        self._closing = False
+        self.trainer = TrainerProcess(command, log, self)
+        self.trainer.stateChanged.connect(self.stateChanged)
+        self.trainer.runEnded.connect(self._on_run_ended)
+        self.trainer.runFailed.connect(self._on_run_failed)
+        self.trainer.crashed.connect(self._on_crashed)
+        self._restart = QTimer(self, singleShot=True)
+        self._restart.timeout.connect(self._start_trainer)
+
+    @property
+    def state(self) -> TrainingState:
+        """The newest state."""
+        return self.trainer.state
+
+    @property
+    def running(self) -> bool:
+        """Whether a retrain is under way, from taking its snapshot to adopting its candidate."""
+        return self.state.running
+
+    def start(self, recipe: str) -> bool:
+        """Begin a retrain with this recipe (TOML text); False while another one is under way."""
+        if self.running or self._closing:
+            return False
+        self._set(TrainingState(stage="prepare", text="Taking a snapshot of the decisions…"))
+        self._ticket = self._writer.submit(PrepareRun(recipe), self._on_prepared, self._on_job_failed)
+        return True
+
+    def resume(self, folders: Sequence[Path]) -> None:
+        """Go on with runs that have not ended, one after the other."""
+        self._waiting_runs.extend(folders)
+        self._next_waiting_run()
+
+    def cancel(self) -> None:
+        """End the retrain under way for good; nothing happens when its candidate is being adopted already."""
+        if self.state.stage == "prepare":
+            self._writer.cancel(self._ticket)
+        elif self.trainer.running:
+            self.trainer.cancel()
+        elif self._restart.isActive():
+            self._restart.stop()
+            self._end("The retrain was cancelled.", cancelled=True)
+
+    def suspend(self) -> None:
+        """At shutdown: stop now; the run goes on when the desktop starts again."""
+        self._closing = True
+        self._restart.stop()
+        self.trainer.suspend()
+
+    def _next_waiting_run(self) -> None:
+        if self._waiting_runs and not self.running and not self._closing:
+            self._on_prepared(self._waiting_runs.pop(0))
+
+    def _on_prepared(self, folder: Path) -> None:
+        self._folder = folder
+        self._crashes = 0
+        self._start_trainer()
+
+    def _start_trainer(self) -> None:
+        if self._folder is not None and not self._closing:
+            self.trainer.start(self._folder)
+
+    def _on_run_ended(self, folder: Path) -> None:
+        self._set(msgspec.structs.replace(self.state, stage="adopt", text="Taking in the new model…"))
+        self._writer.submit(AdoptRun(folder), self._on_adopted, self._on_job_failed)
+
+    def _on_adopted(self, outcome: Outcome) -> None:
+        verb = "is the new champion" if outcome.better else "was kept, but not promoted"
+        text = f"The new model {verb}: {outcome.reason}"
+        self._set(msgspec.structs.replace(self.state, stage="done", text=text, outcome=outcome))
+        self.adopted.emit(outcome)
+        self._next_waiting_run()
+
+    def _on_run_failed(self, _folder: Path, message: str, cancelled: bool) -> None:  # noqa: FBT001  a Qt slot
+        self._end(message, cancelled=cancelled)
+
+    def _on_crashed(self, _folder: Path, message: str) -> None:
+        if self._crashes >= len(self._pauses):
+            self._end(f"{message} It was started {self._crashes + 1} times; giving up.", cancelled=False)
+            return
+        pause = self._pauses[self._crashes]
+        self._crashes += 1
+        text = f"{message} It goes on from its last checkpoint in {pause / 1000:g} s."
+        self._set(msgspec.structs.replace(self.state, text=text))
+        self._restart.start(pause)
+
+    def _on_job_failed(self, failure: JobFailure) -> None:
+        self._end(failure.message, cancelled=failure.cancelled)
+
+    def _end(self, message: str, *, cancelled: bool) -> None:
+        stage = "cancelled" if cancelled else "failed"
+        self._set(msgspec.structs.replace(self.state, stage=stage, text=message))
+        self.failed.emit(message, cancelled)
+        self._next_waiting_run()
+
+    def _set(self, state: TrainingState) -> None:
+        self.trainer.set_state(state)

@@ -1,0 +1,361 @@
+"""The session object of one open workspace: its database, its child processes, its worker threads, as one `QObject`.
+
+Widgets talk to a `Desk` and to nothing behind it. It never blocks: what may take long answers by a signal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+from PySide6.QtCore import QObject, QSettings, QTimer, Signal
+
+from desktop.children.desk_lock import DeskLock
+from desktop.children.engine_client import EngineClient
+from desktop.children.explaining import Explaining
+from desktop.children.jobs import ImportPaths, MakeBackup, Promote, RollBack
+from desktop.children.log_file import LogFile
+from desktop.children.process import engine_command
+from desktop.children.recipes import next_recipe
+from desktop.children.retraining import Retraining
+from desktop.children.scoring import BulkScoring
+from desktop.children.states import EngineState, TrainingState
+from desktop.children.writer import JobFailure, Writer
+from engine.errors import EngineError
+from engine.intake import ImportReport
+from engine.service.protocol import Priority
+from engine.types import Action, Decision, Outcome
+from engine.workspace import Workspace
+
+RETRAIN_AFTER = "training/retrain_after"
+DEFAULT_RETRAIN_AFTER = 20
+BACKUP_CHECK_MS = 5 * 60 * 1000
+
+
+class DeskCommands(msgspec.Struct, frozen=True):
+    """How the children are started; tests put small scripts here."""
+
+    engine: tuple[str, ...] = engine_command("serve")
+    trainer: tuple[str, ...] = engine_command("train")
+
+
+class Desk(QObject):
+    """One open workspace and everything that works on it.
+
+    Open it with the workspace's folder; `EngineError` says why it cannot be opened (missing, damaged, newer, or open
+    in another window). Call `start()` once the window is up: it starts the engine service, goes on with unfinished
+    runs and scores what lacks a verdict. Call `close()` before the application ends.
+
+    Signals:
+        verdictsChanged(list[str]): ids of items whose champion's verdicts can be read anew from the workspace.
+        explanationArrived(Explanation): a stored one, a preview (`final` is False) or a final one.
+        explanationFailed(item, task, label, sentence): there will be none, and why.
+        engineStateChanged(EngineState), trainingStateChanged(TrainingState): see `desktop.children.states`.
+        championChanged(model id): another model is the champion; its verdicts arrive by `verdictsChanged`.
+        modelsChanged(): the list of models, or which of them is the champion, is another.
+        countsChanged(): items were imported or decisions recorded; `workspace.queues.counts()` may be another.
+        correctionsChanged(): the corrections since the last retrain, or after how many one starts, are others.
+        importProgressed(done, total), importEnded(ImportReport): the import under way.
+        notice(text, kind): one sentence for the notice line; kind is "info", "success", "warning" or "error".
+        closed(): children and threads have ended.
+    """
+
+    verdictsChanged = Signal(list)
+    explanationArrived = Signal(object)
+    explanationFailed = Signal(str, str, str, str)
+    engineStateChanged = Signal(object)
+    trainingStateChanged = Signal(object)
+    championChanged = Signal(str)
+    modelsChanged = Signal()
+    countsChanged = Signal()
+    correctionsChanged = Signal()
+    importProgressed = Signal(int, int)
+    importEnded = Signal(object)
+    notice = Signal(str, str)
+    closed = Signal()
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        settings: QSettings | None = None,
+        commands: DeskCommands | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.path = Path(path)
+        self.settings = settings if settings is not None else QSettings()
+        self._lock = DeskLock(self.path)
+        try:
+            self.workspace = Workspace.open(self.path)
+        except EngineError:
+            self._lock.release()
+            raise
+        self._commands = commands or DeskCommands()
+        self._import_ticket = 0
+        self._closed = False
+        champion = self.workspace.models.champion()
+        self._champion = champion.card.id if champion is not None else ""
+        self._previous_champion = ""
+        self._build()
+
+    def _build(self) -> None:
+        """Make the children and connect them; nothing is started yet."""
+        self._writer = Writer(self.path, "writer", self)
+        self._long_jobs = Writer(self.path, "long jobs", self)
+        self._engine = EngineClient((*self._commands.engine, str(self.path)), LogFile(self.engine_log), self)
+        self._scoring = BulkScoring(self._engine, self._writer, self)
+        self._explaining = Explaining(self.workspace, self._engine, self._writer, self)
+        self._retraining = Retraining(self._trainer_command, LogFile(self.trainer_log), self._writer, self)
+        self._engine.stateChanged.connect(self._announce_engine)
+        self._engine.loaded.connect(self._on_loaded)
+        self._engine.loadFailed.connect(lambda message: self.notice.emit(message, "error"))
+        self._scoring.progressed.connect(self._announce_engine)
+        self._scoring.verdictsStored.connect(self.verdictsChanged)
+        self._scoring.finished.connect(self._on_scoring_finished)
+        self._scoring.failed.connect(lambda message: self.notice.emit(message, "error"))
+        self._explaining.arrived.connect(self.explanationArrived)
+        self._explaining.failed.connect(self.explanationFailed)
+        self._retraining.stateChanged.connect(self.trainingStateChanged)
+        self._retraining.adopted.connect(self._on_adopted)
+        self._retraining.failed.connect(self._on_retrain_failed)
+        self._backup_timer = QTimer(self, interval=BACKUP_CHECK_MS)
+        self._backup_timer.timeout.connect(self.back_up)
+
+    # --- the life of a session --------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the engine service and the worker threads, and go on with what was under way."""
+        self._writer.start()
+        self._long_jobs.start()
+        self._load_champion()
+        self._engine.start()
+        self._backup_timer.start()
+        self._retraining.resume([Path(run.path) for run in self.workspace.runs.unfinished()])
+
+    def close(self) -> None:
+        """End everything: queued writes are finished, an import is undone, a retrain goes on at the next start."""
+        if self._closed:
+            return
+        self._closed = True
+        self._backup_timer.stop()
+        self._retraining.suspend()
+        self._scoring.cancel()
+        self._engine.close()
+        self._long_jobs.cancel_all()
+        self._long_jobs.close()
+        self._writer.close()
+        self.workspace.close()
+        self._lock.release()
+        self.closed.emit()
+
+    # --- what is going on -------------------------------------------------------------------------------------
+
+    @property
+    def champion(self) -> str:
+        """The id of the champion model, "" while there is none."""
+        return self._champion
+
+    @property
+    def engine_state(self) -> EngineState:
+        """The engine service right now, with the bulk scoring under way in `done` and `total`."""
+        state = self._engine.state
+        if not (state.ready and self._scoring.running and self._scoring.total):
+            return state
+        done, total = self._scoring.done, self._scoring.total
+        return msgspec.structs.replace(state, text=f"Scoring {done:,} of {total:,}", busy=True, done=done, total=total)
+
+    @property
+    def training_state(self) -> TrainingState:
+        """The running or last retrain."""
+        return self._retraining.state
+
+    @property
+    def engine_log(self) -> Path:
+        """The engine service's standard error."""
+        return self.path / "logs" / "engine.log"
+
+    @property
+    def trainer_log(self) -> Path:
+        """The trainer's standard error."""
+        return self.path / "logs" / "trainer.log"
+
+    # --- explaining and scoring -------------------------------------------------------------------------------
+
+    def explain(self, item_id: str, task: str, label: str, priority: Priority = Priority.LOOKING) -> bool:
+        """Ask why the champion gives `label` its probability; `explanationArrived` brings the answers.
+
+        A stored explanation is emitted before this returns. Asking again while an answer is on its way costs nothing,
+        and with a more urgent priority moves it forward. True while an answer is on its way; False where it was
+        stored, or where there is no champion.
+        """
+        return self._explaining.explain(self._champion, (item_id, task, label), priority)
+
+    def cancel_explain(self, item_id: str, task: str, label: str) -> None:
+        """Stop asking for one explanation."""
+        self._explaining.cancel((item_id, task, label))
+
+    def cancel_explains(self, keep: Sequence[str] = ()) -> None:
+        """Stop asking for explanations, but for those of the items in `keep` (on screen or about to be)."""
+        self._explaining.cancel_all(keep=frozenset(keep))
+
+    def score_missing(self) -> None:
+        """Score every item without a verdict of the champion, in the background; does nothing without a champion."""
+        if self._engine.ready and self._engine.state.model == self._champion:
+            self._scoring.start(self._champion, self._previous_champion)
+
+    def cancel_scoring(self) -> None:
+        """Stop the bulk scoring; `score_missing` goes on where it ended."""
+        self._scoring.cancel()
+        self._announce_engine()
+
+    # --- decisions and retraining -----------------------------------------------------------------------------
+
+    @property
+    def retrain_after(self) -> int:
+        """After how many corrections a retrain starts by itself; 0 means never."""
+        return int(str(self.settings.value(RETRAIN_AFTER, DEFAULT_RETRAIN_AFTER)))
+
+    @retrain_after.setter
+    def retrain_after(self, corrections: int) -> None:
+        self.settings.setValue(RETRAIN_AFTER, max(0, corrections))
+        self.correctionsChanged.emit()
+
+    @cached_property
+    def _learned_up_to(self) -> int:
+        """The number of the newest decision that a model of this workspace was trained on."""
+        return max((max(row.card.decisions, default=0) for row in self.workspace.models.list()), default=0)
+
+    def corrections(self) -> int:
+        """Return how many standing corrections no retrain has learned from."""
+        return self.workspace.decisions.corrections_since(self._learned_up_to)
+
+    def decisions_recorded(self, decisions: Sequence[Decision]) -> None:
+        """Tell the desk what was just committed (decisions or an undo); enough corrections start a retrain."""
+        self.countsChanged.emit()
+        if not any(decision.action in (Action.CORRECT, Action.UNDO) for decision in decisions):
+            return
+        self.correctionsChanged.emit()
+        limit = self.retrain_after
+        if limit and not self._retraining.running and self.corrections() >= limit:
+            self.start_retrain()
+
+    def start_retrain(self, recipe: str | None = None, overrides: Sequence[str] = ()) -> None:
+        """Start a retrain in the background; a notice says why where it cannot.
+
+        `recipe` is TOML text; None means the champion's recipe, or the starter recipe where there is no champion.
+        `overrides` are such as "training.epochs=3".
+        """
+        if self._retraining.running:
+            self.notice.emit("A retrain is under way already.", "info")
+            return
+        try:
+            text = next_recipe(self.workspace, recipe, overrides)
+        except EngineError as error:
+            self.notice.emit(str(error), "error")
+            return
+        last = self._last_decision_number()
+        if self._retraining.start(text):
+            self._learned_up_to = last
+            self.correctionsChanged.emit()
+
+    def cancel_retrain(self) -> None:
+        """End the retrain under way for good."""
+        self._retraining.cancel()
+
+    def promote(self, model: str, reason: str = "Promoted by hand.") -> None:
+        """Make a model the champion; `championChanged` says when it is."""
+        self._writer.submit(Promote(model, reason), self._on_champion, self._on_job_failed)
+
+    def roll_back(self) -> None:
+        """Make the champion before this one the champion again."""
+        self._writer.submit(RollBack(), self._on_champion, self._on_job_failed)
+
+    # --- imports and backups ----------------------------------------------------------------------------------
+
+    @property
+    def importing(self) -> bool:
+        """Whether an import is under way."""
+        return bool(self._import_ticket)
+
+    def import_paths(self, paths: Sequence[Path | str], *, strict: bool = False) -> None:
+        """Import files and folders in the background; `importProgressed` and `importEnded` tell how it goes."""
+        if self.importing:
+            self.notice.emit("An import is under way already; cancel it or wait for it.", "info")
+            return
+        job = ImportPaths(tuple(Path(path) for path in paths), strict)
+        self._import_ticket = self._long_jobs.submit(
+            job, self._on_imported, self._on_import_failed, self.importProgressed.emit
+        )
+
+    def cancel_import(self) -> None:
+        """Stop the import; the file under way is left out as a whole."""
+        self._long_jobs.cancel(self._import_ticket)
+
+    def back_up(self) -> None:
+        """Make a verified backup in the background if one is due."""
+        self._long_jobs.submit(MakeBackup(), lambda _made: None, self._on_job_failed)
+
+    # --- what children report ---------------------------------------------------------------------------------
+
+    def _trainer_command(self, folder: Path) -> tuple[str, ...]:
+        return (*self._commands.trainer, str(folder))
+
+    def _announce_engine(self, *_: object) -> None:
+        self.engineStateChanged.emit(self.engine_state)
+
+    def _load_champion(self) -> None:
+        self._engine.load(self.workspace.models.folder(self._champion) if self._champion else None)
+
+    def _on_loaded(self, model: str) -> None:
+        if model == self._champion:
+            self.score_missing()
+
+    def _on_scoring_finished(self, scored: int, flipped: int) -> None:
+        self._announce_engine()
+        if scored and self._previous_champion:
+            words = {0: "No verdict changed", 1: "1 verdict changed"}.get(flipped, f"{flipped:,} verdicts changed")
+            self.notice.emit(f"{words} with the new model.", "info")
+        self._previous_champion = ""
+
+    def _on_adopted(self, outcome: Outcome) -> None:
+        self.modelsChanged.emit()
+        self.notice.emit(self._retraining.state.text, "success" if outcome.better else "info")
+        if outcome.better:
+            self._on_champion(outcome.model)
+        self.correctionsChanged.emit()
+
+    def _on_champion(self, model: str) -> None:
+        if self._closed or model == self._champion:
+            return
+        self._scoring.cancel()
+        self._explaining.cancel_all()
+        self._previous_champion, self._champion = self._champion, model
+        self._load_champion()
+        self.modelsChanged.emit()
+        self.championChanged.emit(model)
+
+    def _on_retrain_failed(self, message: str, cancelled: bool) -> None:  # noqa: FBT001  a Qt slot
+        self.__dict__.pop("_learned_up_to", None)
+        self.notice.emit(message, "info" if cancelled else "error")
+        self.correctionsChanged.emit()
+
+    def _on_imported(self, report: ImportReport) -> None:
+        self._import_ticket = 0
+        self.countsChanged.emit()
+        self.importEnded.emit(report)
+        self.score_missing()
+
+    def _on_import_failed(self, failure: JobFailure) -> None:
+        self._import_ticket = 0
+        self.countsChanged.emit()
+        self.importEnded.emit(None)
+        self._on_job_failed(failure)
+
+    def _on_job_failed(self, failure: JobFailure) -> None:
+        self.notice.emit(failure.message, "info" if failure.cancelled else "error")
+
+    def _last_decision_number(self) -> int:
+        return self.workspace.decisions.count()
