@@ -249,7 +249,7 @@ class ActionRegistry(QObject):
         window.addAction(action)
         return action
 
-    def _run(self, name: str) -> None:
+    def _run(self, name: str, *_: object) -> None:
         self._bound[name]()
 
     def _means_something(self, spec: ActionSpec) -> bool:
