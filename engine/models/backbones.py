@@ -1,0 +1,200 @@
+"""The parts that turn text or pixels into one vector per item."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torchvision.models import resnet
+
+from engine.errors import ModelUnavailableError
+from engine.models.hub import from_hub
+from engine.models.spec import WHOLE, ImageSpec, TextSpec
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel
+
+WEIGHTS = "model.safetensors"
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+"""Per-channel statistics of ImageNet, in [0, 1], that torchvision's weights expect."""
+
+_BUILDERS = {
+    "resnet18": resnet.resnet18,
+    "resnet34": resnet.resnet34,
+    "resnet50": resnet.resnet50,
+    "resnet101": resnet.resnet101,
+}
+
+
+class TextCnn(nn.Module):
+    """Text CNN (Kim 2014, section 2): parallel convolutions over embeddings, each reduced to its maximum over time."""
+
+    def __init__(self, spec: TextSpec, vocabulary: int, pad: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, spec.width, padding_idx=pad)
+        self.dropout = nn.Dropout(spec.dropout)
+        self.windows = nn.ModuleList(nn.Conv1d(spec.width, spec.filters, window) for window in spec.windows)
+        self.features = spec.filters * len(spec.windows)
+        self._widths = spec.windows
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """(B, T) token numbers and their mask to (B, features); padding never changes the answer."""
+        short = max(max(self._widths) - ids.shape[1], 0)
+        embedded = self.dropout(self.embedding(ids)) * mask.unsqueeze(-1)
+        embedded = nn.functional.pad(embedded, (0, 0, 0, short)).transpose(1, 2)
+        lengths = mask.sum(dim=1, keepdim=True)
+        found = zip(self._widths, self.windows, strict=True)
+        return torch.cat([self._maximum(conv(embedded), lengths, width) for width, conv in found], dim=1)
+
+    @staticmethod
+    def _maximum(convolved: Tensor, lengths: Tensor, window: int) -> Tensor:
+        """The largest answer among windows that lie within the text; the first one counts for texts shorter than it."""
+        last = (lengths - window).clamp(min=0)
+        beyond = torch.arange(convolved.shape[2], device=convolved.device) > last
+        return torch.relu(convolved.masked_fill(beyond.unsqueeze(1), float("-inf")).amax(dim=2))
+
+
+class HuggingFaceEncoder(nn.Module):
+    """Any Hugging Face encoder; its last hidden states are reduced to the first token's or the mean over tokens."""
+
+    def __init__(self, encoder: PreTrainedModel, spec: TextSpec) -> None:
+        super().__init__()
+        if "pooler" in dict(encoder.named_children()):
+            encoder.register_module("pooler", None)  # nothing reads it; it would be trained and saved for nothing
+        self.encoder = encoder
+        self.features = int(encoder.config.hidden_size)
+        self._mean = spec.pooling == "mean"
+        _freeze_layers(encoder, spec)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """(B, T) token numbers and their mask to (B, features)."""
+        hidden: Tensor = self.encoder(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+        if not self._mean:
+            return hidden[:, 0]
+        weights = mask.unsqueeze(-1).to(hidden.dtype)
+        return (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+
+
+def text_cnn(spec: TextSpec, vocabulary: int, pad: int) -> TextCnn:
+    """A text CNN with fresh weights, for token numbers below `vocabulary`."""
+    return TextCnn(spec, vocabulary, pad)
+
+
+def pretrained_encoder(spec: TextSpec) -> HuggingFaceEncoder:
+    """The Hugging Face encoder that `spec.backbone` names, with its weights (safetensors only).
+
+    Raises:
+        ModelUnavailableError: it is not at hand and cannot be fetched, or has no safetensors weights.
+    """
+    from transformers import AutoModel
+
+    def load(**where: bool) -> Any:
+        return AutoModel.from_pretrained(spec.backbone, use_safetensors=True, dtype=torch.float32, **where)
+
+    return HuggingFaceEncoder(from_hub(spec.backbone, "encoder", load), spec)
+
+
+def blank_encoder(config: PretrainedConfig, spec: TextSpec) -> HuggingFaceEncoder:
+    """An encoder of that architecture with random weights, to load a checkpoint into."""
+    from transformers import AutoModel
+
+    encoder: PreTrainedModel = AutoModel.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+    return HuggingFaceEncoder(encoder, spec)
+
+
+def image_backbone(spec: ImageSpec, *, pretrained: bool) -> tuple[nn.Module, int]:
+    """A torchvision ResNet without its classifier, and the length of its vectors.
+
+    Args:
+        spec: which one, and where its weights come from.
+        pretrained: False leaves the weights random, for a checkpoint to be loaded into.
+
+    Raises:
+        ModelUnavailableError: the weights are missing or belong to another network.
+    """
+    network = _BUILDERS[spec.backbone](weights=None)
+    features = int(network.fc.in_features)
+    if pretrained and spec.weights != "scratch":
+        _load_image_weights(network, spec)
+    network.fc = nn.Identity()
+    if spec.freeze:
+        network.requires_grad_(requires_grad=False)
+    return network, features
+
+
+def _load_image_weights(network: nn.Module, spec: ImageSpec) -> None:
+    path = _imagenet_file(spec.backbone) if spec.weights == "imagenet" else Path(spec.weights)
+    found = read_safetensors(path)
+    expected = {name: tensor.shape for name, tensor in network.state_dict().items() if not _optional(name)}
+    missing = sorted(name for name in expected if name not in found)
+    if missing:
+        raise ModelUnavailableError(
+            f"{path} holds no weights of {spec.backbone}: {len(missing)} of {len(expected)} tensors are missing, "
+            f"such as {missing[0]!r}.",
+            "Use weights with torchvision's names, or another backbone.",
+        )
+    for name, shape in expected.items():
+        if found[name].shape != shape:
+            raise ModelUnavailableError(
+                f"{path} does not fit {spec.backbone}: {name!r} is {tuple(found[name].shape)}, not {tuple(shape)}.",
+                "Use weights with torchvision's names, or another backbone.",
+            )
+    network.load_state_dict({name: found[name] for name in expected}, strict=False)
+
+
+def _optional(name: str) -> bool:
+    """The classifier is thrown away, and the batch counters of normalisation layers are not always saved."""
+    return name.startswith("fc.") or name.endswith("num_batches_tracked")
+
+
+def _imagenet_file(backbone: str) -> Path:
+    """The ImageNet weights of torchvision as safetensors; the repositories' tensor names are torchvision's."""
+    from huggingface_hub import hf_hub_download
+
+    repository = f"timm/{backbone}.tv_in1k"
+    path: str = from_hub(repository, "image weights", lambda **where: hf_hub_download(repository, WEIGHTS, **where))
+    return Path(path)
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a file.
+
+    Raises:
+        ModelUnavailableError: the file is missing or damaged.
+    """
+    try:
+        return load_file(path)
+    except OSError as error:
+        raise ModelUnavailableError(f"The weights {path} cannot be read: {error.strerror or error}.") from error
+    except SafetensorError as error:
+        raise ModelUnavailableError(f"The weights {path} are damaged or not safetensors: {error}.") from error
+
+
+def _freeze_layers(encoder: PreTrainedModel, spec: TextSpec) -> None:
+    """Freeze the embeddings and the first N layers; modules come in the order in which data passes them."""
+    if spec.freeze_layers == 0:
+        return
+    trained: set[int] = set()
+    if spec.freeze_layers != WHOLE:
+        layers = _layers(encoder, spec)
+        trained = {id(weight) for layer in layers[spec.freeze_layers :] for weight in layer.parameters()}
+    for weight in encoder.parameters():
+        if id(weight) in trained:
+            break
+        weight.requires_grad = False
+
+
+def _layers(encoder: PreTrainedModel, spec: TextSpec) -> list[nn.Module]:
+    wanted = getattr(encoder.config, "num_hidden_layers", 0)
+    for module in encoder.modules():
+        if isinstance(module, nn.ModuleList) and len(module) == wanted:
+            return list(module)
+    raise ModelUnavailableError(
+        f"The layers of {spec.backbone!r} cannot be told apart, so text.freeze_layers cannot be {spec.freeze_layers}.",
+        "Use 0 (train all) or -1 (freeze all).",
+    )

@@ -1,0 +1,52 @@
+"""Getting encoders and weights from a local folder, the hub's cache, or the hub; never code, never a pickle."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine.errors import ModelUnavailableError
+
+_log = logging.getLogger(__name__)
+_WAYS_OUT = (
+    "Give a local folder instead, or connect once so that it lands in the cache (the HF_HOME folder) "
+    "and works offline from then on."
+)
+
+
+def from_hub(name: str, what: str, load: Callable[..., Any]) -> Any:
+    """Call `load(local_files_only=…)`: a local folder or the cache first, then the hub.
+
+    Args:
+        name: hub id or local folder.
+        what: what is loaded, for the error ("tokenizer", "encoder").
+        load: takes `local_files_only` and may raise OSError or ValueError, as transformers does.
+
+    Raises:
+        ModelUnavailableError: it is nowhere to be had; names the two ways out.
+    """
+    try:
+        return load(local_files_only=True)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        if Path(name).is_dir():
+            raise ModelUnavailableError(f"The folder {name} holds no usable {what}: {_first_line(error)}") from error
+        _log.info("%s of %s is not at hand, asking the hub", what, name)
+    return _online(name, what, load)
+
+
+def _online(name: str, what: str, load: Callable[..., Any]) -> Any:
+    try:
+        return load(local_files_only=False)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise ModelUnavailableError(
+            f"The {what} of {name!r} is neither a local folder, nor in the cache, nor could it be fetched: "
+            f"{_first_line(error)}",
+            _WAYS_OUT,
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return text[0] if text else type(error).__name__

@@ -1,0 +1,74 @@
+"""Preparing a screenshot: decode, mask regions, cut the top off, resize to a square.
+
+The square is squashed, not cropped or padded: a page's edges carry signal (a price, a handle), and one linear map from
+screenshot to network input keeps heatmaps exact.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from engine.models.backbones import MEAN
+from engine.models.spec import NONE, ImageSpec
+from engine.types import Box, ItemContent
+
+PIXEL_LIMIT = 64_000_000
+"""Screenshots with more pixels than this are not decoded."""
+
+_log = logging.getLogger(__name__)
+_FILL = tuple(round(255 * value) for value in MEAN)
+_DAMAGE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning)
+
+
+def prepare_capture(content: ItemContent, spec: ImageSpec) -> NDArray[np.uint8] | None:
+    """The item's screenshot as (S, S, 3) RGB bytes; None where there is none, or it cannot be used (logged)."""
+    if content.capture is None or spec.backbone == NONE:
+        return None
+    try:
+        with Image.open(Path(content.capture), formats=["PNG"]) as image:
+            return _prepare(image, content, spec)
+    except _DAMAGE as error:
+        _log.warning("item %s is looked at without its screenshot %s: %s", content.id, content.capture, error)
+        return None
+
+
+def resampling(source: int, target: int) -> NDArray[np.float64]:
+    """The (target, source) matrix of the resizing along one axis; rows sum to 1.
+
+    Pillow's bilinear filter with antialiasing: triangles as wide as the scale, centred on pixel centres. The resized
+    screenshot is `resampling(H, S) @ channel @ resampling(W, S).T`, but for rounding to bytes.
+    """
+    scale = source / target
+    width = max(scale, 1.0)
+    centres = (np.arange(target) + 0.5) * scale
+    distance = np.abs(np.arange(source) + 0.5 - centres[:, None]) / width
+    weights = np.clip(1.0 - distance, 0.0, None)
+    normalised: NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
+    return normalised
+
+
+def _prepare(image: Image.Image, content: ItemContent, spec: ImageSpec) -> NDArray[np.uint8]:
+    width, height = image.size
+    if width * height > PIXEL_LIMIT:
+        raise ValueError(f"{width} × {height} pixels are more than {PIXEL_LIMIT}")
+    if spec.crop_top >= height:
+        raise ValueError(f"nothing is left of {height} rows after cutting {spec.crop_top} off the top")
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    for box in _masked_boxes(content, spec):
+        rgb.paste(_FILL, box)
+    square = rgb.resize((spec.size, spec.size), Image.Resampling.BILINEAR, box=(0, spec.crop_top, width, height))
+    return np.array(square)
+
+
+def _masked_boxes(content: ItemContent, spec: ImageSpec) -> Iterable[tuple[int, int, int, int]]:
+    """Whole pixels, rounded outwards: not a sliver of a masked region is seen."""
+    boxes: list[Box] = [box for name in spec.mask_regions for box in content.regions.get(name, ())]
+    for left, top, width, height in boxes:
+        yield math.floor(left), math.floor(top), math.ceil(left + width), math.ceil(top + height)

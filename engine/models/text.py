@@ -1,0 +1,140 @@
+"""Preparing text for a network, with a map from every prepared character back to what people see.
+
+The raw text is never changed: preparation makes a second string beside it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+
+import emoji
+
+from engine.models.spec import TextSpec
+from engine.types import ItemContent, Struct
+
+USER_MASK = "@user"
+URL_MASK = "http"
+"""The masks of TweetEval (Barbieri et al. 2020, section 3), which encoders trained on tweets have seen."""
+
+_PATTERN = re.compile(
+    r"(?P<url>\b(?:https?://|www\.)[^\s<>\"]+)|(?P<user>(?<![\w@])@\w{1,50})",
+    re.IGNORECASE,
+)
+_DOTTED_CAPITAL_I = "İ"
+
+
+class Prepared(Struct, frozen=True, kw_only=True):
+    """Prepared text; character `i` of `text` stands for the raw characters `starts[i]` to `ends[i]` (exclusive)."""
+
+    text: str
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+
+    def raw_span(self, start: int, end: int) -> tuple[int, int]:
+        """The raw characters that prepared characters `start` to `end` (exclusive, at least one) stand for."""
+        return self.starts[start], self.ends[end - 1]
+
+
+class FieldSpan(Struct, frozen=True, kw_only=True):
+    """Where a field ("title" or "text") sits in an item's model text: characters `start` to `end` (exclusive)."""
+
+    field: str
+    start: int
+    end: int
+
+
+_Piece = tuple[str, int, int]
+
+
+def model_text(content: ItemContent) -> str:
+    """The raw text a model reads: title, line break, text; only one of them where the other is blank."""
+    return "\n".join(part for part in (content.title, content.text) if part.strip())
+
+
+def fields_of(content: ItemContent) -> tuple[FieldSpan, ...]:
+    """Where the item's fields sit in `model_text(content)`, in order and without overlap."""
+    spans: list[FieldSpan] = []
+    start = 0
+    for name, value in (("title", content.title), ("text", content.text)):
+        if value.strip():
+            spans.append(FieldSpan(field=name, start=start, end=start + len(value)))
+            start += len(value) + 1
+    return tuple(spans)
+
+
+def prepare(raw: str, spec: TextSpec) -> Prepared:
+    """Prepare `raw` as the switches of `spec` say and keep where every character came from."""
+    pieces = [(character, *piece[1:]) for piece in _pieces(raw, spec) for character in piece[0]]
+    return Prepared(
+        text="".join(piece[0] for piece in pieces),
+        starts=tuple(piece[1] for piece in pieces),
+        ends=tuple(piece[2] for piece in pieces),
+    )
+
+
+def prepared_text(raw: str, spec: TextSpec) -> str:
+    """`prepare(raw, spec).text`, without the map."""
+    return "".join(piece[0] for piece in _pieces(raw, spec))
+
+
+def _pieces(raw: str, spec: TextSpec) -> Iterator[_Piece]:
+    """Pieces of prepared text with the raw characters that they stand for, in order."""
+    seen = _lower(raw) if spec.lower_case else raw
+    position = 0
+    for start, end, replacement in _replacements(raw, spec):
+        yield from _characters(raw, seen, position, start, spec)
+        yield replacement, start, end
+        position = end
+    yield from _characters(raw, seen, position, len(raw), spec)
+
+
+def _replacements(raw: str, spec: TextSpec) -> list[tuple[int, int, str]]:
+    """What is replaced as a whole: links, handles and emoji; in order, without overlap (links and handles win)."""
+    found = [(m.start(), m.end(), URL_MASK if m["url"] else USER_MASK) for m in _masked(raw, spec)]
+    if spec.emoji == "keep" or raw.isascii():
+        return found
+    inside = [range(start, end) for start, end, _ in found]
+    for hit in emoji.emoji_list(raw):
+        start, end = int(hit["match_start"]), int(hit["match_end"])
+        if not any(start in taken or end - 1 in taken for taken in inside):
+            found.append((start, end, _words(str(hit["emoji"])) if spec.emoji == "words" else " "))
+    return sorted(found)
+
+
+def _masked(raw: str, spec: TextSpec) -> Iterator[re.Match[str]]:
+    for match in _PATTERN.finditer(raw):
+        if spec.mask_urls if match["url"] else spec.mask_users:
+            yield match
+
+
+@lru_cache(maxsize=4096)
+def _words(symbol: str) -> str:
+    """An emoji's English name as words, set apart by blanks."""
+    return f" {emoji.demojize(symbol, delimiters=('', '')).replace('_', ' ')} ".lower()
+
+
+def _lower(raw: str) -> list[str] | str:
+    """Every character's lower case: in one go (final sigma needs its neighbours) where no character changes length."""
+    if _DOTTED_CAPITAL_I in raw:
+        return [character.lower() for character in raw]
+    return raw.lower()
+
+
+def _characters(raw: str, seen: list[str] | str, start: int, end: int, spec: TextSpec) -> Iterator[_Piece]:
+    if not spec.strip_accents:
+        yield from ((seen[i], i, i + 1) for i in range(start, end))
+        return
+    for i in range(start, end):
+        character = seen[i] if raw[i].isascii() else _without_accents(seen[i])
+        if character:
+            yield character, i, i + 1
+
+
+@lru_cache(maxsize=65_536)
+def _without_accents(character: str) -> str:
+    """A character without its combining marks (Unicode category Mn), recomposed; empty for a mark by itself."""
+    parts = unicodedata.normalize("NFD", character)
+    return unicodedata.normalize("NFC", "".join(part for part in parts if unicodedata.category(part) != "Mn"))

@@ -1,0 +1,153 @@
+"""From prepared text to token numbers: byte pairs trained from nothing, or a Hugging Face encoder's own tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+from engine.errors import ModelUnavailableError
+from engine.models.hub import from_hub
+from engine.models.spec import CNN, NONE, NetworkSpec, TextSpec
+from engine.models.text import prepared_text
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+PAD = "[PAD]"
+UNKNOWN = "[UNK]"
+TOKENIZER_FILE = "tokenizer.json"
+ENCODER_FOLDER = "text"
+_CHARACTERS_PER_TOKEN = 64
+"""Text beyond `max_tokens` × this many characters cannot reach the network; cutting first keeps absurd items cheap."""
+
+
+class TextTokenizer(Protocol):
+    """Turns raw model text into token numbers."""
+
+    vocabulary: int
+    pad: int
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token numbers of raw texts, at most `max_tokens` each, special tokens included, no padding."""
+
+    def save(self, folder: Path) -> None:
+        """Write what `load_tokenizer` needs into an existing folder."""
+
+
+class BytePairs:
+    """Byte-level BPE (Sennrich et al. 2016): every string has tokens, none is ever unknown."""
+
+    def __init__(self, tokenizer: Tokenizer, spec: TextSpec) -> None:
+        self._tokenizer = tokenizer
+        self._spec = spec
+        self.vocabulary = tokenizer.get_vocab_size()
+        self.pad = _pad_of(tokenizer.token_to_id(PAD), "the text CNN")
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(spec.max_tokens)
+
+    @classmethod
+    def train(cls, texts: Iterable[str], spec: TextSpec) -> BytePairs:
+        """Learn at most `spec.vocabulary` tokens from raw texts. The same texts give the same tokens."""
+        tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+        tokenizer.decoder = decoders.ByteLevel()
+        tokenizer.post_processor = processors.ByteLevel(trim_offsets=True)
+        trainer = trainers.BpeTrainer(
+            vocab_size=spec.vocabulary,
+            min_frequency=2,
+            special_tokens=[PAD, UNKNOWN],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        )
+        tokenizer.train_from_iterator((_input(text, spec) for text in texts), trainer)
+        return cls(tokenizer, spec)
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """See `TextTokenizer`. A text of blanks alone gives one padding token, so that no sequence is empty."""
+        encodings = self._tokenizer.encode_batch([_input(text, self._spec) for text in texts])
+        return [encoding.ids or [self.pad] for encoding in encodings]
+
+    def save(self, folder: Path) -> None:
+        """See `TextTokenizer`."""
+        (folder / TOKENIZER_FILE).write_text(self._tokenizer.to_str(pretty=False), encoding="utf-8")
+
+
+class EncoderTokens:
+    """The tokenizer that belongs to a Hugging Face encoder."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, spec: TextSpec) -> None:
+        self._tokenizer = tokenizer
+        self._spec = spec
+        self.vocabulary = len(tokenizer)
+        self.pad = _pad_of(tokenizer.pad_token_id, spec.backbone)
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """See `TextTokenizer`."""
+        if not texts:
+            return []
+        encoded = self._tokenizer(
+            [_input(text, self._spec) for text in texts],
+            truncation=True,
+            max_length=self._spec.max_tokens,
+            padding=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+        )
+        return [list(ids) or [self.pad] for ids in encoded["input_ids"]]
+
+    def save(self, folder: Path) -> None:
+        """See `TextTokenizer`."""
+        self._tokenizer.save_pretrained(folder / ENCODER_FOLDER)
+
+
+def tokenizer_for(spec: NetworkSpec, texts: Iterable[str]) -> TextTokenizer | None:
+    """A tokenizer for a new network: trained on raw `texts` for the CNN, the encoder's own else, None without text.
+
+    Raises:
+        ModelUnavailableError: the encoder's tokenizer is neither at hand nor on the hub.
+    """
+    if spec.text.backbone == NONE:
+        return None
+    if spec.text.backbone == CNN:
+        return BytePairs.train(texts, spec.text)
+    return EncoderTokens(_pretrained(spec.text.backbone), spec.text)
+
+
+def load_tokenizer(folder: Path, spec: NetworkSpec) -> TextTokenizer | None:
+    """The tokenizer saved in a model's folder; None for a network without text.
+
+    Raises:
+        ModelUnavailableError: its files are missing. Damage is found by the checkpoint's digests before this is called.
+    """
+    if spec.text.backbone == NONE:
+        return None
+    path = folder / (TOKENIZER_FILE if spec.text.backbone == CNN else ENCODER_FOLDER)
+    if not path.exists():
+        raise ModelUnavailableError(f"The model in {folder} lacks its tokenizer ({path.name}).", "Use another model.")
+    if spec.text.backbone != CNN:
+        return EncoderTokens(_pretrained(str(path)), spec.text)
+    return BytePairs(Tokenizer.from_str(path.read_text(encoding="utf-8")), spec.text)
+
+
+def _input(text: str, spec: TextSpec) -> str:
+    return prepared_text(text[: spec.max_tokens * _CHARACTERS_PER_TOKEN], spec)
+
+
+def _pretrained(name: str) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
+    loaded: Any = from_hub(name, "tokenizer", lambda **where: AutoTokenizer.from_pretrained(name, **where))
+    tokenizer: PreTrainedTokenizerBase = loaded
+    return tokenizer
+
+
+def _pad_of(number: object, backbone: str) -> int:
+    if not isinstance(number, int):
+        raise ModelUnavailableError(
+            f"The tokenizer of {backbone!r} has no padding token, so it belongs to no encoder.",
+            "Choose an encoder such as a BERT.",
+        )
+    return number
