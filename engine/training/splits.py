@@ -62,7 +62,7 @@ def assign_splits(items: Sequence[TrainingItem], *, val: float = 0.15, test: flo
 
 
 def _wanted(shares: _Floats, fixed: _Floats, new: _Floats) -> _Floats:
-    """Return how much of `new` (C,) each side should get, (3, C): mostly what it still lacks, at least half to train."""
+    """Return how much of `new` (C,) each side should get (3, C): what it lacks, at least half to train."""
     lacking = np.clip(np.outer(shares, fixed.sum(axis=0) + new) - fixed, 0, None)
     share = 0.9 * lacking / np.maximum(lacking.sum(axis=0), 1e-9) + 0.1 * shares[:, None]
     train = np.maximum(share[0], MINIMUM_TRAIN)

@@ -1,0 +1,223 @@
+"""Recipes: how a model is built and trained, as TOML with the sections data, text, image, fusion and training."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from engine.errors import InputError
+from engine.models.spec import FusionSpec, HeadSpec, ImageSpec, NetworkSpec, TextSpec, problems
+from engine.types import Struct
+
+OPTIMIZERS = ("adamw", "adam")
+STARTS = ("champion", "scratch")
+BEST_BY = ("macro-f1", "val-loss")
+
+
+class DataRecipe(Struct, frozen=True, kw_only=True):
+    """What is trained on.
+
+    `val` and `test` are the shares of items set aside, `tasks` the tasks to train (empty: all of the taxonomy),
+    `cache_mb` the memory for decoded screenshots in MiB; those beyond it are decoded anew each epoch.
+    """
+
+    val: float = 0.15
+    test: float = 0.15
+    tasks: tuple[str, ...] = ()
+    cache_mb: int = 2048
+
+
+class TrainingRecipe(Struct, frozen=True, kw_only=True):
+    """How it is trained.
+
+    `start` "champion" goes on from the champion's weights where the network and its tasks are the same, else from
+    scratch. `warmup` is the share of steps in which the rate rises to `learning_rate`; it then falls linearly to zero.
+    `clip` bounds the gradient's norm (0: off). `class_weights` weighs single labels by the inverse root of their
+    frequency. `shift` (share of the side) and `brightness` (share of the value) bound the random changes to
+    screenshots; pages are never mirrored. `best_by` chooses the epoch that is kept. `patience` ends training after that
+    many epochs without a better one (0: never). `checkpoint_seconds` is the most work in seconds that a kill can lose.
+    `threads` is for the CPU (0: all cores).
+    """
+
+    epochs: int = 10
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    optimizer: str = "adamw"
+    weight_decay: float = 0.01
+    warmup: float = 0.1
+    clip: float = 1.0
+    label_smoothing: float = 0.0
+    class_weights: bool = False
+    shift: float = 0.03
+    brightness: float = 0.1
+    seed: int = 0
+    start: str = "champion"
+    best_by: str = "macro-f1"
+    patience: int = 0
+    checkpoint_seconds: float = 20.0
+    threads: int = 0
+
+
+class Recipe(Struct, frozen=True, kw_only=True):
+    """A whole recipe; every section has defaults."""
+
+    data: DataRecipe = DataRecipe()
+    text: TextSpec = TextSpec()
+    image: ImageSpec = ImageSpec()
+    fusion: FusionSpec = FusionSpec()
+    training: TrainingRecipe = TrainingRecipe()
+
+    def network(self, heads: tuple[HeadSpec, ...]) -> NetworkSpec:
+        """Return the network that this recipe builds for these heads."""
+        return NetworkSpec(heads=heads, text=self.text, image=self.image, fusion=self.fusion)
+
+
+_SECTIONS: dict[str, type[Struct]] = {
+    "data": DataRecipe,
+    "text": TextSpec,
+    "image": ImageSpec,
+    "fusion": FusionSpec,
+    "training": TrainingRecipe,
+}
+_RANGES: dict[str, tuple[float, float]] = {
+    "data.val": (0.05, 0.45),
+    "data.test": (0.0, 0.45),
+    "data.cache_mb": (0, 1 << 20),
+    "training.epochs": (1, 10_000),
+    "training.batch_size": (2, 4096),
+    "training.learning_rate": (1e-8, 1.0),
+    "training.weight_decay": (0.0, 10.0),
+    "training.warmup": (0.0, 1.0),
+    "training.clip": (0.0, 1e6),
+    "training.label_smoothing": (0.0, 0.5),
+    "training.shift": (0.0, 0.25),
+    "training.brightness": (0.0, 0.9),
+    "training.seed": (0, 2**31 - 1),
+    "training.patience": (0, 10_000),
+    "training.checkpoint_seconds": (0.0, 86_400.0),
+    "training.threads": (0, 1024),
+}
+_CHOICES = {"training.optimizer": OPTIMIZERS, "training.start": STARTS, "training.best_by": BEST_BY}
+_ANY_HEAD = (HeadSpec(task="any", labels=("a", "b")),)
+
+
+def load_recipe(text: str, overrides: Sequence[str] = (), *, source: str = "the recipe") -> Recipe:
+    """Return the recipe that this TOML text describes, with overrides such as "training.epochs=3" put over it.
+
+    An override's value is read as TOML, and as a plain string where it is none. `source` names the text in errors.
+
+    Raises:
+        InputError: the text is not TOML, or there are unknown or impossible settings; names all of them.
+    """
+    try:
+        tables: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{source} is not TOML: {error}.", "Correct that line.") from error
+    mistakes = list(_override(tables, overrides))
+    sections: dict[str, Struct] = {}
+    for name, table in tables.items():
+        if name not in _SECTIONS:
+            mistakes.append(f"there is no section [{name}]{_hint(name, _SECTIONS)}")
+        elif not isinstance(table, dict):
+            mistakes.append(f"{name} must be a section: write [{name}] on a line of its own")
+        else:
+            sections[name] = _section(name, table, mistakes)
+    recipe = Recipe(**sections)  # type: ignore[arg-type]
+    mistakes += _impossible(recipe)
+    if mistakes:
+        raise InputError(f"{source} cannot be used: {'; '.join(mistakes)}.", "Correct the recipe and start again.")
+    return recipe
+
+
+def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Return the recipe in a file.
+
+    Raises:
+        InputError: the file cannot be read, or see `load_recipe`.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The recipe {path} cannot be read: {error}.", "Give a TOML file.") from error
+    return load_recipe(text, overrides, source=str(path))
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """Return the whole recipe as TOML, defaults written out; `load_recipe` reads it back to an equal one."""
+    lines: list[str] = []
+    for name in _SECTIONS:
+        lines.append(f"[{name}]")
+        values = msgspec.to_builtins(getattr(recipe, name))
+        lines += [f"{key} = {_toml(value)}" for key, value in values.items()]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _toml(value: Any) -> str:
+    """Return a value in TOML; JSON's strings, numbers, booleans and lists are TOML's too."""
+    return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")
+
+
+def _override(tables: dict[str, Any], overrides: Sequence[str]) -> Iterator[str]:
+    """Put the overrides into the tables; yields what is wrong with them."""
+    for override in overrides:
+        path, equals, value = override.partition("=")
+        section, dot, key = path.strip().partition(".")
+        if not (equals and dot and section and key):
+            yield f"{override!r} is no setting: write SECTION.KEY=VALUE, such as training.epochs=3"
+            continue
+        table = tables.setdefault(section, {})
+        if isinstance(table, dict):
+            table[key] = _value(value.strip())
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _section(name: str, table: Mapping[str, Any], mistakes: list[str]) -> Struct:
+    """Return the section with every usable value; what is not usable is added to `mistakes`."""
+    kind = _SECTIONS[name]
+    fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in fields:
+            mistakes.append(f"[{name}] has no setting {key!r}{_hint(key, fields)}")
+            continue
+        try:
+            values[key] = msgspec.convert(value, fields[key], strict=True)
+        except msgspec.ValidationError as error:
+            mistakes.append(f"{name}.{key} is {value!r}: {str(error)[:1].lower()}{str(error)[1:]}")
+    return kind(**values)
+
+
+def _impossible(recipe: Recipe) -> list[str]:
+    found = [sentence.rstrip(".") for sentence in problems(recipe.network(_ANY_HEAD))]
+    for path, (low, high) in _RANGES.items():
+        value = _at(recipe, path)
+        if not (math.isfinite(value) and low <= value <= high):
+            found.append(f"{path} is {value}: it must be from {low:g} to {high:g}")
+    for path, choices in _CHOICES.items():
+        value = _at(recipe, path)
+        if value not in choices:
+            found.append(f"{path} is {value!r}: use one of {', '.join(choices)}{_hint(value, choices)}")
+    return found
+
+
+def _at(recipe: Recipe, path: str) -> Any:
+    section, _, key = path.partition(".")
+    return getattr(getattr(recipe, section), key)
+
+
+def _hint(given: str, known: Mapping[str, object] | Sequence[str]) -> str:
+    near = get_close_matches(given, list(known), n=1, cutoff=0.5)
+    return f" (did you mean {near[0]!r}?)" if near else ""
