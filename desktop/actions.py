@@ -78,7 +78,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("review.confirm", "Confirm the verdict", ("Return", "Enter"), "review", "Decide",
                "Agree with the model, save it, and go to the next item; ends the choice of reasons."),
     ActionSpec("review.undo", "Undo", ("U", "Ctrl+Z"), "review", "Decide",
-               "Take back your last decision and return to its item."),
+               "Take back your last decision and return to its item.", caps=("U", "or", "Ctrl", "Z")),
     ActionSpec("review.skip", "Skip", ("S",), "review", "Decide", "Leave the item for another time."),
     ActionSpec("review.escalate", "Escalate", ("E",), "review", "Decide", "Hand the item to somebody senior."),
     ActionSpec("review.note", "Write a note", ("N",), "review", "Decide",
@@ -125,7 +125,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
 
 
 def key_caps(spec: ActionSpec) -> tuple[str, ...]:
-    """Return the words on the key caps of an action's row: ("Ctrl", "K"); empty where it has no key."""
+    """Return the key caps of an action's row in the cheat sheet: ("Ctrl", "K"); empty where it has no key."""
     return spec.caps or (caps_of(spec.keys[0]) if spec.keys else ())
 
 
@@ -205,8 +205,8 @@ class ActionRegistry(QObject):
 
     def tooltip(self, name: str) -> str:
         """Return "Title (Key)"; without the parentheses where there is no key."""
-        keys = " ".join(key_caps(self.specs[name]))
-        return f"{self.title(name)} ({keys})" if keys else self.title(name)
+        keys = self.specs[name].keys
+        return f"{self.title(name)} ({' '.join(caps_of(keys[0]))})" if keys else self.title(name)
 
     def trigger(self, name: str) -> None:
         """Do it, if it means something now."""

@@ -10,6 +10,8 @@ from PySide6.QtCore import QByteArray, QObject, QSettings, Signal
 
 ORGANISATION, APPLICATION = "secondlook", "secondlook"
 RECENT_LIMIT = 12
+RETRAIN_AFTER = "training/retrain_after"
+"""The session of a workspace reads this one by itself."""
 
 
 class Settings(QObject):
@@ -20,6 +22,11 @@ class Settings(QObject):
     def __init__(self, store: QSettings | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._store = store if store is not None else QSettings(ORGANISATION, APPLICATION)
+
+    @property
+    def store(self) -> QSettings:
+        """Where it is all kept, for rooms with settings of their own."""
+        return self._store
 
     @property
     def theme(self) -> str:
@@ -42,11 +49,11 @@ class Settings(QObject):
     @property
     def retrain_after(self) -> int:
         """Corrections after which a retrain starts by itself; 0 means never."""
-        return self._number("retrain_after", 20, 0, 10_000)
+        return self._number(RETRAIN_AFTER, 20, 0, 10_000)
 
     @retrain_after.setter
     def retrain_after(self, value: int) -> None:
-        self._set("retrain_after", value)
+        self._set(RETRAIN_AFTER, value)
 
     @property
     def blur(self) -> bool:

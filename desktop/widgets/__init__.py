@@ -16,6 +16,7 @@ from desktop.widgets.empty import EmptyState, Icon
 from desktop.widgets.keycap import KeyCap, paint_key_caps
 from desktop.widgets.label_button import LabelButton
 from desktop.widgets.notice import NoticeLine, WayOut
+from desktop.widgets.overlay import Overlay
 from desktop.widgets.text import ElidedLabel, IconButton, button, frame, label, set_role
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "KeyCap",
     "LabelButton",
     "NoticeLine",
+    "Overlay",
     "StatusChip",
     "WayOut",
     "button",

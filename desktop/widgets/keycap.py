@@ -12,7 +12,7 @@ from desktop.theme import HALF, TYPE, ThemeManager, font
 
 HEIGHT = 20
 _PADDING = 6
-_BARE = {"…"}
+_BARE = {"…", "or"}
 """What stands between caps without one of its own."""
 
 

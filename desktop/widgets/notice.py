@@ -16,9 +16,9 @@ SHOWN_MS = 6000
 """How long good news stays; what went wrong stays until it is put away."""
 _KINDS = {
     "info": ("info", "busy"),
-    "good": ("check", "good"),
+    "success": ("check", "good"),
     "warning": ("alert", "warning"),
-    "danger": ("alert", "danger"),
+    "error": ("alert", "danger"),
 }
 
 
@@ -69,7 +69,7 @@ class NoticeLine(QFrame):
         return self._text.text()
 
     def say(self, text: str, kind: str = "info", way_out: WayOut | None = None) -> None:
-        """Show a notice of a kind: info, good, warning or danger. A new one replaces the one before."""
+        """Show a notice of a kind: info, success, warning or error. A new one replaces the one before."""
         icon, tint = _KINDS[kind]
         self._icon.set_icon(icon, tint)
         self._text.setText(text)
@@ -82,7 +82,7 @@ class NoticeLine(QFrame):
         self._place()
         self.show()
         self.raise_()
-        if kind in ("info", "good"):
+        if kind in ("info", "success"):
             self._timer.start()
         else:
             self._timer.stop()
@@ -95,7 +95,7 @@ class NoticeLine(QFrame):
     def _place(self) -> None:
         around = self._around.rect()
         widest = min(around.width() - 2 * PAD, 80 * GAP)
-        extra = 12 * GAP + (self._way_out.sizeHint().width() + GAP if self._way_out.text() else 0)
+        extra = 14 * GAP + (self._way_out.sizeHint().width() + GAP if self._way_out.text() else 0)
         words = self._text.fontMetrics().horizontalAdvance(self._text.text())
         width = min(widest, words + extra)
         self.setFixedWidth(max(width, 24 * GAP))

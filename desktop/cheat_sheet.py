@@ -1,0 +1,91 @@
+"""The cheat sheet: every key of the table with its key caps, over the page."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+
+from desktop.actions import APP, ActionRegistry, ActionSpec, key_caps
+from desktop.theme import GAP, PAD, WIDE, ThemeManager
+from desktop.widgets import KeyCap, Overlay, label
+
+_COLUMN = 38 * GAP
+
+
+class CheatSheet(Overlay):
+    """The review page's keys at the left, the application's at the right; it has no other content of its own."""
+
+    def __init__(self, actions: ActionRegistry, theme: ThemeManager, around: QWidget) -> None:
+        super().__init__(theme, around)
+        self._actions = actions
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName("Keys")
+        self._scroll = QScrollArea(self.panel)
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._filled = False
+
+    def open(self) -> None:
+        if not self._filled:
+            self._fill()
+        super().open()
+        self.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def place(self) -> None:
+        wanted = self._scroll.widget().sizeHint()
+        width = min(wanted.width() + 2 * PAD, self.width() - 4 * GAP)
+        height = min(wanted.height() + 9 * GAP, self.height() - 4 * GAP)
+        self.panel.setGeometry((self.width() - width) // 2, (self.height() - height) // 2, width, height)
+
+    def _fill(self) -> None:
+        self._filled = True
+        head = QHBoxLayout()
+        head.addWidget(label("Keys", "heading", self.panel))
+        head.addStretch(1)
+        head.addWidget(label("Put away", "caption", self.panel))
+        head.addWidget(KeyCap(("Esc",), self.theme, self.panel))
+        page = QWidget()
+        columns = QHBoxLayout(page)
+        columns.setContentsMargins(0, 0, 0, GAP)
+        columns.setSpacing(2 * WIDE)
+        columns.addLayout(self._column("review", page))
+        columns.addLayout(self._column(APP, page))
+        self._scroll.setWidget(page)
+        column = QVBoxLayout(self.panel)
+        column.setContentsMargins(WIDE, PAD, PAD, PAD)
+        column.setSpacing(GAP)
+        head.setContentsMargins(0, 0, GAP, 0)
+        column.addLayout(head)
+        column.addWidget(self._scroll, 1)
+
+    def _column(self, page: str, parent: QWidget) -> QVBoxLayout:
+        column = QVBoxLayout()
+        column.setSpacing(GAP)
+        for group, specs in self.groups(page).items():
+            column.addWidget(label(group, "section", parent))
+            column.addLayout(self._rows(specs, parent))
+            column.addSpacing(GAP)
+        column.addStretch(1)
+        return column
+
+    def _rows(self, specs: list[ActionSpec], parent: QWidget) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(PAD)
+        grid.setVerticalSpacing(GAP // 2 + 2)
+        grid.setColumnStretch(0, 1)
+        for row, spec in enumerate(specs):
+            name = label(spec.title, "", parent)
+            name.setMinimumWidth(_COLUMN - 14 * GAP)
+            name.setToolTip(spec.help)
+            grid.addWidget(name, row, 0)
+            grid.addWidget(KeyCap(key_caps(spec), self.theme, parent), row, 1, Qt.AlignmentFlag.AlignRight)
+        return grid
+
+    def groups(self, page: str) -> dict[str, list[ActionSpec]]:
+        """Return the rows of a page in the table's order: group → actions that have a key."""
+        found: dict[str, list[ActionSpec]] = {}
+        for spec in self._actions.specs.values():
+            if spec.page == page and spec.listed and spec.keys:
+                found.setdefault(spec.group, []).append(spec)
+        return found
