@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 import msgspec
-from PySide6.QtCore import QObject, QSettings, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from desktop.children.desk_lock import DeskLock
 from desktop.children.engine_client import EngineClient
@@ -23,14 +23,13 @@ from desktop.children.retraining import Retraining
 from desktop.children.scoring import BulkScoring
 from desktop.children.states import EngineState, TrainingState
 from desktop.children.writer import JobFailure, Writer
+from desktop.settings import Settings
 from engine.errors import EngineError
 from engine.intake import ImportReport
 from engine.service.protocol import Priority
 from engine.types import Action, Decision, Outcome
 from engine.workspace import Workspace
 
-RETRAIN_AFTER = "training/retrain_after"
-DEFAULT_RETRAIN_AFTER = 20
 BACKUP_CHECK_MS = 5 * 60 * 1000
 
 
@@ -80,13 +79,13 @@ class Desk(QObject):
         self,
         path: Path | str,
         *,
-        settings: QSettings | None = None,
+        settings: Settings | None = None,
         commands: DeskCommands | None = None,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self.path = Path(path)
-        self.settings = settings if settings is not None else QSettings()
+        self.settings = settings if settings is not None else Settings(parent=self)
         self._lock = DeskLock(self.path)
         try:
             self.workspace = Workspace.open(self.path)
@@ -121,6 +120,7 @@ class Desk(QObject):
         self._retraining.stateChanged.connect(self.trainingStateChanged)
         self._retraining.adopted.connect(self._on_adopted)
         self._retraining.failed.connect(self._on_retrain_failed)
+        self.settings.changed.connect(self._on_setting)
         self._backup_timer = QTimer(self, interval=BACKUP_CHECK_MS)
         self._backup_timer.timeout.connect(self.back_up)
 
@@ -213,16 +213,6 @@ class Desk(QObject):
 
     # --- decisions and retraining -----------------------------------------------------------------------------
 
-    @property
-    def retrain_after(self) -> int:
-        """After how many corrections a retrain starts by itself; 0 means never."""
-        return int(str(self.settings.value(RETRAIN_AFTER, DEFAULT_RETRAIN_AFTER)))
-
-    @retrain_after.setter
-    def retrain_after(self, corrections: int) -> None:
-        self.settings.setValue(RETRAIN_AFTER, max(0, corrections))
-        self.correctionsChanged.emit()
-
     @cached_property
     def _learned_up_to(self) -> int:
         """The number of the newest decision that a model of this workspace was trained on."""
@@ -238,7 +228,7 @@ class Desk(QObject):
         if not any(decision.action in (Action.CORRECT, Action.UNDO) for decision in decisions):
             return
         self.correctionsChanged.emit()
-        limit = self.retrain_after
+        limit = self.settings.retrain_after
         if limit and not self._retraining.running and self.corrections() >= limit:
             self.start_retrain()
 
@@ -337,8 +327,7 @@ class Desk(QObject):
         self.modelsChanged.emit()
         self.championChanged.emit(model)
 
-    def _on_retrain_failed(self, message: str, cancelled: bool) -> None:  # noqa: FBT001  a Qt slot
-        self.__dict__.pop("_learned_up_to", None)
+    def _on_retrain_failed(self, message: str, cancelled: bool) -> None:
         self.notice.emit(message, "info" if cancelled else "error")
         self.correctionsChanged.emit()
 
@@ -353,6 +342,10 @@ class Desk(QObject):
         self.countsChanged.emit()
         self.importEnded.emit(None)
         self._on_job_failed(failure)
+
+    def _on_setting(self, name: str) -> None:
+        if name == "retrain_after":
+            self.correctionsChanged.emit()
 
     def _on_job_failed(self, failure: JobFailure) -> None:
         self.notice.emit(failure.message, "info" if failure.cancelled else "error")

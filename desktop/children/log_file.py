@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
 
 KEPT_BYTES = 1_000_000
 KEPT_FILES = 3
@@ -21,15 +20,15 @@ class LogFile:
         self.path = path
         self._limit = limit
         self._keep = keep
-        self._file: BinaryIO | None = None
 
     def write(self, data: bytes) -> None:
         """Append `data` as it is."""
         with contextlib.suppress(OSError):
-            file = self._open()
-            file.write(data)
-            file.flush()
-            if file.tell() > self._limit:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("ab") as file:
+                file.write(data)
+                size = file.tell()
+            if size > self._limit:
                 self._rotate()
 
     def note(self, sentence: str) -> None:
@@ -43,20 +42,7 @@ class LogFile:
         except OSError:
             return ""
 
-    def close(self) -> None:
-        """Close the file; a later `write` opens it again."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def _open(self) -> BinaryIO:
-        if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("ab")
-        return self._file
-
     def _rotate(self) -> None:
-        self.close()
         for number in range(self._keep - 1, 0, -1):
             older = self.path.with_name(f"{self.path.name}.{number}")
             newer = self.path if number == 1 else self.path.with_name(f"{self.path.name}.{number - 1}")

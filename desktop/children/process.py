@@ -211,12 +211,11 @@ class ChildProcess(QObject):
             return
         self._process = None
         process.deleteLater()
-        self.log.close()
         self.ended.emit(outcome)
 
 
 def _environment() -> QProcessEnvironment:
-    """This process's environment, with our source tree first on the child's path and unbuffered output."""
+    """The environment of the desktop, with our source tree first on the child's path and unbuffered output."""
     environment = QProcessEnvironment.systemEnvironment()
     root = str(Path(engine.__file__).resolve().parent.parent)
     rest = environment.value("PYTHONPATH")

@@ -48,7 +48,7 @@ def _champions_recipe(workspace: Workspace) -> str:
     return champion.card.recipe if champion is not None else ""
 
 
-def _value(text: str) -> Any:  # noqa: ANN401  a TOML value
+def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -118,7 +118,7 @@ class Retraining(QObject):
         self.adopted.emit(outcome)
         self._next_waiting_run()
 
-    def _on_run_failed(self, _folder: Path, message: str, cancelled: bool) -> None:  # noqa: FBT001  a Qt slot
+    def _on_run_failed(self, _folder: Path, message: str, cancelled: bool) -> None:
         self._end(message, cancelled=cancelled)
 
     def _on_crashed(self, _folder: Path, message: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from engine.types import Outcome, Struct, TaskMetrics
+import msgspec
+
+from engine.types import Outcome, TaskMetrics
 
 
-class EngineState(Struct, frozen=True, kw_only=True):
+class EngineState(msgspec.Struct, frozen=True, kw_only=True):
     """The engine service in one sentence. `done` of `total` is the bulk scoring under way (0 of 0 when none).
 
     `ok` is False while the service is down or cannot do its work; `ready` is True while a model is in memory.
@@ -22,7 +24,7 @@ class EngineState(Struct, frozen=True, kw_only=True):
     model: str = ""
 
 
-class EpochPoint(Struct, frozen=True, kw_only=True):
+class EpochPoint(msgspec.Struct, frozen=True, kw_only=True):
     """One epoch of a running retrain: losses, and the validation macro-F1 of every task in [0, 1]."""
 
     epoch: int
@@ -31,7 +33,7 @@ class EpochPoint(Struct, frozen=True, kw_only=True):
     macro_f1: dict[str, float]
 
 
-class TrainingState(Struct, frozen=True, kw_only=True):
+class TrainingState(msgspec.Struct, frozen=True, kw_only=True):
     """The running (or last) retrain. `stage` is one of the `STAGES`; "idle" means that nothing was started yet.
 
     `done` of `total` are steps of the whole run. `metrics` are the newest validation scores per task. `history` has a

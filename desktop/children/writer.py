@@ -156,7 +156,7 @@ class _Worker(QThread):
             return JobFailure(str(error), cancelled=True)
         except EngineError as error:
             return JobFailure(str(error))
-        except Exception as error:  # noqa: BLE001  the thread's boundary: a bug in one job must not end the thread
+        except Exception as error:
             log.exception("A background job failed: %r", task.job.__class__.__name__)
             return JobFailure(f"{type(error).__name__}: {error}", bug=True)
 
