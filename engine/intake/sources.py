@@ -1,0 +1,233 @@
+"""Find the files of an import and read their records one at a time, whatever state the bytes are in.
+
+CSV cells: `labels`, `regions`, `meta` hold JSON; `subsets` JSON or names parted by `;`; a column `label:TASK` holds one
+label, or several parted by `;`. An empty cell is a field that was not given. Commas, semicolons and tabs part columns,
+whichever the header uses.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from engine.errors import InputError, NotFoundError
+from engine.intake.rows import ALIASES, FIELDS
+from engine.types import Struct
+
+LONGEST_LINE = 8 << 20
+METADATA = ("metadata.jsonl", "metadata.csv")
+_SUFFIXES = (".jsonl", ".ndjson", ".csv")
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_JSON_CELLS = ("labels", "regions", "meta")
+_LABEL_COLUMN = "label:"
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """One record of a file, or what is wrong with its line. `line` counts from 1."""
+
+    line: int
+    fields: dict[str, Any] | None = None
+    problem: str = ""
+
+
+def find_files(paths: Sequence[Path]) -> list[Path]:
+    """Return the files to import, each once; a folder stands for its `metadata.jsonl` or `metadata.csv`.
+
+    Raises:
+        NotFoundError: a path does not exist.
+        InputError: a path is neither a known file nor such a folder.
+    """
+    found = {_file_of(Path(path)): None for path in paths}
+    return list(found)
+
+
+def _file_of(path: Path) -> Path:
+    if not path.exists():
+        raise NotFoundError(f"There is no file or folder '{path}'.", "Check the path.")
+    if path.is_dir():
+        metadata = next((path / name for name in METADATA if (path / name).is_file()), None)
+        if metadata is None:
+            raise InputError(
+                f"The folder '{path}' holds neither metadata.jsonl nor metadata.csv.",
+                "Add one that names each image in `screenshot`, or give a .jsonl or .csv file.",
+            )
+        return metadata
+    if path.suffix.lower() not in _SUFFIXES or not path.is_file():
+        way_out = "Give JSON lines (.jsonl, .ndjson), CSV (.csv), or a folder of images with metadata.jsonl."
+        raise InputError(f"'{path}' cannot be imported.", way_out)
+    return path
+
+
+def count_lines(path: Path) -> int:
+    """Return about how many records a file has, for progress."""
+    with path.open("rb") as file:
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """Give every record of a file; a line that cannot be read is a record with a `problem`.
+
+    Raises:
+        InputError: the file cannot be opened.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: {error.strerror}.") from error
+    with file:
+        start = file.read(3)
+        if start[:2] in _UTF16:
+            yield Record(line=1, problem="the file is UTF-16; save it as UTF-8")
+            return
+        file.seek(3 if start == codecs.BOM_UTF8 else 0)
+        yield from _read_csv(file) if path.suffix.lower() == ".csv" else _read_json_lines(file)
+
+
+def _read_json_lines(file: IO[bytes]) -> Iterator[Record]:
+    for number, line in _lines(file):
+        if line is None:
+            yield Record(line=number, problem=f"the line is longer than {LONGEST_LINE >> 20} MB")
+        elif line.strip():
+            yield _json_record(number, line)
+
+
+def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
+    """Give numbered lines; None for one that is too long, which is passed over in pieces."""
+    number = 0
+    while line := file.readline(LONGEST_LINE + 1):
+        number += 1
+        if len(line) <= LONGEST_LINE:
+            yield number, line
+            continue
+        while line and not line.endswith(b"\n"):
+            line = file.readline(LONGEST_LINE)
+        yield number, None
+
+
+def _json_record(number: int, line: bytes) -> Record:
+    try:
+        fields = msgspec.json.decode(line)
+    except UnicodeDecodeError:
+        return Record(line=number, problem=_not_utf8(line))
+    except RecursionError:
+        return Record(line=number, problem="its brackets are nested too deeply")
+    except msgspec.DecodeError as error:
+        problem = _not_utf8(line) or f"it is not valid JSON ({error})"
+        return Record(line=number, problem=problem)
+    if not isinstance(fields, dict):
+        return Record(line=number, problem=f"it is no JSON object but {type(fields).__name__}")
+    return Record(line=number, fields=fields)
+
+
+def _not_utf8(line: bytes) -> str:
+    """Return what is wrong with the line's encoding, or ""."""
+    try:
+        line.decode()
+    except UnicodeDecodeError as error:
+        byte = line[error.start]
+        return f"it is not UTF-8 (byte 0x{byte:02x} at position {error.start + 1}); save the file as UTF-8"
+    return ""
+
+
+# --- CSV ----------------------------------------------------------------------------------------------------------
+
+
+def _read_csv(file: IO[bytes]) -> Iterator[Record]:
+    csv.field_size_limit(LONGEST_LINE)
+    line = 1
+    try:
+        lines = _text_lines(file)
+        first = next(lines, "")
+        reader = csv.reader(_chain(first, lines), delimiter=max(",;\t", key=first.count), strict=True)
+        header = [name.strip() for name in next(reader, [])]
+        problem = _header_problem(header)
+        if problem:
+            yield Record(line=1, problem=problem)
+            return
+        line = reader.line_num + 1
+        for cells in reader:
+            if cells:
+                yield _csv_record(line, header, cells)
+            line = reader.line_num + 1
+    except csv.Error as error:
+        problem = f"the row that starts here cannot be read ({error}); the rest of the file was left out"
+        yield Record(line=line, problem=problem)
+
+
+def _text_lines(file: IO[bytes]) -> Iterator[str]:
+    for number, line in _lines(file):
+        if line is None:
+            raise csv.Error(f"line {number} is longer than {LONGEST_LINE >> 20} MB")
+        # Bytes that are no UTF-8 are carried along as surrogates, so that only their own row is refused.
+        yield line.decode(errors="surrogateescape")
+
+
+def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from rest
+
+
+def _header_problem(header: Sequence[str]) -> str:
+    if not any(header):
+        return "the file is empty; its first line must name the columns"
+    if _broken("".join(header)):
+        return "the header is not UTF-8; save the file as UTF-8"
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        return f"the column '{twice[0]}' comes twice"
+    if not set(header) & {"id", "screenshot", *ALIASES}:
+        return f"the first line must name the columns, `id` among them; it has: {', '.join(header)[:200]}"
+    return ""
+
+
+def _broken(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _csv_record(line: int, header: Sequence[str], cells: Sequence[str]) -> Record:
+    if any(_broken(cell) for cell in cells):
+        return Record(line=line, problem="it is not UTF-8; save the file as UTF-8")
+    if len(cells) != len(header):
+        return Record(line=line, problem=f"it has {len(cells)} cells, but the header has {len(header)} columns")
+    fields: dict[str, Any] = {}
+    labels: dict[str, Any] = {}
+    for name, cell in zip(header, cells, strict=True):
+        if not cell.strip():
+            continue
+        if name.startswith(_LABEL_COLUMN):
+            labels[name.removeprefix(_LABEL_COLUMN).strip()] = _parts(cell)
+            continue
+        try:
+            fields[name] = _cell(name, cell)
+        except (msgspec.DecodeError, RecursionError):
+            return Record(line=line, problem=f"`{name}` is not valid JSON: {cell[:60]!r}")
+    if labels and isinstance(fields.setdefault("labels", {}), dict):
+        fields["labels"] = {**labels, **fields["labels"]}
+    return Record(line=line, fields=fields)
+
+
+def _cell(name: str, cell: str) -> object:
+    if name in _JSON_CELLS:
+        return msgspec.json.decode(cell)
+    if name == "subsets":
+        return msgspec.json.decode(cell) if cell.lstrip().startswith("[") else _parts(cell)
+    return cell
+
+
+def _parts(cell: str) -> list[str]:
+    return [part.strip() for part in cell.split(";") if part.strip()]
+
+
+def near_miss(name: str) -> str:
+    """Return the field that an unknown column's name was probably meant to be, or ""."""
+    import difflib
+
+    if name in FIELDS or name in ALIASES or name.startswith(_LABEL_COLUMN):
+        return ""
+    near = difflib.get_close_matches(name.lower(), FIELDS, n=1, cutoff=0.8)
+    return near[0] if near else ""
