@@ -24,6 +24,8 @@ class CheatSheet(Overlay):
         self._scroll.setWidgetResizable(True)
         self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._page = QWidget()
+        self._scroll.setWidget(self._page)
         self._filled = False
 
     def open(self) -> None:
@@ -33,7 +35,7 @@ class CheatSheet(Overlay):
         self.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def place(self) -> None:
-        wanted = self._scroll.widget().sizeHint()
+        wanted = self._page.sizeHint()
         width = min(wanted.width() + 2 * PAD, self.width() - 4 * GAP)
         height = min(wanted.height() + 9 * GAP, self.height() - 4 * GAP)
         self.panel.setGeometry((self.width() - width) // 2, (self.height() - height) // 2, width, height)
@@ -45,13 +47,12 @@ class CheatSheet(Overlay):
         head.addStretch(1)
         head.addWidget(label("Put away", "caption", self.panel))
         head.addWidget(KeyCap(("Esc",), self.theme, self.panel))
-        page = QWidget()
+        page = self._page
         columns = QHBoxLayout(page)
         columns.setContentsMargins(0, 0, 0, GAP)
         columns.setSpacing(2 * WIDE)
         columns.addLayout(self._column("review", page))
         columns.addLayout(self._column(APP, page))
-        self._scroll.setWidget(page)
         column = QVBoxLayout(self.panel)
         column.setContentsMargins(WIDE, PAD, PAD, PAD)
         column.setSpacing(GAP)

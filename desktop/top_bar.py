@@ -1,0 +1,140 @@
+"""The thin bar at the top: what is open, the pages, and the way to everything else."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt
+from PySide6.QtGui import QEnterEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QButtonGroup,
+    QFrame,
+    QHBoxLayout,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
+
+from desktop.actions import ActionRegistry, caps_of
+from desktop.theme import CONTROL, GAP, PAD, RADIUS, TOP_BAR, TYPE, ThemeManager, font
+from desktop.widgets import ElidedLabel, Icon, IconButton, paint_key_caps
+from desktop.widgets.keycap import width_of
+
+MENU_GROUPS = ("Workspace", "Model", "Go to", "Window")
+TABS = {"review": "app.review", "models": "app.models"}
+
+
+class PaletteHint(QAbstractButton):
+    """Looks like a search field and opens the command palette."""
+
+    def __init__(self, theme: ThemeManager, actions: ActionRegistry, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme, self._over = theme, False
+        self._caps = caps_of(actions.specs["app.palette"].keys[0])
+        self.setText("Find an action")
+        self.setAccessibleName("Find an action")
+        self.setToolTip(actions.specs["app.palette"].help)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.clicked.connect(actions.action("app.palette").trigger)
+        theme.changed.connect(self.update)
+
+    def sizeHint(self) -> QSize:
+        return QSize(22 * GAP + width_of(self._caps), CONTROL)
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        self._over = True
+        self.update()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self._over = False
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        width = 2 if self.hasFocus() else 1
+        painter.setPen(QPen(self._theme.colour("focus" if self.hasFocus() else "border"), width))
+        painter.setBrush(self._theme.colour("hover" if self._over else "raised"))
+        inset = width / 2
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(inset, inset, -inset, -inset), RADIUS, RADIUS)
+        middle = self.height() / 2
+        self._theme.paint_icon(painter, QRectF(GAP, middle - 8, 16, 16), "search", "quiet")
+        paint_key_caps(painter, self.width() - GAP + 2.0, middle, self._caps, self._theme)
+        painter.setFont(font(TYPE.body))
+        painter.setPen(self._theme.colour("quiet"))
+        words = QRectF(4 * GAP, 0, self.width(), self.height())
+        painter.drawText(words, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, self.text())
+        painter.end()
+
+
+class TopBar(QFrame):
+    """The name of what is open, a tab per page, the palette's hint, keys, settings, menu."""
+
+    def __init__(self, theme: ThemeManager, actions: ActionRegistry, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.setProperty("surface", "top")
+        self.setFixedHeight(TOP_BAR)
+        self._name = ElidedLabel("Second Look", "strong", self)
+        self._name.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
+        self._group = QButtonGroup(self)
+        self._group.setExclusive(False)
+        self.tabs = {page: self._tab(name, actions) for page, name in TABS.items()}
+        self._menu_button = self._menu(actions)
+        self._lay_out(theme, actions)
+        theme.changed.connect(self._dress)
+        self._dress()
+
+    def show_workspace(self, name: str) -> None:
+        """Show what is open, or "" for nothing."""
+        self._name.setText(name or "Second Look")
+        for tab in self.tabs.values():
+            tab.setVisible(bool(name))
+
+    def show_page(self, page: str) -> None:
+        """Mark the tab of the page in view."""
+        for name, tab in self.tabs.items():
+            tab.setChecked(name == page)
+
+    def _lay_out(self, theme: ThemeManager, actions: ActionRegistry) -> None:
+        row = QHBoxLayout(self)
+        row.setContentsMargins(PAD, 0, GAP, 0)
+        row.setSpacing(GAP)
+        row.addWidget(Icon("second-look", theme, 24, "accent_text", self))
+        row.addWidget(self._name)
+        row.addSpacing(PAD)
+        for tab in self.tabs.values():
+            row.addWidget(tab)
+        row.addStretch(1)
+        row.addWidget(PaletteHint(theme, actions, self))
+        row.addSpacing(GAP)
+        row.addWidget(IconButton("keyboard", "app.cheat-sheet", theme, actions, self))
+        row.addWidget(IconButton("settings", "app.settings", theme, actions, self))
+        row.addWidget(self._menu_button)
+
+    def _menu(self, actions: ActionRegistry) -> QToolButton:
+        made = QToolButton(self)
+        made.setFixedSize(CONTROL, CONTROL)
+        made.setIconSize(QSize(18, 18))
+        made.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        made.setToolTip("Menu")
+        made.setAccessibleName("Menu")
+        made.setMenu(actions.menu(made, MENU_GROUPS))
+        return made
+
+    def _tab(self, name: str, actions: ActionRegistry) -> QPushButton:
+        tab = QPushButton(actions.title(name), self)
+        tab.setProperty("role", "tab")
+        tab.setCheckable(True)
+        tab.setAutoDefault(False)
+        tab.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        tab.setFixedHeight(TOP_BAR - 1)
+        tab.setAccessibleName(actions.title(name))
+        tab.setToolTip(actions.tooltip(name))
+        tab.clicked.connect(lambda: actions.trigger(name))
+        return tab
+
+    def _dress(self) -> None:
+        self._menu_button.setIcon(self._theme.icon("menu", "quiet"))
