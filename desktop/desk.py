@@ -297,7 +297,12 @@ class Desk(QObject):
         self.engineStateChanged.emit(self.engine_state)
 
     def _load_champion(self) -> None:
-        self._engine.load(self.workspace.models.folder(self._champion) if self._champion else None)
+        folder = None
+        try:
+            folder = self.workspace.models.folder(self._champion) if self._champion else None
+        except EngineError as error:
+            self.notice.emit(str(error), "error")
+        self._engine.load(folder)
 
     def _on_loaded(self, model: str) -> None:
         if model == self._champion:

@@ -1,0 +1,80 @@
+"""How a model does on one task: the score next to the majority's, every label, what is taken for what."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+
+from desktop.models_page.confusion import ConfusionMatrix
+from desktop.models_page.scores_table import ScoresTable
+from desktop.models_page.summary import calibration_sentence
+from desktop.theme import GAP, HALF, PAD, WIDE, ThemeManager
+from desktop.widgets import label
+from engine.errors import NotFoundError
+from engine.taxonomy import Taxonomy
+from engine.types import TaskMetrics
+
+
+class LabelWords:
+    """What a task and its labels are called; machine names where the taxonomy no longer has them."""
+
+    def __init__(self, taxonomy: Taxonomy, task: str) -> None:
+        try:
+            self._task = taxonomy.task(task)
+        except NotFoundError:
+            self._task = None
+        self.title = self._task.title if self._task is not None else task
+
+    def label_title(self, name: str) -> str:
+        """Return a label's title."""
+        return next((one.title for one in self._task.labels if one.name == name), name) if self._task else name
+
+    def colour(self, name: str) -> str:
+        """Return a label's "#rrggbb", "" where it is not known."""
+        return next((one.colour for one in self._task.labels if one.name == name), "") if self._task else ""
+
+
+def task_card(
+    words: LabelWords, metrics: TaskMetrics, before: TaskMetrics | None, theme: ThemeManager, parent: QWidget
+) -> QFrame:
+    """Return a card with a task's metrics; `before` are the champion's on the same items at the time."""
+    card = QFrame(parent)
+    card.setProperty("surface", "card")
+    column = QVBoxLayout(card)
+    column.setContentsMargins(PAD, PAD, PAD, PAD)
+    column.setSpacing(GAP)
+    column.addWidget(label(words.title, "strong", card))
+    column.addLayout(_figures(metrics, before, card))
+    column.addSpacing(GAP)
+    table = ScoresTable(theme, card)
+    table.show_metrics(metrics, words.label_title, words.colour)
+    column.addWidget(table)
+    column.addWidget(label(calibration_sentence(metrics), "caption", card, wrap=True))
+    if metrics.confusion:
+        column.addSpacing(GAP)
+        column.addWidget(label("Rows: what items are. Columns: what the model says.", "caption", card))
+        matrix = ConfusionMatrix(theme, card)
+        matrix.show_counts([words.label_title(name) for name in metrics.labels], metrics.confusion)
+        column.addWidget(matrix)
+    return card
+
+
+def _figures(metrics: TaskMetrics, before: TaskMetrics | None, parent: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.setSpacing(WIDE)
+    pairs = [
+        (f"{metrics.macro_f1:.2f}", "macro-F1"),
+        (f"{metrics.majority_macro_f1:.2f}", "majority answer"),
+        (f"{metrics.accuracy:.0%}", f"accuracy (majority {metrics.majority_accuracy:.0%})"),
+        (f"{metrics.n:,}", "held-out items"),
+    ]
+    if before is not None:
+        pairs.insert(1, (f"{before.macro_f1:.2f}", "champion before"))
+    for number, (figure, word) in enumerate(pairs):
+        cell = QVBoxLayout()
+        cell.setSpacing(HALF)
+        cell.addWidget(label(figure, "display" if number == 0 else "heading", parent), 0, Qt.AlignmentFlag.AlignBottom)
+        cell.addWidget(label(word, "caption", parent))
+        row.addLayout(cell)
+    row.addStretch(1)
+    return row
