@@ -1,0 +1,53 @@
+"""Where a run computes, how precisely, and seeds that depend on nothing but their names."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Device:
+    """A torch device and the number format of its forward passes."""
+
+    torch: torch.device
+    half: bool
+
+    @property
+    def words(self) -> str:
+        """Where and how it runs, such as "CPU, 2 threads, fp32"."""
+        if self.torch.type == "cuda":
+            return f"CUDA, {torch.cuda.get_device_name(self.torch)}, {'bf16' if self.half else 'fp32'}"
+        return f"CPU, {torch.get_num_threads()} threads, fp32"
+
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
+        """Return bf16 autocast where it is used, else a context that does nothing. bf16 needs no loss scaling."""
+        if not self.half:
+            return contextlib.nullcontext()
+        return torch.autocast(self.torch.type, dtype=torch.bfloat16)
+
+
+def choose_device(threads: int = 0) -> Device:
+    """Return CUDA with bf16 autocast where there is one, else the CPU with `threads` threads (0: all usable cores).
+
+    All cores, because the process runs at niceness 15: the desk takes the processor whenever it wants it (frames at the
+    99th percentile stay under 20 ms), and an idle machine is not left half unused.
+    """
+    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    if torch.cuda.is_available():
+        return Device(torch.device("cuda"), half=torch.cuda.is_bf16_supported())
+    return Device(torch.device("cpu"), half=False)
+
+
+def derived_seed(seed: int, *names: str | int) -> int:
+    """Return a 63-bit seed for one purpose, such as `(seed, "step", 12)`.
+
+    Every draw of a run is seeded by its place in the run, so a resumed run draws what the uninterrupted one would have
+    and no generator's state needs to be kept.
+    """
+    digest = hashlib.sha256("/".join(map(str, (seed, *names))).encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1

@@ -1,0 +1,89 @@
+"""A finished model's scores on labelled items, from the same verdicts that reviewers see."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.models.predictor import Predictor
+from engine.training.metrics import predictions, task_metrics
+from engine.training.splits import TRAIN
+from engine.types import ModelCard, TaskMetrics, TrainingItem, Verdict
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A model's answers to one task: `truth` and `probabilities` of shape (n, L) for the items `ids`."""
+
+    labels: tuple[str, ...]
+    ids: tuple[str, ...]
+    truth: NDArray[np.bool_]
+    probabilities: NDArray[np.float64]
+    multi: bool
+
+    def right(self) -> dict[str, bool]:
+        """Return by item whether it was answered exactly right."""
+        hits = (predictions(self.probabilities, multi=self.multi) == self.truth).all(axis=1)
+        return dict(zip(self.ids, hits.tolist(), strict=True))
+
+
+def evaluate(
+    predictor: Predictor, items: Sequence[TrainingItem], *, cancelled: Callable[[], bool] | None = None
+) -> dict[str, TaskMetrics]:
+    """Return the model's scores per task over the items that have an answer to it; a task without any is left out.
+
+    A label that the model does not know (the taxonomy has grown) counts against it.
+
+    Raises:
+        CancelledError: `cancelled` said so.
+    """
+    answers = collect_answers(predictor, items, cancelled=cancelled)
+    return {task: metrics_of(one, majority_label(predictor.card, task, one)) for task, one in answers.items()}
+
+
+def metrics_of(answers: Answers, majority: str) -> TaskMetrics:
+    """Return the scores of these answers."""
+    return task_metrics(answers.labels, answers.truth, answers.probabilities, multi=answers.multi, majority=majority)
+
+
+def collect_answers(
+    predictor: Predictor, items: Sequence[TrainingItem], *, cancelled: Callable[[], bool] | None = None
+) -> dict[str, Answers]:
+    """Return the model's answers per task for the items whose true answer is known."""
+    wanted = [item for item in items if item.labels.keys() & predictor.card.tasks.keys()]
+    verdicts = predictor.predict([item.content for item in wanted], cancelled=cancelled)
+    truths = {item.content.id: item.labels for item in wanted}
+    found: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        if verdict.task in truths[verdict.item]:
+            found.setdefault(verdict.task, []).append(verdict)
+    return {
+        task: _answers(predictor.card, task, ours, [truths[verdict.item][task] for verdict in ours])
+        for task, ours in found.items()
+    }
+
+
+def majority_label(card: ModelCard, task: str, answers: Answers) -> str:
+    """Return the task's most frequent training label; of these items where the card does not count them."""
+    counts = {label: card.counts.get(f"{TRAIN}/{task}/{label}", 0) for label in card.tasks[task]}
+    if not any(counts.values()):
+        counts = dict(zip(answers.labels, answers.truth.sum(axis=0).tolist(), strict=True))
+    return max(counts, key=lambda label: counts[label])
+
+
+def _answers(card: ModelCard, task: str, verdicts: Sequence[Verdict], truths: Sequence[tuple[str, ...]]) -> Answers:
+    strange = Counter(label for labels in truths for label in labels if label not in card.tasks[task])
+    labels = (*card.tasks[task], *sorted(strange))
+    truth = np.array([[label in given for label in labels] for given in truths], dtype=np.bool_)
+    chances = [[verdict.probabilities.get(label, 0.0) for label in labels] for verdict in verdicts]
+    return Answers(
+        labels=labels,
+        ids=tuple(verdict.item for verdict in verdicts),
+        truth=truth,
+        probabilities=np.array(chances, dtype=np.float64),
+        multi=task in card.multi,
+    )
