@@ -107,10 +107,14 @@ class FusionNetwork(nn.Module):
         """(B, 3, S, S) pixels in [0, 1] to (B, image_features) vectors; the learned one where `present` is False."""
         if self.image is None:
             return pixels.new_zeros((len(pixels), 0))
-        vectors: Tensor = self.image((pixels - self.mean) / self.deviation)
+        vectors: Tensor = self.image(self.normalised(pixels))
         if present is None:
             return vectors
         return torch.where(present.unsqueeze(1), vectors, self.missing_image.to(vectors.dtype))
+
+    def normalised(self, pixels: Tensor) -> Tensor:
+        """Pixels in [0, 1] as the image backbone takes them: ImageNet's mean is 0, its deviation 1, per channel."""
+        return (pixels - self.mean) / self.deviation
 
     def fuse(self, text: Tensor, image: Tensor) -> dict[str, Tensor]:
         """(B, text_features) and (B, image_features) vectors to (B, labels) logits per task."""

@@ -10,23 +10,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.errors import CancelledError, NotFoundError
+from engine.errors import CancelledError, NotFoundError, did_you_mean
 from engine.models import checkpoint
-from engine.models.batches import image_batch, text_batch
 from engine.models.decoding import Decoded, decode_ahead
+from engine.models.encoders import full_precision
 from engine.models.images import prepare_capture
-from engine.models.spec import HeadSpec
+from engine.models.precision import Probe, fastest_equal
+from engine.models.scorer import Scorer
 from engine.models.text import model_text
-from engine.models.verdicts import calibrated, verdict
+from engine.models.verdicts import verdict
 from engine.types import ItemContent, ModelCard, Verdict
 
 BATCH = 64
-_TEXTS_AT_ONCE = 16
-_IMAGES_AT_ONCE = 32
 
 
 class Predictor:
     """A model ready to score. One thread uses it at a time; it starts threads of its own for decoding.
+
+    On a CPU the first 200 items are scored in 32-bit floats. Then the fastest arithmetic that the CPU offers takes over
+    if it gives the same verdicts on those items (see `engine.models.precision`), so that an item's probabilities may
+    differ in the third decimal between two jobs.
 
     `missing_text` and `missing_image` are the learned vectors for a missing part, (Dt,) and (Di,).
     """
@@ -34,9 +37,11 @@ class Predictor:
     def __init__(self, loaded: checkpoint.Checkpoint, device: torch.device) -> None:
         self.card: ModelCard = loaded.card
         self.spec = loaded.network.spec
-        self._network = loaded.network
-        self._tokenizer = loaded.tokenizer
-        self._device = device
+        loaded.network.eval()
+        self._scorer = Scorer(
+            loaded.network, loaded.tokenizer, loaded.card.temperatures, full_precision(loaded.network), device
+        )
+        self._probe: Probe | None = Probe() if device.type == "cpu" else None
         self._heads = {head.task: head for head in self.spec.heads}
         self.missing_text = loaded.network.missing_text.detach()
         self.missing_image = loaded.network.missing_image.detach()
@@ -54,9 +59,10 @@ class Predictor:
     @property
     def device_name(self) -> str:
         """Where and how it runs, in words, such as "CPU, 2 threads, fp32"."""
-        if self._device.type == "cuda":
-            return f"CUDA, {torch.cuda.get_device_name(self._device)}, bf16"
-        return f"CPU, {torch.get_num_threads()} threads, fp32"
+        device = self._scorer.device
+        if device.type == "cuda":
+            return f"CUDA, {torch.cuda.get_device_name(device)}, {self._scorer.encoders.name}"
+        return f"CPU, {torch.get_num_threads()} threads, {self._scorer.encoders.name}"
 
     def predict(self, contents: Sequence[ItemContent], *, cancelled: Callable[[], bool] | None = None) -> list[Verdict]:
         """Verdicts of all items in their order, one for each task that applies to an item's kind.
@@ -92,27 +98,11 @@ class Predictor:
 
     def text_vectors(self, texts: Sequence[str]) -> Tensor:
         """(n, Dt) float32 vectors of raw texts; the learned vector of a missing part for a blank one."""
-        answer = torch.empty((len(texts), len(self.missing_text)), device=self._device)
-        if self._tokenizer is None:
-            return answer
-        ids = self._tokenizer.encode(texts)
-        order = sorted(range(len(texts)), key=lambda row: len(ids[row]))
-        for start in range(0, len(order), _TEXTS_AT_ONCE):
-            rows = order[start : start + _TEXTS_AT_ONCE]
-            present = [bool(texts[row].strip()) for row in rows]
-            chunk = text_batch([ids[row] for row in rows], present, self._tokenizer.pad).to(self._device)
-            with torch.inference_mode():
-                answer[rows] = self._network.encode_text(chunk).float()
-        return answer
+        return self._scorer.text_vectors(texts)
 
     def image_vectors(self, pixels: Tensor) -> Tensor:
         """(n, Di) float32 vectors of (n, 3, S, S) float pixels in [0, 1]."""
-        answer = torch.empty((len(pixels), len(self.missing_image)), device=self._device)
-        for start in range(0, len(pixels), _IMAGES_AT_ONCE):
-            part = slice(start, start + _IMAGES_AT_ONCE)
-            with torch.inference_mode():
-                answer[part] = self._network.encode_image(pixels[part].to(self._device)).float()
-        return answer
+        return self._scorer.image_vectors(pixels)
 
     def probabilities(self, task: str, text: Tensor, image: Tensor) -> NDArray[np.float64]:
         """(n, L) calibrated probabilities of a task's labels from (n, Dt) and (n, Di) vectors.
@@ -122,29 +112,25 @@ class Predictor:
         """
         head = self._heads.get(task)
         if head is None:
-            raise NotFoundError(f"Model {self.card.id!r} knows no task {task!r}, only {', '.join(self._heads)}.")
-        return self._calibrated(self._logits(text, image), head)
-
-    def _logits(self, text: Tensor, image: Tensor) -> dict[str, Tensor]:
-        with torch.inference_mode():
-            return self._network.fuse(text.to(self._device), image.to(self._device))
-
-    def _calibrated(self, logits: dict[str, Tensor], head: HeadSpec) -> NDArray[np.float64]:
-        values = logits[head.task].float().cpu().numpy()
-        return calibrated(values, head, self.card.temperatures.get(head.task, 1.0))
+            raise NotFoundError(f"Model {self.card.id!r} has no task {task!r}.", did_you_mean(task, self._heads))
+        return self._scorer.probabilities(head, text, image)
 
     def _score(self, part: Sequence[Decoded]) -> list[Verdict]:
-        text = self.text_vectors([model_text(content) for content, _ in part])
-        image = self.missing_image.repeat(len(part), 1)
-        seen = [row for row, (_, square) in enumerate(part) if square is not None]
-        if seen:
-            pixels = image_batch([part[row][1] for row in seen], self.spec.image.size).pixels
-            image[seen] = self.image_vectors(pixels)
-        logits = self._logits(text, image)
-        tables = {task: self._calibrated(logits, head) for task, head in self._heads.items()}
+        texts = [model_text(content) for content, _ in part]
+        squares = [square for _, square in part]
+        self._settle_if_due()
+        tables = self._scorer.tables(texts, squares)
+        if self._probe is not None:
+            self._probe.add(texts, squares, tables)
         return [
             verdict(content.id, self.card.id, head, tables[task][row])
             for row, (content, _) in enumerate(part)
             for task, head in self._heads.items()
             if not head.applies_to or content.kind in head.applies_to
         ]
+
+    def _settle_if_due(self) -> None:
+        """Before, not after, further items: a job that ends with its probe never pays for a choice it cannot use."""
+        if self._probe is not None and self._probe.full:
+            self._scorer = self._scorer.using(fastest_equal(self._scorer, self._probe))
+            self._probe = None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import Any
 
 import msgspec
 
-from engine.errors import InputError, ModelUnavailableError
+from engine.errors import InputError, ModelUnavailableError, did_you_mean
 from engine.types import ModelCard, Struct
 
 NONE = "none"
@@ -191,6 +190,4 @@ def _in_range(name: str, value: float, low: float, high: float) -> Iterator[str]
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> Iterator[str]:
     if value not in choices:
-        near = get_close_matches(value, choices, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        yield f"{name} is {value!r}: use one of {', '.join(choices)}.{hint}"
+        yield f"{name} cannot be {value!r}. {did_you_mean(value, choices)}"
