@@ -1,0 +1,136 @@
+"""Acts: which rows of decisions belong to one visit, and which acts still stand.
+
+The table `acts` repeats what the chain says, so that finding the last standing act takes one step however many
+undos there were.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import msgspec
+
+from engine.errors import InputError
+from engine.taxonomy import Task, Taxonomy
+from engine.types import Action, Decision
+from engine.workspace.database import Database
+
+if TYPE_CHECKING:
+    from engine.workspace.decisions import NewDecision
+
+Rows = Mapping[str, tuple[int, str]]
+"""Item id to (row, kind)."""
+
+
+def new_act() -> str:
+    """Return a name that no other act has."""
+    return uuid4().hex
+
+
+def checked(new: NewDecision, taxonomy: Taxonomy, *, kind: str) -> NewDecision:
+    """Return the decision in canonical form; raises `InputError` where it does not fit the taxonomy."""
+    if not new.reviewer.strip():
+        raise InputError(f"The decision on '{new.item}' names no reviewer.", "Say who decides.")
+    if new.action is Action.UNDO:
+        raise InputError("An undo is not recorded as a decision.", "Take the act back with undo instead.")
+    if not math.isfinite(new.seconds) or new.seconds < 0:
+        raise InputError(f"The time spent on '{new.item}' is {new.seconds} seconds, which cannot be.")
+    if new.shown_probability is not None and not math.isfinite(new.shown_probability):
+        raise InputError(f"The shown probability of '{new.item}' is {new.shown_probability}, which cannot be.")
+    labels: tuple[str, ...] = ()
+    if new.action in {Action.CONFIRM, Action.CORRECT}:
+        labels = _labels(new, taxonomy.task(new.task), kind)
+    elif new.labels:
+        raise InputError(f"A {new.action.value} of '{new.item}' carries labels.", "Leave them out, or decide.")
+    elif new.task:
+        taxonomy.task(new.task)
+    return msgspec.structs.replace(
+        new, labels=labels, note=_writable(new.note), reviewer=_writable(new.reviewer), seconds=float(new.seconds)
+    )
+
+
+def _labels(new: NewDecision, task: Task, kind: str) -> tuple[str, ...]:
+    if kind not in task.applies_to:
+        raise InputError(f"The task '{task.name}' is not asked of a {kind} such as '{new.item}'.")
+    given = {task.label(name).name for name in new.labels}
+    if not task.multi and len(given) != 1:
+        raise InputError(f"The task '{task.name}' takes exactly one label, '{new.item}' was given {len(given)}.")
+    return tuple(name for name in task.label_names if name in given)
+
+
+def _writable(text: str) -> str:
+    """Replace half character pairs, which some keyboards produce and no file can hold, rather than lose a decision."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def name(db: Database, new: Sequence[NewDecision], rows: Rows) -> list[NewDecision]:
+    """Give every row the act it belongs to; raises `InputError` for an act of another item or reviewer."""
+    fresh: dict[tuple[str, str, str], str] = {}
+    named = []
+    for one in new:
+        key = (one.act, one.item, one.reviewer)
+        if key not in fresh:
+            fresh[key] = one.act if _continues(db, one, rows[one.item][0]) else new_act()
+        named.append(msgspec.structs.replace(one, act=fresh[key]))
+    if len(set(fresh.values())) < len(fresh):
+        raise InputError("One act was given for two items or two reviewers.", "Give each visit an act of its own.")
+    return named
+
+
+def _continues(db: Database, new: NewDecision, row: int) -> bool:
+    """Whether the row may carry the act it asks for: a new one, or a standing one of this item and reviewer."""
+    if not new.act:
+        return False
+    known = db.one("SELECT row, reviewer, undone_by FROM acts WHERE act = ?", (new.act,))
+    if known is None:
+        return True
+    if (known[0], known[1]) != (row, new.reviewer):
+        raise InputError(
+            f"The act '{new.act}' belongs to another item or reviewer.", "Give each visit an act of its own."
+        )
+    return known[2] is None
+
+
+def note(db: Database, recorded: Sequence[Decision], rows: Rows) -> None:
+    """Remember that the acts of these rows stand."""
+    db.many(
+        "INSERT INTO acts (act, row, reviewer, last, at) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (act) DO UPDATE SET last = excluded.last, at = excluded.at",
+        [(one.act, rows[one.item][0], one.reviewer, one.number, one.at) for one in recorded],
+    )
+
+
+def close(db: Database, act: str, undone_by: int) -> None:
+    """Remember that an act was taken back by the row `undone_by`."""
+    db.execute("UPDATE acts SET undone_by = ? WHERE act = ?", (undone_by, act))
+
+
+def last_standing(db: Database, reviewer: str, *, item: int | None = None) -> tuple[str, int] | None:
+    """Return (act, item row) of the reviewer's latest act that stands, of one item where given."""
+    if item is None:
+        row = db.one(
+            "SELECT act, row FROM acts INDEXED BY acts_standing WHERE reviewer = ? AND undone_by IS NULL"
+            " ORDER BY last DESC LIMIT 1",
+            (reviewer,),
+        )
+    else:
+        row = db.one(
+            "SELECT acts.act, acts.row FROM decisions CROSS JOIN acts USING (act)"
+            " WHERE decisions.row = ? AND acts.reviewer = ? AND undone_by IS NULL ORDER BY last DESC LIMIT 1",
+            (item, reviewer),
+        )
+    return None if row is None else (row[0], row[1])
+
+
+def count_standing(db: Database, reviewer: str | None, since: str | None) -> int:
+    """Return how many acts stand, of one reviewer or since a moment where given."""
+    return int(
+        db.value(
+            "SELECT COUNT(*) FROM acts WHERE undone_by IS NULL AND (? IS NULL OR reviewer = ?)"
+            " AND (? IS NULL OR at >= ?)",
+            (reviewer, reviewer, since, since),
+        )
+    )

@@ -1,0 +1,207 @@
+"""Reviewers' decisions: recorded durably, chained, taken back by a row of their own, never changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from engine.errors import NotFoundError
+from engine.taxonomy import Taxonomy
+from engine.types import Action, Decision, Struct
+from engine.workspace import acts, board, chain, meta
+from engine.workspace.database import Database
+from engine.workspace.encoding import now
+from engine.workspace.resolution import resolve
+
+READ_BATCH = 2_000
+
+
+class NewDecision(Struct, frozen=True, kw_only=True):
+    """What a reviewer just said about one task of an item.
+
+    `act` groups the rows of one visit, so that one undo takes them all back; left empty, the rows of one `record`
+    call about the same item by the same reviewer are one act. `labels` is empty for a skip or an escalation.
+    `seconds` is the time the item was in front of the reviewer.
+    """
+
+    item: str
+    task: str = ""
+    action: Action
+    labels: tuple[str, ...] = ()
+    reviewer: str
+    seconds: float = 0.0
+    note: str = ""
+    shown_model: str = ""
+    shown_labels: tuple[str, ...] = ()
+    shown_probability: float | None = None
+    act: str = ""
+
+
+class Undone(Struct, frozen=True, kw_only=True):
+    """An act that was taken back: its rows, the item to go back to, and the undo's own row."""
+
+    act: str
+    item: str
+    decisions: tuple[Decision, ...]
+    undo: Decision
+
+
+class Decisions:
+    """The append-only chain. Every method that writes is one transaction, on the disk when it returns."""
+
+    def __init__(self, db: Database, taxonomy: Taxonomy) -> None:
+        self._db = db
+        self._taxonomy = taxonomy
+
+    def record(self, new: Sequence[NewDecision]) -> list[Decision]:
+        """Append the rows, all or none, and return them as recorded; when this returns they are on the disk.
+
+        Labels are kept in the taxonomy's order. Rows for an act that has meanwhile been taken back start a new act.
+        Raises `InputError` (a label the task does not have, an act of somebody else), `NotFoundError`,
+        `StorageError`, `WorkspaceError`; then nothing was recorded.
+        """
+        if not new:
+            return []
+        with self._db.transaction():
+            rows = self._rows({one.item for one in new})
+            checked = [acts.checked(one, self._taxonomy, kind=rows[one.item][1]) for one in new]
+            named = acts.name(self._db, checked, rows)
+            recorded = self._append(named, rows)
+            acts.note(self._db, recorded, rows)
+            board.refresh(self._db, self._taxonomy, sorted({row for row, _ in rows.values()}))
+        return recorded
+
+    def undo(self, reviewer: str, *, item: str | None = None) -> Undone | None:
+        """Take back the reviewer's last standing act (of this item, where one is named), across items and restarts.
+
+        The undo is one row that names the act; undoing again takes back the act before that one, it is no redo.
+        Returns None where nothing is left to take back.
+        """
+        with self._db.transaction():
+            found = acts.last_standing(self._db, reviewer, item=None if item is None else self._row(item))
+            if found is None:
+                return None
+            act, row = found
+            taken = [one for one in self._of_row(row) if one.act == act]
+            last = taken[-1]
+            undo = NewDecision(
+                item=last.item, task=last.task, action=Action.UNDO, reviewer=reviewer, act=acts.new_act()
+            )
+            (recorded,) = self._append([undo], {last.item: (row, "")}, undoes=act)
+            acts.close(self._db, act, recorded.number)
+            board.refresh(self._db, self._taxonomy, [row])
+        return Undone(act=act, item=last.item, decisions=tuple(taken), undo=recorded)
+
+    def of(self, item: str) -> list[Decision]:
+        """Return every row about an item, undos and undone ones included, oldest first."""
+        return self._of_row(self._row(item))
+
+    def last(self, reviewer: str) -> Decision | None:
+        """Return the last row of the reviewer's last standing act: what `undo` would take back. None if nothing is."""
+        found = acts.last_standing(self._db, reviewer)
+        return None if found is None else [one for one in self._of_row(found[1]) if one.act == found[0]][-1]
+
+    def iter(self, after: int = 0) -> Iterator[Decision]:
+        """Yield the rows behind the number `after` in order; no lock is held between batches."""
+        while True:
+            rows = self._db.all(
+                f"SELECT {chain.COLUMNS} FROM decisions WHERE number > ? ORDER BY number LIMIT ?", (after, READ_BATCH)
+            )
+            yield from (chain.decision_of(row) for row in rows)
+            if len(rows) < READ_BATCH:
+                return
+            after = rows[-1][0]
+
+    def count(self, reviewer: str | None = None, since: str | None = None) -> int:
+        """Return how many acts stand (visits to an item that were not taken back), skips and escalations included.
+
+        Of one reviewer, or at or after a moment (UTC, ISO 8601 as in `Decision.at`), where given.
+        """
+        return acts.count_standing(self._db, reviewer, since)
+
+    def corrections_since(self, number: int) -> int:
+        """Return how many standing corrections there are behind the row `number`."""
+        return int(
+            self._db.value(
+                "SELECT COUNT(*) FROM decisions INDEXED BY decisions_corrections CROSS JOIN acts USING (act)"
+                " WHERE action = 'correct' AND number > ? AND undone_by IS NULL",
+                (number,),
+            )
+        )
+
+    def head(self) -> tuple[int, str]:
+        """Return the number and hash of the newest row; (0, "") where there is none."""
+        return _parse_head(meta.get(self._db, meta.CHAIN_HEAD))
+
+    def verify(self) -> chain.ChainReport:
+        """Follow the whole chain from the first row: numbers without gaps, links, hashes, and the noted head."""
+        number, noted = self.head()
+        rows = (decision for decision in self.iter() if decision.number <= number)
+        good, last, reason = chain.check(rows)
+        if not reason and good < number:
+            reason = f"rows {good + 1} to {number} are missing from the end"
+        elif not reason and last != noted:
+            reason = f"row {number} is not the one that was noted as the last"
+        extra = int(self._db.value("SELECT COALESCE(MAX(number), 0) FROM decisions"))
+        if not reason and extra > self.head()[0]:
+            reason = f"row {number + 1} was added past the noted end"
+        return chain.ChainReport(ok=not reason, rows=good, first_bad=good + 1 if reason else None, reason=reason)
+
+    def resolved(self, item: str) -> dict[str, tuple[str, ...]]:
+        """Return the item's label for each task that has one, by the rule in `resolution`."""
+        return self.resolved_many([item])[item]
+
+    def resolved_many(self, items: Sequence[str]) -> dict[str, dict[str, tuple[str, ...]]]:
+        """Return the labels of several items; raises `NotFoundError` for one that does not exist."""
+        rows = self._rows(items)
+        decisions = board.decisions_of_rows(self._db, [row for row, _ in rows.values()])
+        return {item: resolve(decisions.get(rows[item][0], ()), self._taxonomy, rows[item][1]).labels for item in items}
+
+    def _append(
+        self, new: Sequence[NewDecision], rows: dict[str, tuple[int, str]], *, undoes: str = ""
+    ) -> list[Decision]:
+        number, previous = self.head()
+        moment = now()
+        recorded = []
+        for one in new:
+            number += 1
+            fields = msgspec.structs.asdict(one)
+            sealed = chain.seal(Decision(number=number, at=moment, undoes=undoes, previous=previous, **fields))
+            previous = sealed.hash
+            recorded.append(sealed)
+        self._db.many(
+            f"INSERT INTO decisions ({chain.COLUMNS}, row) VALUES ({', '.join('?' * 17)})",
+            [(*chain.row_of(decision), rows[decision.item][0]) for decision in recorded],
+        )
+        meta.put(self._db, meta.CHAIN_HEAD, f"{number}:{previous}")
+        return recorded
+
+    def _row(self, item: str) -> int:
+        return self._rows([item])[item][0]
+
+    def _rows(self, items: Iterable[str]) -> dict[str, tuple[int, str]]:
+        """Return (row, kind) of each item."""
+        wanted = list(items)
+        found = self._db.all(
+            "SELECT id, row, kind FROM items WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(wanted),)
+        )
+        rows = {item: (row, kind) for item, row, kind in found}
+        for item in wanted:
+            if item not in rows:
+                raise NotFoundError(f"There is no item '{item}' in this workspace.", "Nothing was recorded.")
+        return rows
+
+    def _of_row(self, row: int) -> list[Decision]:
+        return board.decisions_of_rows(self._db, [row]).get(row, [])
+
+
+def _parse_head(value: str | None) -> tuple[int, str]:
+    if value is None:
+        return 0, ""
+    number, _, noted = value.partition(":")
+    return int(number), noted
+
+
+__all__ = ["Decisions", "NewDecision", "Undone"]

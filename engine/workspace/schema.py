@@ -1,0 +1,219 @@
+"""The tables, and the migrations that bring an older database up to them.
+
+The database's `user_version` is the number of migrations applied, so that opening a current one needs a single
+read and no migration library. Each migration is one transaction together with its record and its version number.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+from engine.workspace.database import APPLICATION_ID
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database as UtilsDatabase
+    from sqlite_utils.migrations import Migrations
+
+LATEST = 1
+MIGRATION_SET = "secondlook"
+
+ORDER_COLUMNS = ("uncertain", "risk", "exposure", "moment", "recent")
+"""The queue's sort keys; each has an index behind `bucket` and one behind `facet` (see queues.py)."""
+
+_FACTS = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE items (
+    row INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    title TEXT NOT NULL,
+    text TEXT NOT NULL,
+    author TEXT NOT NULL,
+    capture TEXT,
+    split TEXT NOT NULL,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    url TEXT NOT NULL,
+    captured_at TEXT NOT NULL,
+    exposure REAL,
+    subsets TEXT NOT NULL,
+    truths TEXT NOT NULL,
+    regions TEXT NOT NULL,
+    meta TEXT NOT NULL
+);
+CREATE INDEX items_with_truths ON items (row) WHERE truths <> '{}';
+
+CREATE TABLE models (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    card TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    registered_at TEXT NOT NULL,
+    scored INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE promotions (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    model INTEGER NOT NULL REFERENCES models (number),
+    kind TEXT NOT NULL CHECK (kind IN ('promote', 'rollback')),
+    reason TEXT NOT NULL,
+    at TEXT NOT NULL
+);
+CREATE TABLE runs (
+    id TEXT PRIMARY KEY,
+    state TEXT NOT NULL,
+    created TEXT NOT NULL,
+    changed TEXT NOT NULL,
+    message TEXT NOT NULL DEFAULT '',
+    model TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID;
+
+CREATE TABLE verdicts (
+    model INTEGER NOT NULL REFERENCES models (number),
+    row INTEGER NOT NULL REFERENCES items (row),
+    task TEXT NOT NULL,
+    label TEXT NOT NULL,
+    probability REAL NOT NULL,
+    labels TEXT NOT NULL,
+    probabilities TEXT NOT NULL,
+    PRIMARY KEY (model, row, task)
+) WITHOUT ROWID;
+CREATE TABLE explanations (
+    number INTEGER PRIMARY KEY,
+    model INTEGER NOT NULL REFERENCES models (number),
+    row INTEGER NOT NULL REFERENCES items (row),
+    task TEXT NOT NULL,
+    label TEXT NOT NULL,
+    final INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    UNIQUE (model, row, task, label)
+);
+
+CREATE TABLE decisions (
+    number INTEGER PRIMARY KEY,
+    act TEXT NOT NULL,
+    row INTEGER NOT NULL REFERENCES items (row),
+    item TEXT NOT NULL,
+    task TEXT NOT NULL,
+    action TEXT NOT NULL CHECK (action IN ('confirm', 'correct', 'skip', 'escalate', 'undo')),
+    labels TEXT NOT NULL,
+    reviewer TEXT NOT NULL,
+    at TEXT NOT NULL,
+    seconds REAL NOT NULL,
+    note TEXT NOT NULL,
+    shown_model TEXT NOT NULL,
+    shown_labels TEXT NOT NULL,
+    shown_probability REAL,
+    undoes TEXT NOT NULL,
+    previous TEXT NOT NULL,
+    hash TEXT NOT NULL
+);
+CREATE INDEX decisions_of_item ON decisions (row);
+CREATE INDEX decisions_corrections ON decisions (number) WHERE action = 'correct';
+CREATE TABLE acts (
+    act TEXT PRIMARY KEY,
+    row INTEGER NOT NULL REFERENCES items (row),
+    reviewer TEXT NOT NULL,
+    last INTEGER NOT NULL REFERENCES decisions (number),
+    at TEXT NOT NULL,
+    undone_by INTEGER REFERENCES decisions (number)
+) WITHOUT ROWID;
+CREATE INDEX acts_standing ON acts (reviewer, last) WHERE undone_by IS NULL;
+
+CREATE TABLE facets (
+    facet INTEGER PRIMARY KEY,
+    bucket INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    disagreement INTEGER NOT NULL,
+    label TEXT NOT NULL,
+    split TEXT NOT NULL,
+    items INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (state, kind, disagreement, label, split)
+);
+CREATE TABLE queue (
+    row INTEGER PRIMARY KEY REFERENCES items (row),
+    bucket INTEGER NOT NULL,
+    facet INTEGER NOT NULL REFERENCES facets (facet),
+    uncertain REAL NOT NULL,
+    risk REAL NOT NULL,
+    exposure REAL NOT NULL,
+    moment REAL NOT NULL,
+    recent INTEGER NOT NULL,
+    model INTEGER REFERENCES models (number),
+    label TEXT NOT NULL,
+    probability REAL,
+    resolved TEXT NOT NULL
+);
+"""
+
+_GUARDS = """
+CREATE TRIGGER decisions_never_change BEFORE UPDATE ON decisions
+BEGIN SELECT RAISE(ABORT, 'decisions are append-only: they are never updated'); END;
+CREATE TRIGGER decisions_never_vanish BEFORE DELETE ON decisions
+BEGIN SELECT RAISE(ABORT, 'decisions are append-only: they are never deleted'); END;
+CREATE TRIGGER decisions_without_gaps BEFORE INSERT ON decisions
+WHEN NEW.number IS NOT (SELECT COALESCE(MAX(number), 0) + 1 FROM decisions)
+  OR NEW.previous IS NOT COALESCE((SELECT hash FROM decisions ORDER BY number DESC LIMIT 1), '')
+BEGIN SELECT RAISE(ABORT, 'decisions are append-only: a new one continues the chain'); END;
+CREATE TRIGGER items_never_vanish BEFORE DELETE ON items
+BEGIN SELECT RAISE(ABORT, 'items are never deleted'); END;
+CREATE TRIGGER items_never_change BEFORE UPDATE OF
+    row, id, kind, title, text, author, capture, width, height, url, captured_at, exposure, subsets, truths, regions,
+    meta
+ON items
+BEGIN SELECT RAISE(ABORT, 'items never change: only their split is assigned'); END;
+CREATE TRIGGER promotions_never_change BEFORE UPDATE ON promotions
+BEGIN SELECT RAISE(ABORT, 'the history of champions is append-only'); END;
+CREATE TRIGGER promotions_never_vanish BEFORE DELETE ON promotions
+BEGIN SELECT RAISE(ABORT, 'the history of champions is append-only'); END;
+
+CREATE TRIGGER queue_counts_arrival AFTER INSERT ON queue
+BEGIN UPDATE facets SET items = items + 1 WHERE facet = NEW.facet; END;
+CREATE TRIGGER queue_counts_move AFTER UPDATE OF facet ON queue WHEN NEW.facet <> OLD.facet
+BEGIN
+    UPDATE facets SET items = items - 1 WHERE facet = OLD.facet;
+    UPDATE facets SET items = items + 1 WHERE facet = NEW.facet;
+END;
+
+CREATE VIRTUAL TABLE words USING fts5 (
+    id, title, text, author, content='items', content_rowid='row', tokenize='unicode61 remove_diacritics 2'
+);
+"""
+
+
+def migrations() -> Migrations:
+    """Return the recorded steps, oldest first. Imports sqlite-utils, so call it only to create or migrate."""
+    from sqlite_utils.migrations import Migrations
+
+    steps = Migrations(MIGRATION_SET)
+
+    @steps(name="1-foundation")
+    def foundation(db: UtilsDatabase) -> None:
+        _run(db.conn, _FACTS)
+        for column in ORDER_COLUMNS:
+            for group in ("bucket", "facet"):
+                db.conn.execute(f"CREATE INDEX queue_{group}_{column} ON queue ({group}, {column})")
+        _run(db.conn, _GUARDS)
+        db.conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.conn.execute("PRAGMA user_version = 1")
+
+    return steps
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Apply the pending migrations. One that fails leaves the database as the one before it left it."""
+    from sqlite_utils import Database as UtilsDatabase
+
+    migrations().apply(UtilsDatabase(connection, execute_plugins=False))
+
+
+def _run(connection: sqlite3.Connection, script: str) -> None:
+    """Run the script's statements one by one: `executescript` would commit the transaction around it."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            connection.execute(statement)
+            statement = ""

@@ -1,0 +1,69 @@
+"""The training set of a run: every labelled item as it is at one moment, written once and never changed."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Iterator
+
+from engine.taxonomy import Taxonomy
+from engine.types import Item, TrainingItem
+from engine.workspace import board
+from engine.workspace.database import Database
+from engine.workspace.items import Items, item_of
+from engine.workspace.resolution import UNTOUCHED, resolve
+from engine.workspace.staging import COLUMNS
+
+BATCH = 1_000
+
+
+def training_items(db: Database, taxonomy: Taxonomy, items: Items) -> Iterator[TrainingItem]:
+    """Yield every item that has a resolved label or a truth for some task, in the order they were added.
+
+    Per task the label is the resolved one, else the truth; a conditional task's only while its `when` holds for these.
+    """
+    after = 0
+    while True:
+        rows = db.all(
+            f"SELECT row, {COLUMNS} FROM items WHERE row IN (SELECT row FROM items INDEXED BY items_with_truths"
+            " WHERE truths <> '{}' AND row > ? UNION SELECT row FROM decisions WHERE row > ? ORDER BY row LIMIT ?)"
+            " ORDER BY row",
+            (after, after, BATCH),
+        )
+        decisions = board.decisions_of_rows(db, [row[0] for row in rows])
+        for row in rows:
+            item = item_of(row[1:])
+            resolution = resolve(decisions.get(row[0], ()), taxonomy, item.kind) if row[0] in decisions else UNTOUCHED
+            labels = labels_of(taxonomy, item, resolution.labels)
+            if labels:
+                yield TrainingItem(
+                    content=items.content(item),
+                    labels=labels,
+                    group=group_of(item),
+                    split=item.split,
+                    decisions=resolution.decisions,
+                )
+        if len(rows) < BATCH:
+            return
+        after = rows[-1][0]
+
+
+def labels_of(taxonomy: Taxonomy, item: Item, resolved: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Return what the item is taken to be: the reviewers' labels over the truths, without branches that do not hold."""
+    answers = {**item.truths, **resolved}
+    due = taxonomy.due(item.kind, answers)
+    return {
+        task.name: answers[task.name]
+        for task in due
+        if task.name in answers and set(answers[task.name]) <= set(task.label_names)
+    }
+
+
+def group_of(item: Item) -> str:
+    """Return what must stay on one side of a split: the author, else the same words, else the same picture."""
+    if item.author.strip():
+        return f"author:{item.author.strip()}"
+    words = " ".join(unicodedata.normalize("NFKC", f"{item.title} {item.text}").casefold().split())
+    if words:
+        return f"text:{hashlib.sha256(words.encode()).hexdigest()}"
+    return f"capture:{item.capture}" if item.capture is not None else f"item:{item.id}"

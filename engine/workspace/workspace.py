@@ -1,0 +1,221 @@
+"""Opening and making workspaces."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sqlite3
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from engine.errors import EngineError, StorageError, WorkspaceError
+from engine.taxonomy import Taxonomy, dump_taxonomy, load_taxonomy
+from engine.workspace import board, meta
+from engine.workspace.backup import Backup
+from engine.workspace.captures import Captures, sync_folder
+from engine.workspace.database import APPLICATION_ID, DATABASE_NAME, Database, damaged, refuse_unwritable
+from engine.workspace.decisions import Decisions
+from engine.workspace.explanations import Explanations
+from engine.workspace.items import Items
+from engine.workspace.models import Models
+from engine.workspace.queues import Queues
+from engine.workspace.runs import Runs
+from engine.workspace.schema import LATEST, migrate
+from engine.workspace.verdicts import Verdicts
+
+TAXONOMY_NAME = "taxonomy.toml"
+FOLDERS = ("captures", "models", "runs", "backups", "logs")
+REFRESH_AT_ONCE = 5_000
+"""Up to as many queue rows are brought up to date while opening; more wait for `queues.refresh`."""
+
+
+class Workspace:
+    """One open workspace. Belongs to the thread that opened it; other threads open their own with `check=False`."""
+
+    def __init__(self, path: Path, db: Database, taxonomy: Taxonomy, warnings: tuple[str, ...] = ()) -> None:
+        self.path = path
+        self.taxonomy = taxonomy
+        self.read_only = db.read_only
+        self.warnings = warnings
+        self._db = db
+        self.captures = Captures(path / "captures")
+        self.items = Items(db, taxonomy, self.captures)
+        self.verdicts = Verdicts(db, taxonomy)
+        self.explanations = Explanations(db)
+        self.decisions = Decisions(db, taxonomy)
+        self.models = Models(db, taxonomy, path / "models")
+        self.queues = Queues(db, taxonomy)
+        self.runs = Runs(db, taxonomy, self.items, self.models)
+        self.backup = Backup(db)
+
+    @classmethod
+    def create(cls, path: Path | str, taxonomy: Taxonomy) -> Workspace:
+        """Make a new workspace folder and open it; raises `WorkspaceError` where there already is something."""
+        folder = Path(path)
+        if (folder / DATABASE_NAME).exists():
+            raise WorkspaceError(f"There already is a workspace '{folder}'.", "Open it, or choose another name.")
+        if folder.exists() and any(folder.iterdir()):
+            raise WorkspaceError(f"The folder '{folder}' is not empty.", "Choose another name, or empty it.")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in FOLDERS:
+                (folder / name).mkdir(exist_ok=True)
+            (folder / TAXONOMY_NAME).write_text(dump_taxonomy(taxonomy), encoding="utf-8")
+            _create_database(folder / DATABASE_NAME)
+            sync_folder(folder)
+        except OSError as error:
+            raise StorageError(
+                f"The workspace '{folder}' cannot be made ({error.strerror or error}).",
+                "Choose a place where you may write and that has space.",
+            ) from error
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, path: Path | str, *, read_only: bool = False, check: bool = True) -> Workspace:
+        """Open a workspace; `check=False` skips the check of the database, for a second connection.
+
+        Raises `WorkspaceError` in one sentence with a way out: no workspace, from a newer version, locked, read-only
+        (unless `read_only`), damaged, without its taxonomy. A database from an older version is backed up and
+        migrated. `warnings` then names what is missing but not needed to review.
+        """
+        folder = Path(path)
+        file = folder / DATABASE_NAME
+        _refuse_foreign(folder, file)
+        if not read_only:
+            refuse_unwritable(file)
+        taxonomy = _taxonomy(folder)
+        db = Database(file, read_only=read_only)
+        try:
+            db.configure()
+            _check_version(db)
+            if check:
+                _quick_check(db)
+            _migrate(db)
+            workspace = cls(folder, db, taxonomy, _warnings(folder, db))
+            if check and not read_only:
+                workspace._follow_taxonomy()
+        except EngineError:
+            db.close()
+            raise
+        return workspace
+
+    def close(self) -> None:
+        """Close the database; closing twice is harmless."""
+        self._db.close()
+
+    def check(self) -> None:
+        """Check the whole database file; raises `WorkspaceError` that names the newest backup. Slow on large ones."""
+        _quick_check(self._db)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _follow_taxonomy(self) -> None:
+        """Note where the taxonomy has changed since the queue was last brought up to date, and refresh small queues."""
+        digest = hashlib.sha256(dump_taxonomy(self.taxonomy).encode()).hexdigest()
+        if meta.get(self._db, meta.TAXONOMY) != digest:
+            with self._db.transaction():
+                meta.put(self._db, meta.TAXONOMY, digest)
+                board.restart(self._db, board.EVERYTHING)
+        if self.queues.pending and self.items.count() <= REFRESH_AT_ONCE:
+            while self.queues.refresh():
+                pass
+
+
+def _refuse_foreign(folder: Path, file: Path) -> None:
+    if not folder.exists():
+        raise WorkspaceError(f"There is no workspace '{folder}'.", f"Make one with: secondlook init '{folder}'.")
+    if not file.is_file():
+        raise WorkspaceError(
+            f"'{folder}' is not a workspace: it has no {DATABASE_NAME}.",
+            "Choose a folder that Second Look made, or make one with: secondlook init.",
+        )
+
+
+def _taxonomy(folder: Path) -> Taxonomy:
+    file = folder / TAXONOMY_NAME
+    if not file.is_file():
+        raise WorkspaceError(
+            f"The workspace '{folder}' has no {TAXONOMY_NAME}.",
+            "Put it back from a copy; every run folder under 'runs' holds one too.",
+        )
+    return load_taxonomy(file)
+
+
+def _create_database(file: Path) -> None:
+    """Make the database under a temporary name, so that a killed command leaves no half-made workspace behind."""
+    temporary = file.with_name(f".{file.name}.part")
+    temporary.unlink(missing_ok=True)
+    connection = sqlite3.connect(temporary, isolation_level=None)
+    try:
+        migrate(connection)
+    except sqlite3.DatabaseError as error:
+        raise StorageError(
+            f"The database '{file}' cannot be made ({error}).", "Free some space or choose another place."
+        ) from error
+    finally:
+        connection.close()
+        with contextlib.suppress(OSError):
+            temporary.with_name(temporary.name + "-journal").unlink(missing_ok=True)
+    temporary.replace(file)
+
+
+def _check_version(db: Database) -> None:
+    if db.value("PRAGMA application_id") != APPLICATION_ID:
+        raise WorkspaceError(
+            f"The file '{db.path}' is a database, but not one of Second Look's.", "Choose another folder."
+        )
+    version = db.value("PRAGMA user_version")
+    if version > LATEST:
+        raise WorkspaceError(
+            f"The workspace '{db.path.parent}' was made by a newer Second Look (format {version}, this one knows"
+            f" {LATEST}).",
+            "Update Second Look to open it.",
+        )
+
+
+def _migrate(db: Database) -> None:
+    version = db.value("PRAGMA user_version")
+    if version == LATEST:
+        return
+    if db.read_only:
+        raise WorkspaceError(
+            f"The workspace '{db.path.parent}' is from an older version and must be brought up to date first.",
+            "Open it once for writing.",
+        )
+    Backup(db).make()
+    try:
+        migrate(db.connection)
+    except sqlite3.DatabaseError as error:
+        raise StorageError(
+            f"The workspace '{db.path.parent}' could not be brought up to date ({error}).",
+            "It was left as it was, and a backup is in its folder 'backups'; free some space and try again.",
+        ) from error
+
+
+def _quick_check(db: Database) -> None:
+    found = db.value("PRAGMA quick_check(1)")
+    if found != "ok":
+        raise damaged(db.path, str(found))
+
+
+def _warnings(folder: Path, db: Database) -> tuple[str, ...]:
+    """Return a sentence for each part that is missing but not needed for reviewing; an empty part is made again."""
+    warnings = []
+    if not (folder / "models").is_dir() and db.value("SELECT COUNT(*) FROM models"):
+        warnings.append(
+            f"The models folder of '{folder}' is missing: items can be reviewed, but not scored or explained."
+            " Put the folder back from a copy, or retrain."
+        )
+    if not (folder / "captures").is_dir() and db.value("SELECT 1 FROM items WHERE capture IS NOT NULL LIMIT 1"):
+        warnings.append(
+            f"The captures folder of '{folder}' is missing: items are shown without their screenshots."
+            " Put the folder back from a copy."
+        )
+    return tuple(warnings)
