@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -15,7 +16,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from desktop.children.desk_lock import DeskLock
 from desktop.children.engine_client import EngineClient
 from desktop.children.explaining import Explaining
-from desktop.children.jobs import ImportPaths, MakeBackup, Promote, RollBack
+from desktop.children.jobs import CheckDatabase, ImportPaths, MakeBackup, Promote, RefreshQueue, RollBack
 from desktop.children.log_file import LogFile
 from desktop.children.process import engine_command
 from desktop.children.recipes import next_recipe
@@ -25,12 +26,17 @@ from desktop.children.states import EngineState, TrainingState
 from desktop.children.writer import JobFailure, Writer
 from desktop.settings import Settings
 from engine.errors import EngineError
-from engine.intake import ImportReport
 from engine.service.protocol import Priority
 from engine.types import Action, Decision, Outcome
 from engine.workspace import Workspace
+from engine.workspace.database import DATABASE_NAME
+
+if TYPE_CHECKING:
+    from engine.intake import ImportReport
 
 BACKUP_CHECK_MS = 5 * 60 * 1000
+CHECK_AT_ONCE_BYTES = 48 * 1024 * 1024
+"""A database up to this size is checked before it is shown (about 0.1 s); a larger one while the window is in use."""
 
 
 class DeskCommands(msgspec.Struct, frozen=True):
@@ -87,8 +93,9 @@ class Desk(QObject):
         self.path = Path(path)
         self.settings = settings if settings is not None else Settings(parent=self)
         self._lock = DeskLock(self.path)
+        self._large = _size(self.path / DATABASE_NAME) > CHECK_AT_ONCE_BYTES
         try:
-            self.workspace = Workspace.open(self.path)
+            self.workspace = Workspace.open(self.path, check=not self._large)
         except EngineError:
             self._lock.release()
             raise
@@ -133,7 +140,12 @@ class Desk(QObject):
         self._load_champion()
         self._engine.start()
         self._backup_timer.start()
-        self._retraining.resume([Path(run.path) for run in self.workspace.runs.unfinished()])
+        self._retraining.resume()
+        for warning in self.workspace.warnings:
+            self.notice.emit(warning, "warning")
+        if self._large:
+            self._long_jobs.submit(CheckDatabase(), lambda _: None, self._on_damaged)
+        self._long_jobs.submit(RefreshQueue(), self._on_refreshed, self._on_job_failed)
 
     def close(self) -> None:
         """End everything: queued writes are finished, an import is undone, a retrain goes on at the next start."""
@@ -348,6 +360,14 @@ class Desk(QObject):
         self.importEnded.emit(None)
         self._on_job_failed(failure)
 
+    def _on_refreshed(self, changed: bool) -> None:
+        if changed:
+            self.countsChanged.emit()
+
+    def _on_damaged(self, failure: JobFailure) -> None:
+        if not failure.cancelled:
+            self.notice.emit(failure.message, "error")
+
     def _on_setting(self, name: str) -> None:
         if name == "retrain_after":
             self.correctionsChanged.emit()
@@ -356,4 +376,11 @@ class Desk(QObject):
         self.notice.emit(failure.message, "info" if failure.cancelled else "error")
 
     def _last_decision_number(self) -> int:
-        return self.workspace.decisions.count()
+        return self.workspace.decisions.head()[0]
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
-from engine.intake import ImportReport, import_paths
+from desktop.children import orphans
+from engine.errors import WorkspaceError
 from engine.types import Explanation, ItemContent, Outcome, Verdict
-from engine.workspace import Workspace
+from engine.workspace import Workspace, exclusive
+
+if TYPE_CHECKING:
+    from engine.intake import ImportReport
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -104,6 +108,26 @@ class CountUnscored(msgspec.Struct, frozen=True):
         return context.workspace.items.count_without_verdict(self.model)
 
 
+class RefreshQueue(msgspec.Struct, frozen=True):
+    """Bring the queue's rows up to date, a small transaction at a time; another change may have left some behind."""
+
+    def run(self, context: JobContext) -> bool:
+        """Return whether anything had to be done."""
+        if not context.workspace.queues.pending:
+            return False
+        while not context.cancelled() and context.workspace.queues.refresh():
+            pass
+        return True
+
+
+class CheckDatabase(msgspec.Struct, frozen=True):
+    """Check a large database while the window is already in use, and follow a changed taxonomy."""
+
+    def run(self, context: JobContext) -> None:
+        """Raise `WorkspaceError` where it is damaged."""
+        Workspace.open(context.workspace.path).close()
+
+
 class PrepareRun(msgspec.Struct, frozen=True):
     """Write the immutable snapshot and recipe of a training run into its own folder."""
 
@@ -112,6 +136,39 @@ class PrepareRun(msgspec.Struct, frozen=True):
     def run(self, context: JobContext) -> Path:
         """Return the run folder."""
         return Path(context.workspace.runs.prepare(self.recipe).path)
+
+
+class MarkRun(msgspec.Struct, frozen=True):
+    """Note how a run stands: one of "running", "failed" (and why) and "cancelled"."""
+
+    run_id: str
+    state: str
+    message: str = ""
+
+    def run(self, context: JobContext) -> None:
+        """Write it."""
+        context.workspace.runs.mark(self.run_id, self.state, self.message)
+
+
+class FindUnfinished(msgspec.Struct, frozen=True):
+    """Find the runs that a window left behind, and end a trainer that outlived it.
+
+    A command that is at it right now keeps its runs: then there is nothing to go on with.
+    """
+
+    def run(self, context: JobContext) -> tuple[Path, ...]:
+        """Return the run folders, oldest first."""
+        runs = context.workspace.runs.unfinished()
+        if not runs:
+            return ()
+        try:
+            with exclusive(context.workspace.path, "look for unfinished runs"):
+                folders = tuple(run.path for run in reversed(runs))
+                for folder in folders:
+                    orphans.end(folder)
+                return folders
+        except WorkspaceError:
+            return ()
 
 
 class AdoptRun(msgspec.Struct, frozen=True):
@@ -152,13 +209,17 @@ class ImportPaths(msgspec.Struct, frozen=True):
 
     def run(self, context: JobContext) -> ImportReport:
         """Return what came in and which rows did not, with their reasons."""
-        return import_paths(
-            context.workspace,
-            self.paths,
-            strict=self.strict,
-            progress=context.progress,
-            cancelled=context.cancelled,
-        )
+        from engine.intake import import_paths  # decoders of images: a window that imports nothing loads none
+
+        workspace = context.workspace
+        with exclusive(workspace.path, "import in the window"):
+            return import_paths(
+                workspace,
+                self.paths,
+                strict=self.strict,
+                progress=context.progress,
+                cancelled=context.cancelled,
+            )
 
 
 class MakeBackup(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from desktop.children.jobs import AdoptRun, PrepareRun
+from desktop.children.jobs import AdoptRun, FindUnfinished, MarkRun, PrepareRun
 from desktop.children.log_file import LogFile
 from desktop.children.states import TrainingState
 from desktop.children.trainer import TrainerProcess
@@ -73,8 +73,11 @@ class Retraining(QObject):
         self._ticket = self._writer.submit(PrepareRun(recipe), self._on_prepared, self._on_job_failed)
         return True
 
-    def resume(self, folders: Sequence[Path]) -> None:
-        """Go on with runs that have not ended, one after the other."""
+    def resume(self) -> None:
+        """Go on with the runs that have not ended, one after the other."""
+        self._writer.submit(FindUnfinished(), self._on_found, self._on_job_failed)
+
+    def _on_found(self, folders: tuple[Path, ...]) -> None:
         self._waiting_runs.extend(folders)
         self._next_waiting_run()
 
@@ -105,7 +108,12 @@ class Retraining(QObject):
 
     def _start_trainer(self) -> None:
         if self._folder is not None and not self._closing:
+            self._mark("running")
             self.trainer.start(self._folder)
+
+    def _mark(self, state: str, message: str = "") -> None:
+        if self._folder is not None:
+            self._writer.submit(MarkRun(self._folder.name, state, message), _nothing, _nothing)
 
     def _on_run_ended(self, folder: Path) -> None:
         self._set(msgspec.structs.replace(self.state, stage="adopt", text="Taking in the new model…"))
@@ -114,6 +122,7 @@ class Retraining(QObject):
     def _on_adopted(self, outcome: Outcome) -> None:
         verb = "is the new champion" if outcome.better else "was kept, but not promoted"
         text = f"The new model {verb}: {outcome.reason}"
+        self._folder = None
         self._set(msgspec.structs.replace(self.state, stage="done", text=text, outcome=outcome))
         self.adopted.emit(outcome)
         self._next_waiting_run()
@@ -136,9 +145,15 @@ class Retraining(QObject):
 
     def _end(self, message: str, *, cancelled: bool) -> None:
         stage = "cancelled" if cancelled else "failed"
+        self._mark(stage, message)
+        self._folder = None
         self._set(msgspec.structs.replace(self.state, stage=stage, text=message))
         self.failed.emit(message, cancelled)
         self._next_waiting_run()
 
     def _set(self, state: TrainingState) -> None:
         self.trainer.set_state(state)
+
+
+def _nothing(_result: object) -> None:
+    """How a run stands is for the list of runs; the state above already told it."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 from PySide6.QtCore import QObject, Signal
 
+from desktop.children import orphans
 from desktop.children.log_file import LogFile
 from desktop.children.process import Cancelled, ChildProcess, FailedToStart, Finished, ProcessOutcome
 from desktop.children.states import EpochPoint, TrainingState
@@ -38,6 +39,7 @@ class TrainerProcess(QObject):
         self._suspended = False
         self.state = TrainingState()
         self.process = ChildProcess(log, self)
+        self.process.started.connect(lambda: orphans.note(self._folder, self.process.pid))
         self.process.lineArrived.connect(self._on_line)
         self.process.ended.connect(self._on_process_ended)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -13,7 +13,7 @@ from desktop.theme.colour import mix
 from desktop.theme.manager import colour
 
 CELL_WIDTH, CELL_HEIGHT = 64, 32
-_HEAD = 48
+_LINE = 16
 _STRONGEST = 0.55
 """How far a full cell goes from the surface to the accent: the figure on it stays readable."""
 
@@ -26,6 +26,7 @@ class ConfusionMatrix(QWidget):
         self._theme = theme
         self._titles: tuple[str, ...] = ()
         self._counts: tuple[tuple[int, ...], ...] = ()
+        self.setFont(font(TYPE.caption))
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         theme.changed.connect(self.update)
 
@@ -45,7 +46,7 @@ class ConfusionMatrix(QWidget):
 
     def sizeHint(self) -> QSize:
         size = len(self._counts)
-        return QSize(self._margin() + size * CELL_WIDTH + 1, _HEAD + size * CELL_HEIGHT + 1 if size else 0)
+        return QSize(self._margin() + size * CELL_WIDTH + 1, self._head() + size * CELL_HEIGHT + 1 if size else 0)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         if not self._counts:
@@ -63,21 +64,28 @@ class ConfusionMatrix(QWidget):
         metrics = self.fontMetrics()
         return min(168, max((metrics.horizontalAdvance(title) for title in self._titles), default=0) + 2 * GAP)
 
+    def _head(self) -> int:
+        """Return the room for the columns' titles: as many lines as the longest of them is broken into."""
+        metrics = self.fontMetrics()
+        box = QRect(0, 0, CELL_WIDTH - HALF, 1000)
+        flags = int(Qt.TextFlag.TextWordWrap)
+        return max((metrics.boundingRect(box, flags, title).height() for title in self._titles), default=_LINE) + HALF
+
     def _paint_titles(self, painter: QPainter) -> None:
         margin, metrics = self._margin(), painter.fontMetrics()
         painter.setPen(self._theme.colour("quiet"))
         right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         for number, title in enumerate(self._titles):
-            row = QRectF(0, _HEAD + number * CELL_HEIGHT, margin - GAP, CELL_HEIGHT)
+            row = QRectF(0, self._head() + number * CELL_HEIGHT, margin - GAP, CELL_HEIGHT)
             painter.drawText(row, right, metrics.elidedText(title, Qt.TextElideMode.ElideRight, int(row.width())))
-            column = QRectF(margin + number * CELL_WIDTH, 0, CELL_WIDTH - HALF, _HEAD - HALF)
+            column = QRectF(margin + number * CELL_WIDTH, 0, CELL_WIDTH - HALF, self._head() - HALF)
             flags = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom | Qt.TextFlag.TextWordWrap
             painter.drawText(column, int(flags), title)
 
     def _paint_cell(self, painter: QPainter, i: int, j: int, count: int, share: float) -> None:
         tokens = self._theme.tokens
         tint = tokens.accent if i == j else tokens.diverging.positive
-        box = QRectF(self._margin() + j * CELL_WIDTH, _HEAD + i * CELL_HEIGHT, CELL_WIDTH - 2, CELL_HEIGHT - 2)
+        box = QRectF(self._margin() + j * CELL_WIDTH, self._head() + i * CELL_HEIGHT, CELL_WIDTH - 2, CELL_HEIGHT - 2)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(colour(mix(tokens.surface, tint, _STRONGEST * share)) if count else colour(tokens.surface))
         painter.drawRoundedRect(box, HALF, HALF)

@@ -12,8 +12,6 @@ from desktop.widgets import label
 from engine.taxonomy import Taxonomy
 from engine.workspace import ModelRow
 
-WIDEST = 112 * GAP
-
 
 class ModelDetails(QScrollArea):
     """Shows one model. It is built anew for each, which is once per click."""
@@ -44,7 +42,6 @@ class ModelDetails(QScrollArea):
         column.addWidget(label("Recipe", "section", page))
         column.addWidget(self._recipe(row, page))
         column.addStretch(1)
-        page.setMaximumWidth(WIDEST)
         self.setWidget(page)
 
     def _add_tasks(self, column: QVBoxLayout, row: ModelRow, taxonomy: Taxonomy, page: QWidget) -> None:

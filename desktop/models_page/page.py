@@ -19,6 +19,8 @@ from desktop.widgets import EmptyState, button, frame, label
 from engine.workspace import ModelRow
 
 LIST_WIDTH = 45 * GAP
+WIDEST = 128 * GAP
+"""Lines of figures and words stay near each other on a wide screen."""
 
 
 class ModelsPage(QWidget):
@@ -170,7 +172,13 @@ class ModelsPage(QWidget):
         column.addWidget(title)
         column.addWidget(self.list, 1)
         right = frame("window", self)
-        column = QVBoxLayout(right)
+        beside = QHBoxLayout(right)
+        beside.setContentsMargins(0, 0, 0, 0)
+        inner = QWidget(right)
+        inner.setMaximumWidth(WIDEST)
+        beside.addWidget(inner, 100)
+        beside.addStretch(1)
+        column = QVBoxLayout(inner)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         top = QVBoxLayout()
@@ -180,7 +188,7 @@ class ModelsPage(QWidget):
         column.addLayout(top)
         column.addLayout(self._lower, 1)
         self._lower.addWidget(self.empty)
-        self._lower.addWidget(self._chosen_view(right))
+        self._lower.addWidget(self._chosen_view(inner))
         splitter = QSplitter(self)
         splitter.addWidget(left)
         splitter.addWidget(right)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QVBoxLayout, QWidget
 
 from desktop.models_page.confusion import ConfusionMatrix
 from desktop.models_page.scores_table import ScoresTable
@@ -11,7 +13,7 @@ from desktop.models_page.summary import calibration_sentence
 from desktop.theme import GAP, HALF, PAD, WIDE, ThemeManager
 from desktop.widgets import label
 from engine.errors import NotFoundError
-from engine.taxonomy import Taxonomy
+from engine.taxonomy import Label, Taxonomy
 from engine.types import TaskMetrics
 
 
@@ -19,19 +21,20 @@ class LabelWords:
     """What a task and its labels are called; machine names where the taxonomy no longer has them."""
 
     def __init__(self, taxonomy: Taxonomy, task: str) -> None:
-        try:
-            self._task = taxonomy.task(task)
-        except NotFoundError:
-            self._task = None
-        self.title = self._task.title if self._task is not None else task
+        self.title = task
+        self._labels: dict[str, Label] = {}
+        with contextlib.suppress(NotFoundError):
+            found = taxonomy.task(task)
+            self.title = found.title
+            self._labels = {one.name: one for one in found.labels}
 
     def label_title(self, name: str) -> str:
         """Return a label's title."""
-        return next((one.title for one in self._task.labels if one.name == name), name) if self._task else name
+        return self._labels[name].title if name in self._labels else name
 
     def colour(self, name: str) -> str:
         """Return a label's "#rrggbb", "" where it is not known."""
-        return next((one.colour for one in self._task.labels if one.name == name), "") if self._task else ""
+        return self._labels[name].colour if name in self._labels else ""
 
 
 def task_card(
@@ -59,9 +62,10 @@ def task_card(
     return card
 
 
-def _figures(metrics: TaskMetrics, before: TaskMetrics | None, parent: QWidget) -> QHBoxLayout:
-    row = QHBoxLayout()
-    row.setSpacing(WIDE)
+def _figures(metrics: TaskMetrics, before: TaskMetrics | None, parent: QWidget) -> QGridLayout:
+    grid = QGridLayout()
+    grid.setHorizontalSpacing(WIDE)
+    grid.setVerticalSpacing(HALF)
     pairs = [
         (f"{metrics.macro_f1:.2f}", "macro-F1"),
         (f"{metrics.majority_macro_f1:.2f}", "majority answer"),
@@ -71,10 +75,8 @@ def _figures(metrics: TaskMetrics, before: TaskMetrics | None, parent: QWidget) 
     if before is not None:
         pairs.insert(1, (f"{before.macro_f1:.2f}", "champion before"))
     for number, (figure, word) in enumerate(pairs):
-        cell = QVBoxLayout()
-        cell.setSpacing(HALF)
-        cell.addWidget(label(figure, "display" if number == 0 else "heading", parent), 0, Qt.AlignmentFlag.AlignBottom)
-        cell.addWidget(label(word, "caption", parent))
-        row.addLayout(cell)
-    row.addStretch(1)
-    return row
+        shown = label(figure, "display" if number == 0 else "heading", parent)
+        grid.addWidget(shown, 0, number, Qt.AlignmentFlag.AlignBottom)
+        grid.addWidget(label(word, "caption", parent), 1, number)
+    grid.setColumnStretch(len(pairs), 1)
+    return grid
