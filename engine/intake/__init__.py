@@ -5,8 +5,8 @@ Light; pillow is imported only while captures are read.
 
 from __future__ import annotations
 
-#from engine.intake.exporting import export
-#from engine.intake.importing import import_paths
+from engine.intake.exporting import export
+from engine.intake.importing import import_paths
 from engine.intake.report import ExportReport, ImportReport, RowError
 
-__all__ = ["ExportReport", "ImportReport", "RowError"]
+__all__ = ["ExportReport", "ImportReport", "RowError", "export", "import_paths"]

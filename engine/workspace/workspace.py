@@ -104,9 +104,12 @@ class Workspace:
         """Close the database; closing twice is harmless."""
         self._db.close()
 
-    def check(self) -> None:
-        """Check the whole database file; raises `WorkspaceError` that names the newest backup. Slow on large ones."""
-        _quick_check(self._db)
+    def check(self, *, full: bool = False) -> None:
+        """Check the whole database file; raises `WorkspaceError` that names the newest backup. Slow on large ones.
+
+        `full` also compares every index with its table.
+        """
+        _quick_check(self._db, "integrity_check" if full else "quick_check")
 
     def __enter__(self) -> Self:
         return self
@@ -199,8 +202,8 @@ def _migrate(db: Database) -> None:
         ) from error
 
 
-def _quick_check(db: Database) -> None:
-    found = db.value("PRAGMA quick_check(1)")
+def _quick_check(db: Database, pragma: str = "quick_check") -> None:
+    found = db.value(f"PRAGMA {pragma}(1)")
     if found != "ok":
         raise damaged(db.path, str(found))
 

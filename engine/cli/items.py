@@ -1,0 +1,96 @@
+"""`secondlook items`: list the items of a queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from engine.cli.common import JsonOption, WorkspaceArgument, answer, table
+from engine.errors import InputError, did_you_mean
+from engine.intake.exporting import answer_of, answers
+from engine.triage import parse_where
+from engine.workspace import Workspace
+from engine.workspace.queues import QueueQuery, QueueRow
+
+EXAMPLES = (
+    "secondlook items tweets.secondlook --queue uncertain --limit 20",
+    "secondlook items shop.secondlook --where kind=product --where label=prohibited --json",
+)
+_PAGE = 500
+
+
+def items(
+    workspace: WorkspaceArgument,
+    queue: Annotated[str, typer.Option("--queue", metavar="NAME", help="The queue to list.")] = "to-review",
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", metavar="TEST", help="Keep what passes, such as 'probability<0.7'; repeatable."),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most so many items.")] = 100,
+    as_json: JsonOption = False,
+) -> None:
+    """List the items of a queue in its order, with their verdicts and resolved labels.
+
+    Queues: to-review, uncertain, high-risk, disagreements, escalated, skipped, decided, all.
+    """
+    query = parse_where(where or [], queue)
+    with Workspace.open(workspace, read_only=True) as ws:
+        _check_label(ws, query.label)
+        rows = list(_rows(ws, query, limit))
+        documents = list(_documents(ws, rows)) if as_json else []
+    answer(documents, lambda: _table(rows, queue), as_json=as_json)
+
+
+def _check_label(ws: Workspace, label: str | None) -> None:
+    known = [name for task in ws.taxonomy.tasks for name in task.label_names]
+    if label is not None and label not in known:
+        raise InputError(f"No task of this workspace has a label '{label}'.", did_you_mean(label, known))
+
+
+def _rows(ws: Workspace, query: QueueQuery, limit: int) -> Iterator[QueueRow]:
+    left = limit
+    while left > 0:
+        page = ws.queues.page(msgspec.structs.replace(query, limit=min(left, _PAGE)))
+        yield from page.rows
+        left -= len(page.rows)
+        if page.after is None:
+            return
+        query = msgspec.structs.replace(query, after=page.after)
+
+
+def _documents(ws: Workspace, rows: list[QueueRow]) -> Iterator[dict[str, Any]]:
+    for start in range(0, len(rows), _PAGE):
+        ids = [row.item for row in rows[start : start + _PAGE]]
+        resolved, verdicts = ws.decisions.resolved_many(ids), ws.verdicts.of_many(ids)
+        for row, item in zip(rows[start : start + _PAGE], ws.items.get_many(ids), strict=True):
+            yield {
+                "id": item.id,
+                "kind": item.kind,
+                "split": item.split,
+                "title": row.title,
+                "state": row.state,
+                "verdict": {task: answer_of(verdict) for task, verdict in verdicts[item.id].items()},
+                "resolved": answers(resolved.get(item.id, {}), ws),
+                "labels": answers(item.truths, ws),
+            }
+
+
+def _table(rows: list[QueueRow], queue: str) -> str:
+    if not rows:
+        return f"The queue '{queue}' has no such items."
+    cells = [
+        [
+            row.item,
+            row.kind,
+            row.state,
+            row.label or "–",
+            "" if row.probability is None else f"{row.probability:.2f}",
+            ", ".join(row.resolved) or "–",
+            row.title[:60],
+        ]
+        for row in rows
+    ]
+    return table(["item", "kind", "state", "verdict", "p", "resolved", "title"], cells)

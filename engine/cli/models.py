@@ -1,0 +1,77 @@
+"""`secondlook models`: list models, promote one, roll back."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from engine.cli.common import JsonOption, WorkspaceArgument, answer, table
+from engine.errors import InputError, did_you_mean
+from engine.types import ModelCard
+from engine.workspace import Workspace
+from engine.workspace.lock import exclusive
+from engine.workspace.models import ModelRow
+
+EXAMPLES = (
+    "secondlook models tweets.secondlook",
+    "secondlook models tweets.secondlook promote 20260131-120000-1a2b3c",
+    "secondlook models tweets.secondlook rollback",
+)
+_ACTIONS = ("list", "promote", "rollback")
+
+
+def models(
+    workspace: WorkspaceArgument,
+    action: Annotated[str, typer.Argument(metavar="[ACTION]", help="list, promote or rollback.")] = "list",
+    model: Annotated[str | None, typer.Argument(metavar="[ID]", help="The model to promote.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the workspace's models, the newest first; make one the champion; or go back to the champion before."""
+    if action not in _ACTIONS:
+        raise InputError(f"There is nothing called '{action}' to do with models.", did_you_mean(action, _ACTIONS))
+    if (action == "promote") != (model is not None):
+        way_out = "Write: secondlook models WORKSPACE promote ID."
+        raise InputError("Only promote takes a model's id, and it needs one.", way_out)
+    rows, done = _list(workspace) if action == "list" else _change(workspace, model)
+    documents = [_document(row) for row in rows]
+    answer(documents, lambda: f"{done}{_table(rows)}", as_json=as_json)
+
+
+def _list(workspace: WorkspaceArgument) -> tuple[list[ModelRow], str]:
+    with Workspace.open(workspace, read_only=True) as ws:
+        return ws.models.list(), ""
+
+
+def _change(workspace: WorkspaceArgument, model: str | None) -> tuple[list[ModelRow], str]:
+    with Workspace.open(workspace) as ws, exclusive(ws.path, "secondlook models"):
+        champion = ws.models.rollback() if model is None else ws.models.promote(model, "Promoted by hand.")
+        return ws.models.list(), f"The champion is now {champion.card.id}.\n"
+
+
+def _document(row: ModelRow) -> dict[str, Any]:
+    card = row.card
+    return {
+        "id": card.id,
+        "champion": row.champion,
+        "created": card.created,
+        "parent": card.parent or None,
+        "metrics": card.metrics,
+        "status": row.status,
+        "reason": row.reason,
+        "promoted_at": row.promoted_at,
+    }
+
+
+def _table(rows: list[ModelRow]) -> str:
+    if not rows:
+        return "There is no model yet. Train one with: secondlook retrain WORKSPACE"
+    cells = [[row.card.id, row.status, row.card.created[:19], held_out(row.card), row.reason] for row in rows]
+    return table(["model", "status", "created", "held-out macro-F1 (majority)", "why"], cells)
+
+
+def held_out(card: ModelCard) -> str:
+    """Return a model's held-out macro-F1 per task, each beside the majority class's (split test, else val)."""
+    split = next((name for name in ("test", "val") if card.metrics.get(name)), "")
+    scores = card.metrics.get(split, {})
+    return ", ".join(f"{task} {one.macro_f1:.2f} ({one.majority_macro_f1:.2f})" for task, one in scores.items())
