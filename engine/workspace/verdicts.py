@@ -12,7 +12,9 @@ from engine.workspace import board
 from engine.workspace.database import Database, Row
 from engine.workspace.encoding import dump, read_labels, read_probabilities, rows_parameter
 
-_COLUMNS = "items.id, task, models.id, label, probability, labels, probabilities"
+_COLUMNS = (
+    "items.id, verdicts.task, models.id, verdicts.label, verdicts.probability, verdicts.labels, verdicts.probabilities"
+)
 
 
 class Verdicts:
