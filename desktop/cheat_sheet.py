@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from desktop.actions import APP, ActionRegistry, ActionSpec, key_caps
-from desktop.theme import GAP, PAD, WIDE, ThemeManager
-from desktop.widgets import KeyCap, Overlay, label
+from desktop.theme import GAP, HALF, PAD, WIDE, ThemeManager
+from desktop.widgets import KeyCap, Overlay, label, scroll_area
 
 _COLUMN = 38 * GAP
 
@@ -20,12 +20,8 @@ class CheatSheet(Overlay):
         self._actions = actions
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Keys")
-        self._scroll = QScrollArea(self.panel)
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._page = QWidget()
-        self._scroll.setWidget(self._page)
+        self._scroll = scroll_area(self._page, self.panel)
         self._filled = False
 
     def open(self) -> None:
@@ -36,7 +32,7 @@ class CheatSheet(Overlay):
 
     def place(self) -> None:
         wanted = self._page.sizeHint()
-        width = min(wanted.width() + 2 * PAD, self.width() - 4 * GAP)
+        width = min(wanted.width() + 2 * WIDE, self.width() - 4 * GAP)
         height = min(wanted.height() + 9 * GAP, self.height() - 4 * GAP)
         self.panel.setGeometry((self.width() - width) // 2, (self.height() - height) // 2, width, height)
 
@@ -49,7 +45,7 @@ class CheatSheet(Overlay):
         head.addWidget(KeyCap(("Esc",), self.theme, self.panel))
         page = self._page
         columns = QHBoxLayout(page)
-        columns.setContentsMargins(0, 0, 0, GAP)
+        columns.setContentsMargins(0, 0, PAD - HALF, GAP)
         columns.setSpacing(2 * WIDE)
         columns.addLayout(self._column("review", page))
         columns.addLayout(self._column(APP, page))

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QComboBox, QFileDialog, QFrame, QHBoxLayout, QLineEdit, QProgressBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLineEdit, QProgressBar, QVBoxLayout, QWidget
 
 from desktop.commands import CommandRunner, Step
+from desktop.dialogs import ask_files, ask_folder
 from desktop.theme import GAP, HALF, PAD, ThemeManager
 from desktop.widgets import ElidedLabel, button, label
 
@@ -100,15 +101,12 @@ class NewWorkspace(QFrame):
         self.where.setText(f"in {self._folder}")
 
     def _ask_folder(self) -> None:
-        if chosen := QFileDialog.getExistingDirectory(self, "Where the workspace goes", str(self._folder)):
-            self.set_folder(Path(chosen))
+        ask_folder(self, "Where the workspace goes", self._folder, self.set_folder)
 
     def _ask_taxonomy(self) -> None:
-        if self.labels.currentData() != _OWN:
-            return
-        chosen, _ = QFileDialog.getOpenFileName(self, "A taxonomy file", str(self._folder), "Taxonomy (*.toml)")
-        if chosen:
-            self.set_taxonomy(Path(chosen))
+        if self.labels.currentData() == _OWN:
+            ask_files(self, "A taxonomy file", self._folder, "Taxonomy (*.toml)",
+                      lambda files: self.set_taxonomy(files[0]), many=False)  # fmt: skip
 
     def _connect(self) -> None:
         self.choose.clicked.connect(self._ask_folder)

@@ -37,7 +37,8 @@ class PaletteModel(QAbstractListModel):
 
     def search(self, query: str) -> None:
         """Show what matches these letters."""
-        found = [(self._score(query, spec), spec) for spec in self._actions.possible() if spec.id != "app.palette"]
+        here = ("app.palette", f"app.{self._actions.page}")
+        found = [(self._score(query, spec), spec) for spec in self._actions.possible() if spec.id not in here]
         matching = [(points, spec) for points, spec in found if points is not None]
         matching.sort(key=lambda pair: -pair[0])
         self.beginResetModel()

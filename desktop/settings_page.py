@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QPushButton,
-    QScrollArea,
     QSlider,
     QSpinBox,
     QVBoxLayout,
@@ -21,7 +20,7 @@ from PySide6.QtWidgets import (
 
 from desktop.settings import Settings
 from desktop.theme import GAP, HALF, PAD, WIDE, ThemeManager
-from desktop.widgets import button, frame, label
+from desktop.widgets import button, frame, label, scroll_area
 
 _WIDTH = 84 * GAP
 _CONTROL = 26 * GAP
@@ -29,7 +28,7 @@ _THEMES = {"system": "System", "light": "Light", "dark": "Dark"}
 _Row = tuple[str, str, QWidget]
 
 
-class SettingsPage(QScrollArea):
+class SettingsPage(QWidget):
     """Cards of rows: a title, what it means, and the control at the right. `left()` asks for the page before."""
 
     left = Signal()
@@ -37,8 +36,7 @@ class SettingsPage(QScrollArea):
     def __init__(self, settings: Settings, theme: ThemeManager, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._settings, self._theme = settings, theme
-        self.setWidgetResizable(True)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Settings")
         self._make_controls()
         self._lay_out()
@@ -70,6 +68,7 @@ class SettingsPage(QScrollArea):
         self.opacity.setRange(10, 100)
         self.retrain_after = QSpinBox()
         self.retrain_after.setRange(0, 10_000)
+        self.retrain_after.lineEdit().setTextMargins(GAP - 1, 0, 0, 0)
         self.retrain_after.setSpecialValueText("Never")
         self.retrain_after.setSuffix(" corrections")
         self.done = button("Done", "primary", self)
@@ -123,7 +122,7 @@ class SettingsPage(QScrollArea):
     def _lay_out(self) -> None:
         body = QWidget()
         column = QVBoxLayout()
-        column.setContentsMargins(0, 5 * GAP, 0, WIDE)
+        column.setContentsMargins(0, WIDE, 0, WIDE)
         column.setSpacing(GAP)
         head = QHBoxLayout()
         head.addWidget(label("Settings", "display", body))
@@ -141,7 +140,9 @@ class SettingsPage(QScrollArea):
         around = QHBoxLayout(body)
         around.setContentsMargins(PAD, 0, PAD, 0)
         around.addWidget(middle, 0, Qt.AlignmentFlag.AlignHCenter)
-        self.setWidget(body)
+        page = QVBoxLayout(self)
+        page.setContentsMargins(0, 0, 0, 0)
+        page.addWidget(scroll_area(body, self))
 
     def _card(self, rows: Sequence[_Row], parent: QWidget) -> QWidget:
         card = frame("card", parent)

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 
 from desktop.actions import ActionRegistry, caps_of
 from desktop.theme import CONTROL, GAP, PAD, RADIUS, TOP_BAR, TYPE, ThemeManager, font
-from desktop.widgets import ElidedLabel, Icon, IconButton, paint_key_caps
+from desktop.widgets import ElidedLabel, Icon, IconButton, StatusChip, paint_key_caps
 from desktop.widgets.keycap import width_of
 
 MENU_GROUPS = ("Workspace", "Model", "Go to", "Window")
@@ -82,6 +82,9 @@ class TopBar(QFrame):
         self._group.setExclusive(False)
         self.tabs = {page: self._tab(name, actions) for page, name in TABS.items()}
         self._menu_button = self._menu(actions)
+        self._activity = StatusChip(theme, self)
+        self._stop = IconButton("close", "app.cancel-import", theme, actions, self)
+        self.show_activity("")
         self._lay_out(theme, actions)
         theme.changed.connect(self._dress)
         self._dress()
@@ -97,6 +100,13 @@ class TopBar(QFrame):
         for name, tab in self.tabs.items():
             tab.setChecked(name == page)
 
+    def show_activity(self, text: str, share: float | None = None) -> None:
+        """Show what runs in the background for everybody to see (an import), with a way to cancel it; "" for none."""
+        self._activity.setVisible(bool(text))
+        self._stop.setVisible(bool(text))
+        if text:
+            self._activity.show_state(text, "busy", share)
+
     def _lay_out(self, theme: ThemeManager, actions: ActionRegistry) -> None:
         row = QHBoxLayout(self)
         row.setContentsMargins(PAD, 0, GAP, 0)
@@ -107,6 +117,8 @@ class TopBar(QFrame):
         for tab in self.tabs.values():
             row.addWidget(tab)
         row.addStretch(1)
+        row.addWidget(self._activity)
+        row.addWidget(self._stop)
         row.addWidget(PaletteHint(theme, actions, self))
         row.addSpacing(GAP)
         row.addWidget(IconButton("keyboard", "app.cheat-sheet", theme, actions, self))

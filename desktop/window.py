@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
 from PySide6.QtCore import QByteArray, QSize, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QShowEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
 from desktop.actions import ActionRegistry
@@ -14,6 +18,7 @@ from desktop.theme import ThemeManager
 from desktop.top_bar import TopBar
 from desktop.widgets import NoticeLine, Overlay, WayOut, frame
 
+OverlayT = TypeVar("OverlayT", bound=Overlay)
 TITLE = "Second Look"
 SIZE = QSize(1360, 860)
 LEAST = QSize(960, 600)
@@ -22,11 +27,13 @@ LEAST = QSize(960, 600)
 class DeskWindow(QMainWindow):
     """Pages are added by name and shown at once, without a transition.
 
-    `closing()` is emitted before the window goes; `pageShown(name)` after a page came to the front.
+    `closing()` is emitted before the window goes; `pageShown(name)` after a page came to the front; `dropped(paths)`
+    when files or folders were dropped anywhere.
     """
 
     closing = Signal()
     pageShown = Signal(str)
+    dropped = Signal(list)
 
     def __init__(self, settings: Settings, theme: ThemeManager) -> None:
         super().__init__()
@@ -34,9 +41,10 @@ class DeskWindow(QMainWindow):
         self.setWindowTitle(TITLE)
         self.setWindowIcon(theme.icon("second-look", "accent_text"))
         self.setMinimumSize(LEAST)
+        self.setAcceptDrops(True)
         self.actions_table = ActionRegistry(self)
         self._pages: dict[str, QWidget] = {}
-        body = frame("window", self)
+        self.body = body = frame("window", self)
         self.top_bar = TopBar(theme, self.actions_table, body)
         self._stack = QStackedWidget(body)
         column = QVBoxLayout(body)
@@ -46,8 +54,7 @@ class DeskWindow(QMainWindow):
         column.addWidget(self._stack, 1)
         self.setCentralWidget(body)
         self._notices = NoticeLine(theme, body)
-        self._palette: Palette | None = None
-        self._cheat_sheet: CheatSheet | None = None
+        self._overlays: list[Overlay] = []
         self._bind()
         self._restore()
 
@@ -99,35 +106,45 @@ class DeskWindow(QMainWindow):
         """The line that tells what happened."""
         return self._notices
 
-    @property
+    @cached_property
     def palette_overlay(self) -> Palette:
         """The command palette; made when it is first needed."""
-        if self._palette is None:
-            self._palette = Palette(self.actions_table, self.theme, self.centralWidget())
-            self._watch(self._palette)
-        return self._palette
+        return self.add_overlay(Palette(self.actions_table, self.theme, self.body))
 
-    @property
+    @cached_property
     def cheat_sheet(self) -> CheatSheet:
         """The cheat sheet; made when it is first needed."""
-        if self._cheat_sheet is None:
-            self._cheat_sheet = CheatSheet(self.actions_table, self.theme, self.centralWidget())
-            self._watch(self._cheat_sheet)
-        return self._cheat_sheet
+        return self.add_overlay(CheatSheet(self.actions_table, self.theme, self.body))
+
+    def toggle_palette(self) -> None:
+        """Show the command palette, or put it away."""
+        self.palette_overlay.toggle()
+
+    def toggle_cheat_sheet(self) -> None:
+        """Show every key, or put them away."""
+        self.cheat_sheet.toggle()
+
+    def add_overlay(self, overlay: OverlayT) -> OverlayT:
+        """Let the page's keys rest while this overlay lies over it; one overlay is open at a time."""
+        overlay.shown.connect(lambda: self._overlay_came(overlay))
+        overlay.gone.connect(lambda: self.actions_table.set_covered(False))
+        self._overlays.append(overlay)
+        return overlay
 
     def say(self, text: str, kind: str = "info", way_out: WayOut | None = None) -> None:
         """Show a notice: kind is info, success, warning or error."""
         self._notices.say(text, kind, way_out)
 
     def put_overlays_away(self) -> None:
-        """Hide the palette and the cheat sheet."""
-        for overlay in (self._palette, self._cheat_sheet):
-            if overlay is not None:
-                overlay.put_away()
+        """Hide every overlay."""
+        for overlay in self._overlays:
+            overlay.put_away()
 
-    def _watch(self, overlay: Overlay) -> None:
-        overlay.shown.connect(lambda: self.actions_table.set_covered(True))
-        overlay.gone.connect(lambda: self.actions_table.set_covered(False))
+    def _overlay_came(self, overlay: Overlay) -> None:
+        for other in self._overlays:
+            if other is not overlay:
+                other.put_away()
+        self.actions_table.set_covered(True)
 
     # --- the window itself ------------------------------------------------------------------------------------
 
@@ -142,6 +159,16 @@ class DeskWindow(QMainWindow):
         super().showEvent(event)
         self.activateWindow()
 
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        if paths:
+            event.acceptProposedAction()
+            self.dropped.emit(paths)
+
     def toggle_full_screen(self) -> None:
         """Fill the screen, or return to a window."""
         if self.isFullScreen():
@@ -151,17 +178,10 @@ class DeskWindow(QMainWindow):
 
     def _bind(self) -> None:
         bind = self.actions_table.bind
-        bind("app.palette", lambda: self._only(self.palette_overlay))
-        bind("app.cheat-sheet", lambda: self._only(self.cheat_sheet))
+        bind("app.palette", self.toggle_palette)
+        bind("app.cheat-sheet", self.toggle_cheat_sheet)
         bind("app.full-screen", self.toggle_full_screen)
         bind("app.quit", self.close)
-
-    def _only(self, overlay: Overlay) -> None:
-        """Show one overlay in place of the other, or put it away."""
-        for other in (self._palette, self._cheat_sheet):
-            if other is not None and other is not overlay:
-                other.put_away()
-        overlay.toggle()
 
     def _restore(self) -> None:
         self.resize(SIZE)

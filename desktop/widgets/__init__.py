@@ -1,6 +1,7 @@
 """Small widgets that every page shares. They know the theme and the actions, and nothing of workspaces.
 
 label("Text", "quiet"), button("Open", "primary"), frame("card")   styled by role; ElidedLabel for one line
+    scroll_area(content, parent)                                       scrolls, and the surface behind shines through
 IconButton("undo", "review.undo", theme, actions, self)            does an action, tooltip with its key
 KeyCap(("Ctrl", "K"), theme); paint_key_caps(painter, right, middle, caps, theme)   key caps, also for delegates
 LabelButton(title, key, colour, theme)                             a label with stripe, probability and key cap
@@ -17,7 +18,7 @@ from desktop.widgets.keycap import KeyCap, paint_key_caps
 from desktop.widgets.label_button import LabelButton
 from desktop.widgets.notice import NoticeLine, WayOut
 from desktop.widgets.overlay import Overlay
-from desktop.widgets.text import ElidedLabel, IconButton, button, frame, label, set_role
+from desktop.widgets.text import ElidedLabel, IconButton, button, frame, label, scroll_area, set_role
 
 __all__ = [
     "Bar",
@@ -36,5 +37,6 @@ __all__ = [
     "label",
     "paint_bar",
     "paint_key_caps",
+    "scroll_area",
     "set_role",
 ]
