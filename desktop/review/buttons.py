@@ -1,0 +1,112 @@
+"""Painted buttons of the verdict panel: answers with suggestion marks, and wide buttons that show their key."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt
+from PySide6.QtGui import QEnterEvent, QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
+
+from desktop.theme import GAP, RADIUS, TYPE, ThemeManager, font
+from desktop.widgets import LabelButton, paint_key_caps
+from desktop.widgets.keycap import width_of
+
+_TITLE_LEFT = 22
+COMPACT = 32
+"""Height of an answer where a task has many labels."""
+
+
+class AnswerButton(LabelButton):
+    """A label's button that can also be suggested (dashed rim) and be the one that is explained (small dot)."""
+
+    def __init__(self, title: str, key: str, label_colour: str, theme: ThemeManager, parent: QWidget) -> None:
+        super().__init__(title, key, label_colour, theme, parent)
+        self._suggested = False
+        self._explained = False
+        self._answered = False
+
+    def set_suggested(self, suggested: bool) -> None:
+        """Mark the label as one that Enter would save, though nobody chose it."""
+        if suggested != self._suggested:
+            self._suggested = suggested
+            self.setAccessibleDescription("suggested by the model" if suggested else "")
+            self.update()
+
+    def set_explained(self, explained: bool) -> None:
+        """Mark the label as the one that heatmap and highlights explain."""
+        if explained != self._explained:
+            self._explained = explained
+            self.update()
+
+    def set_answered(self, answered: bool) -> None:
+        """Mark the label as the item's answer so far."""
+        if answered != self._answered:
+            self._answered = answered
+            self.setToolTip("The answer so far" if answered else "")
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not (self._suggested or self._explained or self._answered):
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if self._suggested:
+            painter.setPen(QPen(self._theme.colour("focus"), 1, Qt.PenStyle.DashLine))
+            painter.drawRoundedRect(QRectF(self.rect()).adjusted(1.5, 1.5, -1.5, -1.5), RADIUS, RADIUS)
+        if self._explained:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(self._theme.colour("accent_text"))
+            painter.drawEllipse(QRectF(2.5, self.height() / 2 - 2, 4, 4))
+        if self._answered:
+            left = _TITLE_LEFT + QFontMetrics(font(TYPE.body, bold=True)).horizontalAdvance(self.text()) + GAP
+            self._theme.paint_icon(painter, QRectF(left, self.height() / 2 - 8, 16, 16), "check", "good")
+        painter.end()
+
+
+class KeyButton(QAbstractButton):
+    """A button with its words on the left and its key cap on the right. `primary` fills it with the accent."""
+
+    def __init__(self, text: str, caps: tuple[str, ...], theme: ThemeManager, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme, self._caps = theme, caps
+        self._over = False
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        theme.changed.connect(self.update)
+        self.say(text)
+
+    def say(self, text: str) -> None:
+        """Show other words."""
+        if text != self.text():
+            self.setText(text)
+            self.setAccessibleName(f"{text}, key {' '.join(self._caps)}")
+
+    def sizeHint(self) -> QSize:
+        return QSize(width_of(self._caps) + 8 * GAP, 36)
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        self._over = True
+        self.update()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self._over = False
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        face = "pressed" if self.isDown() else "hover" if self._over and self.isEnabled() else "raised"
+        width = 2 if self.hasFocus() else 1
+        painter.setPen(QPen(self._theme.colour("focus" if self.hasFocus() else "strong_border"), width))
+        painter.setBrush(self._theme.colour(face))
+        inset = width / 2
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(inset, inset, -inset, -inset), RADIUS, RADIUS)
+        right = self.width() - GAP - 2.0
+        right = paint_key_caps(painter, right, self.height() / 2, self._caps, self._theme, enabled=self.isEnabled())
+        painter.setFont(font(TYPE.body))
+        painter.setPen(self._theme.colour("text" if self.isEnabled() else "disabled"))
+        box = QRectF(GAP + 4, 0, right - 2 * GAP - 4, self.height())
+        words = painter.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, int(box.width()))
+        painter.drawText(box, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, words)
+        painter.end()

@@ -1,0 +1,228 @@
+"""The capture with its heatmap: fitted or zoomed, panned by dragging, blurred on demand; painted by hand to be quick.
+
+At rest (fitted) both images have exactly the size of the view's pixels, so that painting is two copies and no scaling.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, QSizeF, Qt, Signal
+from PySide6.QtGui import QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent, QWheelEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from desktop.theme import PAD, ThemeManager
+
+ZOOM_STEP = 1.25
+ZOOM_LEAST, ZOOM_MOST = 0.1, 8.0
+FIT_MOST = 1.75
+"""A fitted capture is enlarged at most this much; beyond it gets no clearer, only coarser."""
+
+_MARGIN = PAD
+
+
+class CaptureView(QWidget):
+    """Shows what `show_capture` gives it. Sizes of captures are in screenshot pixels; the view answers in [0, 1].
+
+    `hovered(x, y)` tells where the pointer is on the capture, (-1, -1) when it leaves. `zoomed(factor)` and
+    `fitChanged()` (another size of the view) let the page fetch other images.
+    """
+
+    hovered = Signal(float, float)
+    zoomed = Signal(float)
+    fitChanged = Signal()
+
+    def __init__(self, theme: ThemeManager, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._capture: QImage | None = None
+        self._heat: QImage | None = None
+        self._full: QImage | None = None
+        self._size = QSize()
+        self._words = ""
+        self._zoom: float | None = None
+        self._centre = QPointF(0.5, 0.5)
+        self._dragged_from: QPointF | None = None
+        self._opacity = 0.6
+        self._heat_shown = True
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setMouseTracking(True)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumSize(160, 160)
+        self.setAccessibleName("Screenshot")
+        theme.changed.connect(self.update)
+
+    # --- what is shown ----------------------------------------------------------------------------------------
+
+    def show_capture(self, capture: QImage | None, heat: QImage | None, size: QSize, words: str = "") -> None:
+        """Show an item's images; `words` stand in the capture's place where there is none (yet)."""
+        if size != self._size:
+            self._size = size
+            self._full = None
+        self._capture, self._heat, self._words = capture, heat, words
+        self.setAccessibleDescription(words)
+        self.update()
+
+    def show_full(self, image: QImage | None) -> None:
+        """Use the capture pixel for pixel while zoomed."""
+        self._full = image
+        self.update()
+
+    def set_opacity(self, opacity: float) -> None:
+        """Paint the heatmap this strongly, 0 to 1."""
+        self._opacity = opacity
+        self.update()
+
+    def set_heat_shown(self, shown: bool) -> None:
+        """Show or hide the heatmap."""
+        self._heat_shown = shown
+        self.update()
+
+    def fitted_size(self, size: QSize) -> QSize:
+        """Return the device pixels at which a capture of `size` is shown when fitted."""
+        if size.isEmpty():
+            return QSize()
+        return (self._fit_box(size).size() * self.devicePixelRatioF()).toSize()
+
+    # --- zoom and pan -----------------------------------------------------------------------------------------
+
+    @property
+    def zoom(self) -> float:
+        """View pixels per screenshot pixel."""
+        if self._zoom is not None:
+            return self._zoom
+        return self._fit_box(self._size).width() / self._size.width() if not self._size.isEmpty() else 1.0
+
+    @property
+    def fitted(self) -> bool:
+        """Whether the whole capture is in view."""
+        return self._zoom is None
+
+    def zoom_by(self, factor: float, at: QPointF | None = None) -> None:
+        """Zoom by a factor, keeping the point `at` (view pixels; the middle without it) where it is."""
+        if self._size.isEmpty():
+            return
+        anchor = at if at is not None else QRectF(self.rect()).center()
+        held = self._on_capture(anchor)
+        self._zoom = max(ZOOM_LEAST, min(ZOOM_MOST, self.zoom * factor))
+        moved = self._on_capture(anchor)
+        self._pan(held - moved)
+        self.zoomed.emit(self.zoom)
+
+    def fit(self) -> None:
+        """Show the whole capture again."""
+        self._zoom, self._centre = None, QPointF(0.5, 0.5)
+        self.update()
+        self.zoomed.emit(self.zoom)
+
+    def _pan(self, by: QPointF) -> None:
+        box = self._box().size()
+        half_x = min(0.5, self.width() / 2 / box.width())
+        half_y = min(0.5, self.height() / 2 / box.height())
+        x = max(half_x, min(1 - half_x, self._centre.x() + by.x()))
+        y = max(half_y, min(1 - half_y, self._centre.y() + by.y()))
+        self._centre = QPointF(x, y)
+        self.update()
+
+    def _fit_box(self, size: QSize) -> QRectF:
+        """Where a fitted capture lies, on whole device pixels so that painting it is a plain copy."""
+        room = QSizeF(max(1, self.width() - 2 * _MARGIN), max(1, self.height() - 2 * _MARGIN))
+        factor = min(FIT_MOST, room.width() / size.width(), room.height() / size.height())
+        ratio = self.devicePixelRatioF()
+        width, height = (max(1, round(side * factor * ratio)) / ratio for side in (size.width(), size.height()))
+        left, top = (
+            round((outer - inner) / 2 * ratio) / ratio
+            for outer, inner in ((self.width(), width), (self.height(), height))
+        )
+        return QRectF(left, top, width, height)
+
+    def _box(self) -> QRectF:
+        if self._zoom is None:
+            return self._fit_box(self._size)
+        width, height = self._size.width() * self._zoom, self._size.height() * self._zoom
+        left = self.width() / 2 - self._centre.x() * width
+        top = self.height() / 2 - self._centre.y() * height
+        return QRectF(left, top, width, height)
+
+    def _on_capture(self, at: QPointF) -> QPointF:
+        box = self._box()
+        return QPointF((at.x() - box.x()) / box.width(), (at.y() - box.y()) / box.height())
+
+    # --- painting ---------------------------------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), self._theme.colour("canvas"))
+        if self._words or self._capture is None or self._size.isEmpty():
+            self._paint_words(painter)
+        else:
+            self._paint_images(painter, self._capture)
+        painter.end()
+
+    def _paint_images(self, painter: QPainter, capture: QImage) -> None:
+        box = self._box()
+        image = self._full if self._full is not None and not self.fitted else capture
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self._scales(image, box))
+        painter.drawImage(box, image)
+        if self._heat is not None and self._heat_shown:
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self._scales(self._heat, box))
+            painter.setOpacity(self._opacity)
+            painter.drawImage(box, self._heat)
+            painter.setOpacity(1.0)
+        painter.setPen(QPen(self._theme.colour("border"), 0))
+        painter.drawRect(box.adjusted(-0.5, -0.5, 0.5, 0.5))
+
+    def _scales(self, image: QImage, box: QRectF) -> bool:
+        return image.size() != (box.size() * self.devicePixelRatioF()).toSize()
+
+    def _paint_words(self, painter: QPainter) -> None:
+        box = QRectF(self.rect())
+        if not self._size.isEmpty():
+            box = self._fit_box(self._size)
+            painter.fillRect(box, self._theme.colour("surface"))
+        painter.setPen(self._theme.colour("quiet"))
+        flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+        painter.drawText(box.adjusted(PAD, PAD, -PAD, -PAD), flags, self._words)
+
+    # --- events -----------------------------------------------------------------------------------------------
+
+    def sizeHint(self) -> QSize:
+        return QSize(640, 640)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self.fitChanged.emit()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        steps = event.angleDelta().y() / 120
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self.zoom_by(ZOOM_STEP**steps, event.position())
+        elif not self.fitted:
+            box = self._box()
+            delta = event.angleDelta()
+            self._pan(QPointF(-delta.x() / 2 / box.width(), -delta.y() / 2 / box.height()))
+        event.accept()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton and not self.fitted:
+            self._dragged_from = event.position()
+            self.setCursor(Qt.CursorShape.ClosedHandCursor)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if self._dragged_from is not None:
+            box, moved = self._box(), self._dragged_from - event.position()
+            self._dragged_from = event.position()
+            self._pan(QPointF(moved.x() / box.width(), moved.y() / box.height()))
+        elif not self._size.isEmpty():
+            at = self._on_capture(event.position())
+            self.hovered.emit(at.x(), at.y())
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self._dragged_from = None
+        self.unsetCursor()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if self.fitted:
+            self.zoom_by(2.0, event.position())
+        else:
+            self.fit()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self.hovered.emit(-1.0, -1.0)

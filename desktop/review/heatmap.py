@@ -1,0 +1,104 @@
+"""From an explanation's weights to pixels: one scale for segments and words alike, colours from the theme's map.
+
+Weights are what a segment or word adds to the explained label's probability. They are divided by the explanation's
+scale to a strength in [-1, 1]; the strength picks colour and opacity. Neutral is invisible. No widget is touched here.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QImage
+
+from desktop.theme.diverging import STEPS, heat_table
+from engine.errors import InputError
+from engine.types import Explanation, Segment, SegmentMap
+
+SCALE_FLOOR = 0.02
+"""Weights below this never reach full colour: an explanation made of noise must look like one."""
+
+LOW_FIT = 0.3
+"""A surrogate that explains less of its own samples than this (R²) is marked "read with care"."""
+
+_CELL_LIMIT = 4096 * 4096
+
+
+def scale_of(explanation: Explanation) -> float:
+    """Return the weight that gets full colour: the largest |weight| of words and segments, at least `SCALE_FLOOR`."""
+    weights = [abs(token.weight) for token in explanation.tokens]
+    weights += [abs(segment.weight) for segment in explanation.segments]
+    return max([SCALE_FLOOR, *weights])
+
+
+def strength(weight: float, scale: float) -> float:
+    """Return `weight` as a share of `scale`, clipped to [-1, 1]."""
+    return max(-1.0, min(1.0, weight / scale))
+
+
+def cells_of(segment_map: SegmentMap) -> NDArray[np.uint16]:
+    """Return the (height, width) segment numbers; raises `InputError` where the stored map is damaged."""
+    count = segment_map.width * segment_map.height
+    if not 0 < count <= _CELL_LIMIT:
+        raise InputError(f"The stored heatmap claims {segment_map.width} × {segment_map.height} cells.")
+    try:
+        raw = zlib.decompressobj().decompress(segment_map.cells, count * 2)
+    except zlib.error as error:
+        raise InputError(f"The stored heatmap is damaged: {error}.") from error
+    if len(raw) != count * 2:
+        raise InputError(f"The stored heatmap holds {len(raw)} bytes instead of {count * 2}.")
+    return np.frombuffer(raw, dtype="<u2").reshape(segment_map.height, segment_map.width)
+
+
+def compose(cells: NDArray[np.uint16], segments: Iterable[Segment], scale: float) -> NDArray[np.uint32]:
+    """Return the (height, width) premultiplied 0xAARRGGBB pixels; cells of no segment are clear."""
+    table = np.zeros(int(cells.max(initial=0)) + 1)
+    for segment in segments:
+        if segment.id < table.size:
+            table[segment.id] = strength(segment.weight, scale)
+    palette = _heat()[np.rint((table + 1) / 2 * (STEPS - 1)).astype(np.intp)]
+    palette[table == 0] = 0
+    return palette[cells]
+
+
+@cache
+def _heat() -> NDArray[np.uint32]:
+    return np.array(heat_table(), dtype=np.uint32)
+
+
+def overlay(explanation: Explanation, size: QSize) -> QImage | None:
+    """Return the heatmap as a premultiplied image of `size` device pixels; None where there is no segment map.
+
+    Raises `InputError` where the stored map is damaged. Safe to call off the GUI thread.
+    """
+    if explanation.segment_map is None or size.isEmpty():
+        return None
+    pixels = compose(cells_of(explanation.segment_map), explanation.segments, scale_of(explanation))
+    height, width = pixels.shape
+    data = pixels.tobytes()
+    image = QImage(data, width, height, width * 4, QImage.Format.Format_ARGB32_Premultiplied)
+    smooth = Qt.TransformationMode.SmoothTransformation
+    return image.scaled(size, Qt.AspectRatioMode.IgnoreAspectRatio, smooth).copy()
+
+
+def weight_at(explanation: Explanation, x: float, y: float) -> float | None:
+    """Return the weight of the segment at (`x`, `y`), both in [0, 1) of the capture; None where there is none."""
+    if explanation.segment_map is None or not (0 <= x < 1 and 0 <= y < 1):
+        return None
+    cells = cells_of(explanation.segment_map)
+    number = int(cells[int(y * cells.shape[0]), int(x * cells.shape[1])])
+    return next((segment.weight for segment in explanation.segments if segment.id == number), None)
+
+
+def fit_warning(explanation: Explanation) -> str:
+    """Return one sentence where the surrogate fits its own samples badly (`LOW_FIT`), else ""."""
+    low = [
+        f"{name} {fit:.2f}"
+        for name, fit in (("image", explanation.image_fit), ("text", explanation.text_fit))
+        if fit is not None and fit < LOW_FIT
+    ]
+    return f"Low fit ({', '.join(low)}): read with care" if low else ""

@@ -1,0 +1,114 @@
+"""The strips around the capture: whose it is and how it is looked at, what is explained and how well."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QSlider, QWidget
+
+from desktop.actions import ActionRegistry
+from desktop.review.explanations import Progress, Stage
+from desktop.review.legend import Legend
+from desktop.theme import GAP, HALF, ThemeManager
+from desktop.widgets import ElidedLabel, IconButton, label, set_role
+from engine.types import Item
+
+_HEIGHT = 40
+_ROLES = {Stage.CAREFUL: "strong"}
+
+
+class LookStrip(QFrame):
+    """Author and id on the left; heatmap, highlights, blur, opacity and zoom on the right."""
+
+    def __init__(self, theme: ThemeManager, actions: ActionRegistry, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("surface", "surface")
+        self.setFixedHeight(_HEIGHT)
+        self._theme, self._actions = theme, actions
+        self._source = ElidedLabel("", "caption", self)
+        self._zoom = label("", "caption", self)
+        self._zoom.setFixedWidth(5 * GAP)
+        self._zoom.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.opacity = QSlider(Qt.Orientation.Horizontal, self)
+        self.opacity.setRange(0, 100)
+        self.opacity.setFixedWidth(10 * GAP)
+        self.opacity.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.opacity.setAccessibleName("Opacity of the heatmap in percent")
+        self.opacity.setToolTip("Opacity of the heatmap")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(2 * GAP, 0, GAP, 0)
+        row.setSpacing(HALF)
+        row.addWidget(self._source, 1)
+        self.switches = {name: self._switch(name) for name in ("heatmap", "tokens", "blur")}
+        row.addWidget(self.switches["heatmap"])
+        row.addWidget(self.opacity)
+        row.addWidget(self.switches["tokens"])
+        row.addWidget(self.switches["blur"])
+        row.addSpacing(GAP)
+        row.addWidget(IconButton("zoom-out", "review.zoom-out", theme, actions, self))
+        row.addWidget(self._zoom)
+        row.addWidget(IconButton("zoom-in", "review.zoom-in", theme, actions, self))
+        row.addWidget(IconButton("fit", "review.zoom-reset", theme, actions, self))
+
+    def show_item(self, item: Item | None) -> None:
+        """Say quietly whose item it is."""
+        parts = [item.author, item.id, item.captured_at[:10]] if item is not None else []
+        self._source.setText("  ·  ".join(part for part in parts if part))
+
+    def show_zoom(self, factor: float) -> None:
+        """Show the zoom in percent."""
+        self._zoom.setText(f"{factor * 100:.0f} %")
+
+    def show_switch(self, name: str, *, on: bool) -> None:
+        """Show whether heatmap, tokens or blur is on."""
+        self.switches[name].setChecked(on)
+
+    def _switch(self, name: str) -> IconButton:
+        icon = "eye-off" if name == "blur" else name
+        made = IconButton(icon, f"review.{name}", self._theme, self._actions, self)
+        made.setCheckable(True)
+        return made
+
+
+class WhyStrip(QFrame):
+    """Which label is explained, the legend, and how far the explanation is; or the weight under the pointer."""
+
+    def __init__(self, theme: ThemeManager, actions: ActionRegistry, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("surface", "surface")
+        self.setFixedHeight(_HEIGHT)
+        self._why = label("", "strong", self)
+        self._progress = ElidedLabel("", "caption", self)
+        self._progress.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._text = ""
+        self.legend = Legend(theme, self)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(GAP, 0, 2 * GAP, 0)
+        row.setSpacing(GAP)
+        row.addWidget(IconButton("chevron-left", "review.explain-previous", theme, actions, self))
+        row.addWidget(self._why)
+        row.addWidget(IconButton("chevron-right", "review.explain-next", theme, actions, self))
+        row.addSpacing(GAP)
+        row.addWidget(self.legend)
+        row.addSpacing(GAP)
+        row.addWidget(self._progress, 1)
+
+    @property
+    def progress(self) -> str:
+        """The sentence about the explanation."""
+        return self._text
+
+    def show_why(self, title: str, probability: float | None, scale: float | None) -> None:
+        """Name the explained label, its probability and the weight that has full colour."""
+        words = f"Why {title}? {probability * 100:.0f} %" if probability is not None else ""
+        self._why.setText(words)
+        self.legend.show_scale(scale, title)
+
+    def show_progress(self, progress: Progress | None) -> None:
+        """Say how far the explanation is."""
+        self._text = progress.text if progress is not None else ""
+        set_role(self._progress, _ROLES.get(progress.stage, "caption") if progress is not None else "caption")
+        self._progress.setText(self._text)
+
+    def hover(self, words: str) -> None:
+        """Show a weight in the sentence's place while the pointer is on something; "" brings the sentence back."""
+        self._progress.setText(words or self._text)

@@ -1,0 +1,292 @@
+"""The review page: queue, capture, answers and session line, and what connects them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
+
+from desktop.actions import ActionRegistry
+from desktop.children.states import EngineState
+from desktop.desk import Desk
+from desktop.review.capture_view import ZOOM_STEP
+from desktop.review.centre import Centre
+from desktop.review.controller import ReviewController, describe
+from desktop.review.explanations import Explanations
+from desktop.review.keys import Keys, Run
+from desktop.review.pictures import Pictures, Veil
+from desktop.review.pixel_cache import PixelPool
+from desktop.review.prefetch import Prefetcher
+from desktop.review.queue_model import QueueModel
+from desktop.review.queue_panel import QueuePanel
+from desktop.review.session_bar import SessionBar
+from desktop.review.thumbnails import Thumbnails
+from desktop.review.verdict_panel import VerdictPanel
+from desktop.theme import ThemeManager
+from desktop.widgets import EmptyState
+from engine.errors import EngineError
+from engine.service.protocol import Priority
+from engine.workspace import QueueQuery
+
+SIDES = (280, 760, 320)
+_COUNT_PAUSE_MS = 200
+
+
+class ReviewPage(QWidget):
+    """One workspace's review desk. It ends its own work when the desk closes."""
+
+    def __init__(self, desk: Desk, theme: ThemeManager, actions: ActionRegistry, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.desk = desk
+        self._settings = desk.settings
+        self._shown = {"heatmap": self._settings.heatmap, "tokens": self._settings.tokens, "guideline": True}
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName("Review")
+        self._build_models()
+        self._build_widgets(theme, actions)
+        self._lay_out()
+        self._connect()
+        self.keys = Keys(actions, self._runs(), self.controller.press)
+        self.keys.add_missing(desk.workspace.taxonomy, self, self.controller.press)
+        self._started = False
+        self._dress()
+
+    # --- construction -----------------------------------------------------------------------------------------
+
+    def _build_models(self) -> None:
+        workspace = self.desk.workspace
+        self.pool = PixelPool(self)
+        self.pictures = Pictures(workspace, self.pool, self)
+        self.pictures.veil = Veil(blurred=self._settings.blur, grey=self._settings.grey)
+        self.thumbnails = Thumbnails(workspace, self.pool, self)
+        self.thumbnails.blurred = self._settings.blur
+        self.explanations = Explanations(self.desk, self)
+        self.model = QueueModel(workspace, self.thumbnails, self)
+
+    def _build_widgets(self, theme: ThemeManager, actions: ActionRegistry) -> None:
+        workspace = self.desk.workspace
+        self.queue = QueuePanel(self.model, theme, self)
+        self.centre = Centre(workspace.taxonomy, self.pictures, self.explanations, theme, actions, self)
+        self.empty = EmptyState("inbox", theme, actions, self)
+        self.panel = VerdictPanel(workspace.taxonomy, theme, actions, self)
+        self.bar = SessionBar(theme, actions, self)
+        self.prefetcher = Prefetcher(workspace, self.pictures, self.explanations, self.centre.fit_of, self)
+        self.controller = ReviewController(
+            self.desk, self.model, self.prefetcher, lambda: self._settings.reviewer, self
+        )
+
+    def _lay_out(self) -> None:
+        self._middle = QStackedWidget(self)
+        self._middle.addWidget(self.centre)
+        self._middle.addWidget(self.empty)
+        self.splitter = QSplitter(Qt.Orientation.Horizontal, self)
+        for widget, stretch in ((self.queue, 0), (self._middle, 1), (self.panel, 0)):
+            self.splitter.addWidget(widget)
+            self.splitter.setStretchFactor(self.splitter.count() - 1, stretch)
+        self.splitter.setSizes(list(SIDES))
+        self.splitter.setChildrenCollapsible(False)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.splitter, 1)
+        column.addWidget(self.bar)
+
+    def _connect(self) -> None:
+        controller, desk = self.controller, self.desk
+        controller.shown.connect(self._show_visit)
+        controller.changed.connect(self._show_answers)
+        controller.focused.connect(self._show_focus)
+        controller.recorded.connect(self._show_recorded)
+        controller.undone.connect(self._show_undone)
+        controller.refused.connect(self.panel.say)
+        self.model.failed.connect(self.panel.say)
+        self.queue.opened.connect(self.open_queue)
+        self.queue.picked.connect(controller.open)
+        self.panel.chosen.connect(controller.choose)
+        self.panel.newerWanted.connect(controller.show_newer)
+        self.panel.note.edited.connect(controller.keep_note)
+        self.panel.note.left.connect(self.setFocus)
+        self.centre.resized.connect(controller.look_ahead)
+        self._counting = QTimer(self, singleShot=True, interval=_COUNT_PAUSE_MS)
+        self._counting.timeout.connect(self._show_counts)
+        self._wanting = QTimer(self, singleShot=True, interval=0)
+        self._wanting.timeout.connect(self._want)
+        desk.verdictsChanged.connect(self._verdicts_changed)
+        desk.countsChanged.connect(self._counting.start)
+        desk.engineStateChanged.connect(self._show_engine)
+        desk.trainingStateChanged.connect(self.bar.show_training)
+        desk.closed.connect(self.stop)
+
+    def _runs(self) -> dict[str, Run]:
+        controller, capture = self.controller, self.centre.capture
+        return {
+            "confirm": controller.confirm,
+            "undo": controller.undo,
+            "skip": controller.skip,
+            "escalate": controller.escalate,
+            "back": controller.back,
+            "note": self.panel.note.setFocus,
+            "heatmap": lambda: self._switch("heatmap"),
+            "tokens": lambda: self._switch("tokens"),
+            "guideline": lambda: self._switch("guideline"),
+            "blur": lambda: self.set_blurred(not self.pictures.veil.blurred),
+            "explain-previous": lambda: controller.step_focus(-1),
+            "explain-next": lambda: controller.step_focus(1),
+            "previous": lambda: controller.move(-1),
+            "next": lambda: controller.move(1),
+            "zoom-in": lambda: capture.zoom_by(ZOOM_STEP),
+            "zoom-out": lambda: capture.zoom_by(1 / ZOOM_STEP),
+            "zoom-reset": capture.fit,
+            "find": self.queue.start_search,
+        }
+
+    def _dress(self) -> None:
+        self.centre.look.opacity.setValue(self._settings.heatmap_opacity)
+        self.centre.capture.set_opacity(self._settings.heatmap_opacity / 100)
+        for name in self._shown:
+            self._apply(name)
+        self.set_blurred(self._settings.blur)
+        self.bar.show_engine(self.desk.engine_state)
+        self.bar.show_training(self.desk.training_state)
+
+    # --- what the page does -----------------------------------------------------------------------------------
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.thumbnails.ratio = self.devicePixelRatioF()
+        if not self._started:
+            self._started = True
+            QTimer.singleShot(0, self, self.start)
+
+    def start(self) -> None:
+        """Open the chosen queue and show what the reviewer did last, which U takes back."""
+        self.open_queue(self.queue.query)
+        self._show_standing()
+
+    def stop(self) -> None:
+        """End the page's own work; the workspace is about to close."""
+        self.prefetcher.stop()
+        self._counting.stop()
+        self._wanting.stop()
+        self.pool.close()
+        self.keys.release()
+
+    def open_queue(self, query: QueueQuery) -> None:
+        """Begin the visit of a queue."""
+        try:
+            self.model.load(query)
+        except EngineError as error:
+            self.panel.say(str(error))
+            return
+        self.controller.start()
+        self._show_counts()
+        self.setFocus()
+
+    def set_blurred(self, blurred: bool) -> None:
+        """Blur captures and thumbnails, or show them clearly, for the rest of the session."""
+        self.pictures.blur(blurred)
+        self.thumbnails.blurred = blurred
+        self.centre.look.show_switch("blur", on=blurred)
+        self.centre.refresh_images()
+        self.queue.list.viewport().update()
+        self.controller.look_ahead()
+
+    def _switch(self, name: str) -> None:
+        self._shown[name] = not self._shown[name]
+        self._apply(name)
+
+    def _apply(self, name: str) -> None:
+        on = self._shown[name]
+        if name == "guideline":
+            self.panel.guideline.setVisible(on)
+            return
+        if name == "heatmap":
+            self.centre.capture.set_heat_shown(on)
+        else:
+            self.centre.text.set_tokens_shown(on)
+        self.centre.look.show_switch(name, on=on)
+
+    # --- what the controller says -----------------------------------------------------------------------------
+
+    def _show_visit(self) -> None:
+        visit = self.controller.visit
+        self.panel.say("")
+        if visit is None:
+            self._show_end()
+        else:
+            self.centre.show_visit(visit)
+            self._wanting.start()
+        self._middle.setCurrentWidget(self.centre if visit is not None else self.empty)
+        self.panel.note.show_note(self.controller.note)
+        self.queue.show_place(self.controller.place)
+        self._show_answers()
+
+    def _show_answers(self) -> None:
+        visit = self.controller.visit
+        self.panel.show_visit(visit)
+        self.keys.title(visit.task if visit is not None else None)
+
+    def _show_focus(self) -> None:
+        visit = self.controller.visit
+        if visit is not None:
+            self.centre.show_focus(visit)
+            self.panel.show_focus(visit)
+            self._wanting.start()
+
+    def _show_recorded(self, text: str) -> None:
+        self.panel.say("")
+        self.bar.show_last(text)
+        self._show_progress()
+
+    def _show_undone(self, text: str) -> None:
+        self.panel.say(text, "quiet")
+        self._show_standing()
+        self._show_progress()
+
+    def _show_standing(self) -> None:
+        last = self.desk.workspace.decisions.last(self._settings.reviewer)
+        self.bar.show_last(describe(self.desk.workspace.taxonomy, last) if last is not None else "")
+
+    def _show_progress(self) -> None:
+        self.bar.show_progress(self.controller.pace, self.desk.workspace.queues.counts().open)
+
+    def _show_end(self) -> None:
+        if self.desk.workspace.items.count() == 0:
+            self.empty.say("Nothing to review yet", "Import captures to begin.", "app.import")
+        elif self.model.rowCount() == 0:
+            self.empty.say(
+                f"{self.queue.title} is empty", "Choose another queue on the left, or import more.", "app.import"
+            )
+        else:
+            done = self.controller.pace.done
+            self.empty.say("You are through", f"{done:,} items decided in this session. Nothing is left in this queue.")
+
+    # --- what the desk says -----------------------------------------------------------------------------------
+
+    def _want(self) -> None:
+        visit = self.controller.visit
+        if visit is not None:
+            self.explanations.want(visit.sight, visit.focus, Priority.LOOKING)
+            self.centre.refresh_progress()
+
+    def _verdicts_changed(self, items: Sequence[str]) -> None:
+        self.model.refresh(items)
+        self.controller.verdicts_changed(items)
+
+    def _show_engine(self, state: EngineState) -> None:
+        self.bar.show_engine(state)
+        self.centre.refresh_progress()
+
+    def _show_counts(self) -> None:
+        self._show_progress()
+        self.queue.show_counts(self.desk.workspace.queues)
+        if self.controller.visit is None and self._started and self.model.of_open:
+            self._look_again()
+
+    def _look_again(self) -> None:
+        """Items came in while there was nothing to do."""
+        if self.desk.workspace.queues.count(self.queue.query):
+            self.model.reload()
+            self.controller.start()

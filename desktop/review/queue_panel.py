@@ -1,0 +1,138 @@
+"""The left side: which queue, its list, and a search that comes up with its key."""
+
+from __future__ import annotations
+
+import msgspec
+from PySide6.QtCore import QModelIndex, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QAbstractItemView, QComboBox, QFrame, QLineEdit, QListView, QVBoxLayout, QWidget
+
+from desktop.review.queue_delegate import QueueDelegate
+from desktop.review.queue_model import QueueModel
+from desktop.theme import GAP, ThemeManager
+from engine.triage import NamedQueue, queues
+from engine.workspace import QueueQuery
+from engine.workspace.queues import Queues
+
+
+class QueuePanel(QFrame):
+    """`opened(query)` when another queue is to be opened, `picked(place)` when a row is chosen with the mouse."""
+
+    opened = Signal(object)
+    picked = Signal(int)
+
+    def __init__(self, model: QueueModel, theme: ThemeManager, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("surface", "surface")
+        self._queues: tuple[NamedQueue, ...] = queues()
+        self.chooser = _chooser(self._queues, self)
+        self.search = _Search(self)
+        self.list = _list(model, theme, self)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, GAP, 0, 0)
+        column.setSpacing(GAP)
+        top = QVBoxLayout()
+        top.setContentsMargins(GAP, 0, GAP, 0)
+        top.setSpacing(GAP)
+        top.addWidget(self.chooser)
+        top.addWidget(self.search)
+        column.addLayout(top)
+        column.addWidget(self.list, 1)
+        self.chooser.activated.connect(self._choose)
+        self.search.submitted.connect(self._choose)
+        self.list.clicked.connect(self._pick)
+
+    def sizeHint(self) -> QSize:
+        return QSize(280, 640)
+
+    @property
+    def query(self) -> QueueQuery:
+        """The chosen queue, narrowed by what is searched for."""
+        named = self._queues[max(0, self.chooser.currentIndex())]
+        return msgspec.structs.replace(named.query, search=self.search.text().strip())
+
+    @property
+    def title(self) -> str:
+        """The chosen queue's title."""
+        return self._queues[max(0, self.chooser.currentIndex())].title
+
+    def start_search(self) -> None:
+        """Show the search field and put the cursor there."""
+        self.search.show()
+        self.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.search.selectAll()
+
+    def show_counts(self, queues: Queues) -> None:
+        """Write the lengths behind the queues' names, but for queues that would have to be counted item by item."""
+        for number, named in enumerate(self._queues):
+            ranged = named.query.min_probability is not None or named.query.max_probability is not None
+            text = named.title if ranged else f"{named.title}   {queues.count(named.query):,}"
+            if self.chooser.itemText(number) != text:
+                self.chooser.setItemText(number, text)
+
+    def show_place(self, place: int) -> None:
+        """Mark the row at this place as the one on screen, and scroll only as far as needed."""
+        model = self.list.model()
+        if not 0 <= place < model.rowCount():
+            self.list.clearSelection()
+            return
+        index = model.index(place, 0)
+        self.list.setCurrentIndex(index)
+        if place + 2 < model.rowCount():
+            self.list.scrollTo(model.index(place + 2, 0))
+        self.list.scrollTo(index)
+
+    def _choose(self) -> None:
+        self.opened.emit(self.query)
+
+    def _pick(self, index: QModelIndex) -> None:
+        self.picked.emit(index.row())
+
+
+class _Search(QLineEdit):
+    submitted = Signal()
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setPlaceholderText("Find in this queue")
+        self.setAccessibleName("Find in this queue")
+        self.setClearButtonEnabled(True)
+        self.returnPressed.connect(self.submitted)
+        self.hide()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() != Qt.Key.Key_Escape:
+            super().keyPressEvent(event)
+            return
+        found = bool(self.text())
+        self.clear()
+        self.hide()
+        if found:
+            self.submitted.emit()
+
+
+def _chooser(named: tuple[NamedQueue, ...], parent: QWidget) -> QComboBox:
+    made = QComboBox(parent)
+    made.setAccessibleName("Queue")
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    for number, queue in enumerate(named):
+        made.addItem(queue.title)
+        made.setItemData(number, queue.description, Qt.ItemDataRole.ToolTipRole)
+    made.setCurrentIndex(next((number for number, queue in enumerate(named) if queue.name == "to-review"), 0))
+    return made
+
+
+def _list(model: QueueModel, theme: ThemeManager, parent: QWidget) -> QListView:
+    made = QListView(parent)
+    made.setModel(model)
+    made.setItemDelegate(QueueDelegate(theme, made))
+    made.setUniformItemSizes(True)
+    made.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+    made.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+    made.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+    made.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    made.setMouseTracking(True)
+    made.setAccessibleName("Items of the queue")
+    theme.changed.connect(made.viewport().update)
+    return made
