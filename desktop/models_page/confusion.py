@@ -87,7 +87,7 @@ class ConfusionMatrix(QWidget):
         tint = tokens.accent if i == j else tokens.diverging.positive
         box = QRectF(self._margin() + j * CELL_WIDTH, self._head() + i * CELL_HEIGHT, CELL_WIDTH - 2, CELL_HEIGHT - 2)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(colour(mix(tokens.surface, tint, _STRONGEST * share)) if count else colour(tokens.surface))
+        painter.setBrush(colour(mix(tokens.raised, tint, _STRONGEST * share)) if count else colour(tokens.surface))
         painter.drawRoundedRect(box, HALF, HALF)
         painter.setPen(colour(tokens.text if count else tokens.disabled))
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, str(count) if count else "·")

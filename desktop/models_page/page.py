@@ -107,6 +107,7 @@ class ModelsPage(QWidget):
 
     def _show_training(self, state: TrainingState) -> None:
         self.panel.show_state(state, self._hint())
+        self._show_panel()
 
     def _show_hint(self) -> None:
         if self._desk is not None:
@@ -127,6 +128,7 @@ class ModelsPage(QWidget):
             self._say_empty()
             return
         self._lower.setCurrentIndex(1)
+        self._show_panel()
         self.confirm.hide()
         self.heading.setText(row.card.id)
         self.promote_button.setEnabled(not row.champion)
@@ -136,8 +138,14 @@ class ModelsPage(QWidget):
         self._actions.set_enabled("models.rollback", bool(desk.champion))
         self.details.show_model(row, desk.workspace.taxonomy)
 
+    def _show_panel(self) -> None:
+        """The empty state says how to begin; the panel comes with the first retrain."""
+        begun = self._desk is not None and self._desk.training_state.stage != "idle"
+        self.panel.setVisible(begun or self._lower.currentIndex() == 1)
+
     def _say_empty(self) -> None:
         self._lower.setCurrentIndex(0)
+        self._show_panel()
         self._actions.set_enabled("models.promote", False)
         self._actions.set_enabled("models.rollback", False)
         if self._desk is None:
@@ -145,8 +153,7 @@ class ModelsPage(QWidget):
             return
         self.empty.say(
             "No model yet",
-            "A model learns from labels: import items that have some, or decide on a few dozen, then retrain. "
-            "Until then the desk works without verdicts.",
+            "Decide on some dozens of items, or import items that have labels; then retrain.",
             "app.retrain",
             "app.import",
         )

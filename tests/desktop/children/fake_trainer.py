@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
+
 from engine.service import protocol
 from engine.types import LabelScores, ModelCard, Outcome, TaskMetrics
 
@@ -46,7 +48,7 @@ def main() -> None:
         say(protocol.RunProgress(run=RUN.name, stage="train", done=epoch * 5, total=12, loss=1.0 / epoch))
         if MODE == "hang":
             time.sleep(60)
-        if MODE == "die-once" and starts == 1:
+        if MODE.endswith("die-once") and starts == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         if MODE == "always-die":
             sys.exit(3)
@@ -58,9 +60,21 @@ def main() -> None:
     if MODE == "fail":
         say(protocol.RunFailed(run=RUN.name, message="Too few labels: toxic has 1 item and needs 2."))
         sys.exit(2)
-    card = ModelCard(id="m-new", created="2026-01-01T00:00:00Z", recipe="", tasks={"toxicity": ("toxic", "non-toxic")})
-    (RUN / "candidate").mkdir(exist_ok=True)
-    outcome = Outcome(model="m-new", better=True, reason="macro-F1 0.60 against 0.33.")
+    name_file = RUN.parent.parent / "candidate-name"
+    name = name_file.read_text() if name_file.exists() else "m-new"
+    card = ModelCard(
+        id=name,
+        created="2026-01-02T00:00:00Z",
+        recipe="",
+        tasks={"toxicity": ("toxic", "non-toxic")},
+        decisions=(1, 2, 3),
+    )
+    outcome = Outcome(model=name, better=True, reason="macro-F1 0.60 against 0.33.")
+    candidate = RUN / "candidate"
+    candidate.mkdir(exist_ok=True)
+    (candidate / "card.json").write_bytes(msgspec.json.encode(card))
+    (candidate / "outcome.json").write_bytes(msgspec.json.encode(outcome))
+    (candidate / "splits.json").write_bytes(b"{}")
     say(protocol.RunEnded(run=RUN.name, card=card, outcome=outcome))
 
 

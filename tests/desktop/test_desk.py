@@ -1,0 +1,298 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QSettings, QThread
+from pytestqt.qtbot import QtBot
+
+from desktop.children.states import EngineState, TrainingState
+from desktop.desk import Desk, DeskCommands
+from desktop.settings import Settings
+from engine.errors import WorkspaceError
+from engine.service.protocol import Priority
+from engine.taxonomy import preset
+from engine.types import Action, Decision, Explanation, Item, ModelCard
+from engine.workspace import NewDecision, Workspace
+
+FAKES = Path(__file__).parent / "children"
+ITEMS = 150
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A workspace of 150 tweets with one champion that has judged nothing yet."""
+    folder = tmp_path / "w.secondlook"
+    with Workspace.create(folder, preset("tweets")) as workspace:
+        items = [
+            Item(id=f"t{n}", kind="tweet", text="bad words" if n % 3 == 0 else "kind words", truths=truths(n))
+            for n in range(ITEMS)
+        ]
+        workspace.items.add((item, None) for item in items)
+        add_model(workspace, "m-a")
+        workspace.models.promote("m-a", "The first model.")
+    return folder
+
+
+def truths(number: int) -> dict[str, tuple[str, ...]]:
+    return {"toxicity": ("toxic" if number % 3 == 0 else "non-toxic",)}
+
+
+def add_model(workspace: Workspace, name: str) -> None:
+    folder = workspace.path / "models" / name
+    folder.mkdir()
+    card = ModelCard(id=name, created="2026-01-01T00:00:00Z", recipe="", tasks={"toxicity": ("toxic", "non-toxic")})
+    workspace.models.register(card, folder)
+
+
+@pytest.fixture
+def make(path: Path, tmp_path: Path, qtbot: QtBot) -> Iterator[Callable[..., Desk]]:
+    desks: list[Desk] = []
+
+    def build(engine: str = "good", trainer: str = "good") -> Desk:
+        commands = DeskCommands(
+            engine=(sys.executable, str(FAKES / "fake_engine.py"), engine, str(tmp_path / "starts")),
+            trainer=(sys.executable, str(FAKES / "fake_trainer.py"), trainer),
+        )
+        store = QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
+        desks.append(Desk(path, settings=Settings(store), commands=commands))
+        return desks[-1]
+
+    yield build
+    for desk in desks:
+        desk.close()
+        assert not desk.findChildren(QThread)
+        desk.deleteLater()
+
+
+def correct(desk: Desk, item: str, label: str = "non-toxic") -> list[Decision]:
+    new = NewDecision(item=item, task="toxicity", action=Action.CORRECT, labels=(label,), reviewer="ada")
+    decisions = desk.workspace.decisions.record([new])
+    desk.decisions_recorded(decisions)
+    return decisions
+
+
+def test_every_item_gets_a_verdict_and_is_told(qtbot: QtBot, make: Callable[..., Desk]) -> None:
+    desk = make()
+    told: list[str] = []
+    states: list[EngineState] = []
+    desk.verdictsChanged.connect(told.extend)
+    desk.engineStateChanged.connect(states.append)
+    desk.start()
+    qtbot.waitUntil(lambda: len(told) == ITEMS)
+    assert sorted(told) == sorted(f"t{n}" for n in range(ITEMS))
+    assert desk.workspace.items.count_without_verdict("m-a") == 0
+    assert desk.workspace.verdicts.of("t0")["toxicity"].label == "toxic"
+    qtbot.waitUntil(lambda: not desk.engine_state.busy)
+    assert any(state.text == f"Scoring 64 of {ITEMS}" and state.total == ITEMS for state in states)
+    assert desk.engine_state.text == "Engine ready · a fake device"
+
+
+def test_scoring_goes_on_after_the_engine_crashed(qtbot: QtBot, make: Callable[..., Desk]) -> None:
+    desk = make(engine="crash-once")
+    told: list[str] = []
+    desk.verdictsChanged.connect(told.extend)
+    desk.start()
+    qtbot.waitUntil(lambda: len(told) == ITEMS)
+    assert desk.workspace.items.count_without_verdict("m-a") == 0
+
+
+def test_an_explanation_is_asked_for_once_and_stored(qtbot: QtBot, make: Callable[..., Desk]) -> None:
+    desk = make()
+    desk.start()
+    arrived: list[Explanation] = []
+    desk.explanationArrived.connect(arrived.append)
+    assert desk.explain("t0", "toxicity", "toxic", Priority.PREFETCH)
+    assert desk.explain("t0", "toxicity", "toxic", Priority.PREFETCH)
+    qtbot.waitUntil(lambda: [one.final for one in arrived] == [False, True])
+    qtbot.waitUntil(lambda: desk.workspace.explanations.get("t0", "toxicity", "toxic", "m-a") is not None)
+    arrived.clear()
+    assert not desk.explain("t0", "toxicity", "toxic")
+    assert [one.final for one in arrived] == [True]
+
+
+def test_looking_overtakes_a_prefetch_of_the_same_explanation(qtbot: QtBot, make: Callable[..., Desk]) -> None:
+    desk = make(engine="stall")
+    desk.start()
+    qtbot.waitUntil(lambda: desk.engine_state.ready)
+    desk.explain("t0", "toxicity", "toxic", Priority.PREFETCH)
+    desk.explain("t0", "toxicity", "toxic", Priority.LOOKING)
+    qtbot.waitUntil(lambda: desk._engine.outstanding() == 1)
+    desk.cancel_explains()
+    qtbot.waitUntil(lambda: desk._engine.outstanding() == 0)
+
+
+def test_enough_corrections_start_a_retrain_whose_model_is_taken_in(
+    qtbot: QtBot, make: Callable[..., Desk], leave_candidate: None
+) -> None:
+    desk = make(trainer="candidate")
+    desk.settings.retrain_after = 3
+    states: list[TrainingState] = []
+    notices: list[str] = []
+    desk.trainingStateChanged.connect(states.append)
+    desk.notice.connect(lambda text, _kind: notices.append(text))
+    desk.start()
+    qtbot.waitUntil(lambda: desk.workspace.items.count_without_verdict("m-a") == 0)
+    correct(desk, "t0")
+    correct(desk, "t3")
+    assert desk.corrections() == 2
+    assert not desk.training_state.running
+    with qtbot.waitSignal(desk.championChanged) as champion:
+        correct(desk, "t6")
+    assert champion.args == ["m-b"]
+    assert desk.corrections() == 0
+    stages = list(dict.fromkeys(state.stage for state in states))
+    assert stages == ["prepare", "start", "train", "adopt", "done"]
+    qtbot.waitUntil(lambda: any("verdicts changed" in text for text in notices))
+    assert "100 verdicts changed with the new model." in notices
+    assert desk.workspace.verdicts.of("t1")["toxicity"].model == "m-b"
+
+
+@pytest.fixture
+def leave_candidate(path: Path) -> None:
+    """Make the stand-in trainer leave a candidate whose verdicts call everything toxic."""
+    (path / "candidate-name").write_text("m-b")
+
+
+def test_an_undone_correction_does_not_count(qtbot: QtBot, make: Callable[..., Desk]) -> None:
+    desk = make()
+    correct(desk, "t0")
+    with qtbot.waitSignal(desk.correctionsChanged):
+        undone = desk.workspace.decisions.undo("ada")
+        assert undone is not None
+        desk.decisions_recorded([undone.undo])
+    assert desk.corrections() == 0
+
+
+def test_never_means_never(qtbot: QtBot, make: Callable[..., Desk]) -> None:
+    desk = make()
+    desk.settings.retrain_after = 0
+    for number in range(30):
+        correct(desk, f"t{number}")
+    assert not desk.training_state.running
+
+
+def test_a_retrain_can_be_cancelled_and_is_noted_so(qtbot: QtBot, make: Callable[..., Desk]) -> None:
+    desk = make(trainer="hang")
+    desk.start()
+    desk.start_retrain()
+    qtbot.waitUntil(lambda: desk.training_state.stage == "train")
+    notices: list[str] = []
+    desk.notice.connect(lambda text, _kind: notices.append(text))
+    desk.start_retrain()
+    assert notices == ["A retrain is under way already."]
+    desk.cancel_retrain()
+    qtbot.waitUntil(lambda: desk.training_state.stage == "cancelled")
+    qtbot.waitUntil(lambda: [run.state for run in desk.workspace.runs.list()] == ["cancelled"])
+
+
+def test_a_retrain_that_the_window_left_goes_on_at_the_next_start(qtbot: QtBot, make: Callable[..., Desk]) -> None:
+    desk = make(trainer="hang")
+    desk.start()
+    desk.start_retrain()
+    qtbot.waitUntil(lambda: desk.training_state.done > 0)
+    run = desk.training_state.run
+    desk.close()
+    desk = make(trainer="hang")
+    desk.start()
+    qtbot.waitUntil(lambda: desk.training_state.done > 0)
+    assert desk.training_state.run == run
+    assert "Going on" in desk.training_state.text or desk.training_state.epoch == 1
+
+
+def test_a_trainer_that_dies_is_started_again(qtbot: QtBot, make: Callable[..., Desk], leave_candidate: None) -> None:
+    desk = make(trainer="candidate-die-once")
+    desk._retraining._pauses = (1,)
+    desk.start()
+    with qtbot.waitSignal(desk.championChanged):
+        desk.start_retrain()
+    assert desk.champion == "m-b"
+
+
+def test_too_little_to_train_on_is_a_notice(qtbot: QtBot, make: Callable[..., Desk]) -> None:
+    desk = make(trainer="fail")
+    desk.start()
+    with qtbot.waitSignal(desk.notice, check_params_cb=lambda _text, kind: kind == "error") as notice:
+        desk.start_retrain()
+    assert "Too few labels" in notice.args[0]
+    assert desk.training_state.stage == "failed"
+
+
+def test_promotion_and_rollback_by_hand(qtbot: QtBot, make: Callable[..., Desk]) -> None:
+    desk = make()
+    desk.start()
+    add_model(desk.workspace, "m-b")
+    with qtbot.waitSignals([desk.championChanged, desk.modelsChanged]):
+        desk.promote("m-b")
+    assert desk.champion == "m-b"
+    qtbot.waitUntil(lambda: desk.engine_state.model == "m-b")
+    with qtbot.waitSignal(desk.championChanged) as champion:
+        desk.roll_back()
+    assert champion.args == ["m-a"]
+    with qtbot.waitSignal(desk.notice, check_params_cb=lambda text, _kind: "no earlier champion" in text):
+        desk.roll_back()
+
+
+def test_a_second_window_is_refused_until_the_first_is_closed(make: Callable[..., Desk]) -> None:
+    desk = make()
+    with pytest.raises(WorkspaceError, match=r"is open in another window \(process \d+\)"):
+        make()
+    desk.close()
+    make()
+
+
+def test_a_folder_that_is_no_workspace_is_refused_and_not_locked(tmp_path: Path, qtbot: QtBot) -> None:
+    store = QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
+    for _ in range(2):
+        with pytest.raises(WorkspaceError, match="not a workspace"):
+            Desk(tmp_path, settings=Settings(store))
+
+
+def test_an_import_reports_and_is_scored(qtbot: QtBot, make: Callable[..., Desk], tmp_path: Path) -> None:
+    source = tmp_path / "more.jsonl"
+    lines = ['{"id": "n1", "kind": "tweet", "text": "bad words"}', '{"id": "n2", "kind": "tweet"', ""]
+    source.write_text("\n".join(lines))
+    desk = make()
+    desk.start()
+    qtbot.waitUntil(lambda: desk.workspace.items.count_without_verdict("m-a") == 0)
+    with qtbot.waitSignals([desk.importEnded, desk.countsChanged]):
+        desk.import_paths([source])
+    assert not desk.importing
+    assert desk.workspace.items.exists(["n1"]) == {"n1"}
+    qtbot.waitUntil(lambda: bool(desk.workspace.verdicts.of("n1")))
+
+
+def test_closing_stores_what_was_queued(qtbot: QtBot, make: Callable[..., Desk], path: Path) -> None:
+    desk = make()
+    desk.start()
+    with qtbot.waitSignal(desk.verdictsChanged):
+        pass
+    desk.close()
+    with Workspace.open(path, read_only=True) as workspace:
+        assert workspace.items.count_without_verdict("m-a") < ITEMS
+        assert workspace.decisions.verify().ok
+
+
+def test_a_backup_is_made_when_one_is_due(qtbot: QtBot, make: Callable[..., Desk], path: Path) -> None:
+    desk = make()
+    desk.start()
+    desk.back_up()
+    qtbot.waitUntil(lambda: len(list((path / "backups").glob("workspace-*.db"))) == 1)
+    desk.back_up()
+    qtbot.waitUntil(lambda: desk._long_jobs.idle)
+    assert len(list((path / "backups").glob("workspace-*.db"))) == 1
+
+
+def test_a_missing_models_folder_is_said_and_reviewing_goes_on(
+    qtbot: QtBot, make: Callable[..., Desk], path: Path
+) -> None:
+    (path / "models" / "m-a").rmdir()
+    desk = make()
+    notices: list[str] = []
+    desk.notice.connect(lambda text, _kind: notices.append(text))
+    desk.start()
+    qtbot.waitUntil(lambda: desk.engine_state.text.startswith("No model"))
+    assert any("m-a" in text and "missing" in text for text in notices)
+    assert correct(desk, "t0")[0].number == 1
