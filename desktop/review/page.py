@@ -50,7 +50,7 @@ class ReviewPage(QWidget):
         self._connect()
         self.keys = Keys(actions, self._runs(), self.controller.press)
         self.keys.add_missing(desk.workspace.taxonomy, self, self.controller.press)
-        self._started = False
+        self._started = self._opened = False
         self._dress()
 
     # --- construction -----------------------------------------------------------------------------------------
@@ -165,6 +165,11 @@ class ReviewPage(QWidget):
         self.open_queue(self.queue.query)
         self._show_standing()
 
+    @property
+    def settled(self) -> bool:
+        """Whether the page shows all that it can by itself: a queue is open and no picture is being made."""
+        return self._opened and not self.pool.busy()
+
     def stop(self) -> None:
         """End the page's own work; the workspace is about to close."""
         self.prefetcher.stop()
@@ -181,6 +186,7 @@ class ReviewPage(QWidget):
             self.panel.say(str(error))
             return
         self.controller.start()
+        self._opened = True
         self._show_counts()
         self.setFocus()
 
