@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
 
@@ -12,6 +14,8 @@ import msgspec
 Progress = Callable[[int, int], None]
 """Called with how much is done and how much there is."""
 
+PROGRESS_LINES = "SECONDLOOK_PROGRESS_LINES"
+"""Environment variable; not empty: write progress as JSON lines."""
 _answers: list[TextIO] = []
 
 
@@ -64,12 +68,33 @@ def _unseen(_done: int, _total: int, /) -> None:
     """Progress that nobody watches."""
 
 
+def _lines(title: str) -> Progress:
+    """Return a function that writes `{"title", "done", "total"}` as a line, ten times a second at most."""
+    last = 0.0
+
+    def show(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= 0.1 or done >= total > 0:
+            last = now
+            line = msgspec.json.encode({"title": title, "done": done, "total": max(0, total)})
+            sys.stderr.write(line.decode() + "\n")
+            sys.stderr.flush()
+
+    show(0, 0)
+    return show
+
+
 @contextlib.contextmanager
 def progress(title: str) -> Iterator[Progress]:
     """Show a progress bar on standard error while the block runs; nothing where that is no terminal.
 
-    Gives a function to be called with (done, total); a total of 0 or less means that it is not known yet.
+    Gives a function to be called with (done, total); a total of 0 or less means that it is not known yet. For a
+    program that reads along, `PROGRESS_LINES` in the environment gives JSON lines instead of a bar.
     """
+    if os.environ.get(PROGRESS_LINES):
+        yield _lines(title)
+        return
     if not sys.stderr.isatty():
         yield _unseen
         return
