@@ -64,7 +64,7 @@ class CommandRunner(QObject):
         """Start a command with these arguments; nothing happens while one is running."""
         if not self.running:
             self._complaint = ""
-            self._child.start([*self._program, *arguments])
+            self._child.start([*self._program, *arguments], extra={"SECONDLOOK_PROGRESS_LINES": "1"})
 
     def cancel(self) -> None:
         """Ask the command to end."""

@@ -68,9 +68,9 @@ class StartPage(QWidget):
             self.new_workspace.begin()
 
     def make_demo(self) -> None:
-        """Make the demo workspace, or open it where it was made before."""
+        """Make the demo workspace or go on where that was interrupted; open it where it was made before."""
         folder = demo_folder()
-        if (folder / "workspace.db").is_file():
+        if any(folder.glob("models/*/card.json")):
             self.openRequested.emit(folder)
         else:
             self.working.run(folder, "Making the demo", "demo", str(folder))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -84,15 +84,20 @@ class ChildProcess(QObject):
         """The process id, 0 when there is none."""
         return int(self._process.processId()) if self._process is not None else 0
 
-    def start(self, command: Sequence[str], *, folder: Path | None = None) -> None:
-        """Start `command` (program, then arguments); nothing happens while a child is running."""
+    def start(
+        self, command: Sequence[str], *, folder: Path | None = None, extra: Mapping[str, str] | None = None
+    ) -> None:
+        """Start `command` (program, then arguments); nothing happens while a child is running.
+
+        `extra` goes into the child's environment.
+        """
         if self.running:
             return
         self._buffer.clear()
         self._skipping = self._stopping = False
         self._outcome = None
         process = self._process = QProcess(self)
-        process.setProcessEnvironment(_environment())
+        process.setProcessEnvironment(_environment(extra or {}))
         if folder is not None:
             process.setWorkingDirectory(str(folder))
         process.started.connect(self.started)
@@ -214,13 +219,15 @@ class ChildProcess(QObject):
         self.ended.emit(outcome)
 
 
-def _environment() -> QProcessEnvironment:
-    """The environment of the desktop, with our source tree first on the child's path and unbuffered output."""
+def _environment(extra: Mapping[str, str]) -> QProcessEnvironment:
+    """The environment of the desktop and `extra`, with our source tree first on the child's path and unbuffered output."""
     environment = QProcessEnvironment.systemEnvironment()
     root = str(Path(engine.__file__).resolve().parent.parent)
     rest = environment.value("PYTHONPATH")
     environment.insert("PYTHONPATH", f"{root}:{rest}" if rest else root)
     environment.insert("PYTHONUNBUFFERED", "1")
+    for name, value in extra.items():
+        environment.insert(name, value)
     return environment
 
 
