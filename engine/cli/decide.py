@@ -127,5 +127,9 @@ def _check_number(task: Task, labels: set[str]) -> None:
 
 
 def _sentence(document: Mapping[str, Any]) -> str:
-    resolved = ", ".join(f"{task}: {labels}" for task, labels in document["resolved"].items()) or "nothing yet"
+    resolved = ", ".join(f"{task} {_words(labels)}" for task, labels in document["resolved"].items()) or "nothing yet"
     return f"Decision {document['decision']} ({document['action']}) on {document['item']}. Resolved: {resolved}."
+
+
+def _words(labels: str | tuple[str, ...]) -> str:
+    return labels if isinstance(labels, str) else " + ".join(labels) or "none"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -103,29 +104,24 @@ def _format(path: Path, given: str) -> str:
 
 def _lines(ws: Workspace, progress: Progress | None, cancelled: Callable[[], bool] | None) -> Iterator[_Line]:
     total, done = ws.items.count(), 0
-    batch: list[Item] = []
-    for item in ws.items.iter(batch=_BATCH):
-        batch.append(item)
-        if len(batch) == _BATCH:
-            yield from _known(ws, batch)
-            done += len(batch)
-            batch = []
-            if progress is not None:
-                progress(done, total)
-            if cancelled is not None and cancelled():
-                raise CancelledError("The export was cancelled; no file was written.")
-    yield from _known(ws, batch)
-    if progress is not None:
-        progress(total, total)
+    stream = ws.items.iter(batch=_BATCH)
+    while batch := list(itertools.islice(stream, _BATCH)):
+        if cancelled is not None and cancelled():
+            raise CancelledError("The export was cancelled; no file was written.")
+        yield from _known(ws, batch)
+        done += len(batch)
+        if progress is not None:
+            progress(done, max(total, done))
 
 
 def _known(ws: Workspace, items: list[Item]) -> Iterator[_Line]:
-    resolved = ws.decisions.resolved_many([item.id for item in items])
+    ids = [item.id for item in items]
+    resolved, verdicts = ws.decisions.resolved_many(ids), ws.verdicts.of_many(ids)
     for item in items:
         yield _Line(
             item=item,
             resolved=resolved.get(item.id, {}),
-            verdicts=ws.verdicts.of(item.id),
+            verdicts=verdicts[item.id],
             decisions=ws.decisions.of(item.id),
         )
 

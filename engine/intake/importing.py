@@ -83,6 +83,7 @@ class _Import:
         self.progress = progress
         self.cancelled = cancelled
         self.total = passes * sum(count_lines(file) for file in files) if progress else 0
+        self.order = {str(file): number for number, file in enumerate(files)}
         self.done = self.imported = self.skipped = 0
         self.seen: dict[str, str] = {}
         self.errors: list[RowError] = []
@@ -90,8 +91,11 @@ class _Import:
         self.remarked: set[tuple[Path, str]] = set()
 
     def report(self) -> ImportReport:
-        errors, warnings = tuple(self.errors), tuple(self.warnings)
+        errors, warnings = self.in_order(self.errors), self.in_order(self.warnings)
         return ImportReport(imported=self.imported, skipped=self.skipped, errors=errors, warnings=warnings)
+
+    def in_order(self, rows: Sequence[RowError]) -> tuple[RowError, ...]:
+        return tuple(sorted(rows, key=lambda row: (self.order[row.file], row.line)))
 
     def all_or_nothing(self, files: Sequence[Path]) -> None:
         """Check everything without keeping anything, then import everything in one transaction."""

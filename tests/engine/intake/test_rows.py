@@ -125,7 +125,7 @@ FIELDS = st.sampled_from([*GOOD, "exposure", "split", "labels", "regions", "subs
 LABELS = st.dictionaries(st.sampled_from(["toxicity", "reason", "verdict", "x"]), JSON, max_size=3)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.dictionaries(FIELDS, JSON | LABELS, max_size=6))
 def test_no_record_raises_anything_but_a_row_error(fields: dict[str, Any]) -> None:
     try:

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.errors import CancelledError, InputError, StorageError
+from engine.intake import export, import_paths
+from engine.types import Action, ModelCard, Verdict
+from engine.workspace import NewDecision, Workspace
+
+
+@pytest.fixture
+def reviewed(ws: Workspace, folder: Path, lines: Any) -> Workspace:
+    """Three items: one decided and undone and decided again, one with reasons, one that nobody looked at."""
+    lines(
+        {"id": "a", "screenshot": "a.png", "author": "ann", "labels": {"toxicity": "toxic"}},
+        {"id": "p", "kind": "product", "title": "=HYPERLINK(1)", "text": "@sum"},
+        {"id": "z", "text": "Ωμέγα"},
+    )
+    import_paths(ws, [folder])
+
+    def say(item: str, task: str, *labels: str) -> None:
+        new = NewDecision(item=item, task=task, action=Action.CORRECT, labels=labels, reviewer="ada", note="-1+1")
+        ws.decisions.record([new])
+
+    say("a", "toxicity", "toxic")
+    ws.decisions.undo("ada")
+    say("a", "toxicity", "non-toxic")
+    say("p", "verdict", "prohibited")
+    say("p", "reason", "alcohol", "smoking")
+    return ws
+
+
+def test_json_lines_tell_everything(reviewed: Workspace, tmp_path: Path) -> None:
+    report = export(reviewed, tmp_path / "out.jsonl")
+    assert (report.items, report.rows, report.format) == (3, 3, "jsonl")
+    documents = {one["id"]: one for one in map(msgspec.json.decode, (tmp_path / "out.jsonl").read_bytes().splitlines())}
+    a, p, z = documents["a"], documents["p"], documents["z"]
+    assert (a["labels"], a["resolved"]) == ({"toxicity": "toxic"}, {"toxicity": "non-toxic"})
+    assert [one["action"] for one in a["decisions"]] == ["correct", "undo", "correct"]
+    assert a["capture"] == reviewed.items.get("a").capture
+    assert p["resolved"] == {"verdict": "prohibited", "reason": ["smoking", "alcohol"]}
+    assert (z["text"], z["decisions"], z["verdict"]) == ("Ωμέγα", [], {})
+
+
+def test_csv_has_a_row_for_each_decision_and_defuses_formulas(reviewed: Workspace, tmp_path: Path) -> None:
+    report = export(reviewed, tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == report.rows == 6
+    assert [row["action"] for row in rows if row["id"] == "a"] == ["correct", "undo", "correct"]
+    reason = next(row for row in rows if row["task"] == "reason")
+    assert (reason["resolved"], reason["labels"]) == ("smoking;alcohol", "smoking;alcohol")
+    assert (reason["title"], reason["text"], reason["note"]) == ("'=HYPERLINK(1)", "'@sum", "'-1+1")
+    (left,) = [row for row in rows if row["id"] == "z"]
+    assert (left["text"], left["task"], left["number"]) == ("Ωμέγα", "", "")
+
+
+def test_verdicts_are_written(reviewed: Workspace, tmp_path: Path) -> None:
+    card = ModelCard(id="m1", created="2026-01-01T00:00:00Z", recipe="", tasks={"toxicity": ("toxic", "non-toxic")})
+    (tmp_path / "m1").mkdir()
+    reviewed.models.register(card, tmp_path / "m1")
+    reviewed.models.promote("m1", "first")
+    verdict = Verdict(
+        item="z",
+        task="toxicity",
+        model="m1",
+        label="toxic",
+        probability=0.75,
+        labels=("toxic",),
+        probabilities={"toxic": 0.75, "non-toxic": 0.25},
+    )
+    reviewed.verdicts.put([verdict])
+    export(reviewed, tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
+        (row,) = [row for row in csv.DictReader(file) if row["id"] == "z"]
+    assert (row["task"], row["verdict"], row["probability"], row["model"]) == ("toxicity", "toxic", "0.75", "m1")
+
+
+def test_an_export_can_be_imported_again(reviewed: Workspace, tmp_path: Path) -> None:
+    from engine.taxonomy import preset
+
+    export(reviewed, tmp_path / "out.jsonl")
+    with Workspace.create(tmp_path / "other.secondlook", preset("both")) as other:
+        assert import_paths(other, [tmp_path / "out.jsonl"]).imported == 3
+        assert other.items.get("a").truths == {"toxicity": ("toxic",)}
+
+
+def test_a_file_that_was_there_survives_a_failure(reviewed: Workspace, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    out.write_text("precious")
+    with pytest.raises(CancelledError):
+        export(reviewed, out, cancelled=_at_once, progress=None, format="jsonl")
+    assert out.read_text() == "precious"
+    assert [path.name for path in tmp_path.glob(".*part")] == []
+
+
+def _at_once() -> bool:
+    return True
+
+
+def test_bad_places_and_formats_are_the_users(
+    reviewed: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match="does not say its format"):
+        export(reviewed, tmp_path / "out.txt")
+    with pytest.raises(InputError, match=r"no export format 'jsn'. Did you mean 'jsonl'"):
+        export(reviewed, tmp_path / "out", format="jsn")
+    with pytest.raises(InputError, match="no place for a file"):
+        export(reviewed, tmp_path / "none" / "out.csv")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("engine.intake.exporting.os.fsync", full)
+    with pytest.raises(StorageError, match="No space left"):
+        export(reviewed, tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
