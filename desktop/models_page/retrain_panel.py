@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from desktop.actions import ActionRegistry
 from desktop.children.states import TrainingState
@@ -74,7 +74,7 @@ class RetrainPanel(QWidget):
         return row
 
 
-def _action_button(actions: ActionRegistry, name: str, parent: QWidget, role: str, text: str = "") -> QWidget:
+def _action_button(actions: ActionRegistry, name: str, parent: QWidget, role: str, text: str = "") -> QPushButton:
     made = button(text or actions.title(name), role, parent)
     made.setToolTip(actions.tooltip(name))
     made.clicked.connect(actions.action(name).trigger)

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel
+from pytestqt.qtbot import QtBot
+
+from desktop.actions import ActionRegistry
+from desktop.children.states import EpochPoint, TrainingState
+from desktop.models_page import ModelsPage
+from desktop.theme import ThemeManager
+from engine.types import ModelCard
+
+if TYPE_CHECKING:
+    from desktop.desk import Desk
+    from tests.desktop.models_page.conftest import FakeDesk
+
+pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints", extend=True)
+"""A note of Qt's off-screen platform about every window that is shown."""
+
+Cards = Callable[..., ModelCard]
+Add = Callable[[ModelCard], None]
+
+
+@pytest.fixture
+def page(qtbot: QtBot, theme: ThemeManager, actions: ActionRegistry) -> ModelsPage:
+    made = ModelsPage(theme, actions)
+    qtbot.addWidget(made)
+    made.resize(1280, 860)
+    made.show()
+    return made
+
+
+def show(page: ModelsPage, desk: FakeDesk) -> None:
+    page.show_desk(cast("Desk", desk))
+
+
+def texts(page: ModelsPage) -> str:
+    return "\n".join(one.text() for one in page.findChildren(QLabel) if one.isVisibleTo(page))
+
+
+def test_an_empty_list_says_what_to_do(page: ModelsPage, desk: FakeDesk) -> None:
+    show(page, desk)
+    assert "No model yet" in texts(page)
+    assert "then retrain" in texts(page)
+    assert not page.panel.isVisibleTo(page)
+    page.show_desk(None)
+    assert "No workspace is open" in texts(page)
+
+
+def test_the_champion_is_shown_first_with_its_scores_and_why(
+    page: ModelsPage, desk: FakeDesk, card: Cards, add: Add
+) -> None:
+    add(card("m-a", 0.8, day=1))
+    add(card("m-b", 0.6, day=2))
+    desk.workspace.models.promote("m-a", "The first model.")
+    show(page, desk)
+    chosen = page.chosen()
+    assert chosen is not None
+    assert chosen.card.id == "m-a"
+    told = texts(page)
+    assert "Why it is the champion: The first model." in told
+    assert "always giving the most frequent label scores 0.33" in told
+    assert "48 held-out items" in told
+    assert "off by 6 percentage points" in told
+    assert not page.promote_button.isEnabled()
+    assert page.rollback_button.isVisibleTo(page)
+
+
+def test_promoting_asks_in_the_page_and_esc_leaves_it(
+    page: ModelsPage, desk: FakeDesk, card: Cards, add: Add, actions: ActionRegistry
+) -> None:
+    add(card("m-a", 0.8, day=1))
+    add(card("m-b", 0.6, day=2))
+    desk.workspace.models.promote("m-a", "The first model.")
+    show(page, desk)
+    page.list.setCurrentIndex(page.models.index(0))
+    assert "What came of it: Not promoted: 0.60 against 0.80." in texts(page)
+    actions.trigger("models.promote")
+    assert page.confirm.isVisibleTo(page)
+    assert "It scored 0.60, the champion 0.80" in page.confirm.question.text()
+    QTest.keyClick(page.confirm, Qt.Key.Key_Escape)
+    assert not page.confirm.isVisibleTo(page)
+    assert desk.asked == []
+    page.ask_promote()
+    page.confirm.yes.click()
+    assert desk.asked == ["promote m-b"]
+    page.ask_roll_back()
+    page.confirm.yes.click()
+    assert desk.asked == ["promote m-b", "roll back"]
+
+
+def test_a_refresh_keeps_the_chosen_model(page: ModelsPage, desk: FakeDesk, card: Cards, add: Add) -> None:
+    add(card("m-a", 0.8, day=1))
+    add(card("m-b", 0.6, day=2))
+    show(page, desk)
+    page.list.setCurrentIndex(page.models.index(1))
+    add(card("m-c", 0.9, day=3))
+    desk.modelsChanged.emit()
+    chosen = page.chosen()
+    assert chosen is not None
+    assert chosen.card.id == "m-a"
+    assert page.models.rowCount() == 3
+
+
+def test_a_running_retrain_is_live_and_can_be_cancelled(
+    page: ModelsPage, desk: FakeDesk, actions: ActionRegistry
+) -> None:
+    pressed: list[str] = []
+    actions.bind("app.cancel-retrain", lambda: pressed.append("cancel"))
+    show(page, desk)
+    history = (EpochPoint(epoch=1, loss=0.9, val_loss=1.0, macro_f1={"toxicity": 0.5}),)
+    desk.show(
+        TrainingState(
+            run="r", stage="train", done=40, total=100, epoch=1, epochs=4, history=history, text="Training 40 %"
+        )
+    )
+    assert page.panel.isVisibleTo(page)
+    assert page.panel.bar.share == pytest.approx(0.4)
+    assert "Training 40 %" in texts(page)
+    assert page.panel.losses.accessibleName() == "training loss 0.90, validation loss 1.00"
+    assert page.panel.scores.accessibleName() == "validation macro-F1 0.50"
+    assert not page.panel.retrain.isVisibleTo(page)
+    page.panel.cancel.click()
+    assert pressed == ["cancel"]
+
+
+def test_the_hint_counts_corrections(page: ModelsPage, desk: FakeDesk, card: Cards, add: Add) -> None:
+    add(card("m-a", 0.8))
+    show(page, desk)
+    assert "12 corrections since the last retrain. The next one starts by itself after 20." in texts(page)
+    desk.count = 1
+    desk.settings.retrain_after = 0
+    desk.correctionsChanged.emit()
+    assert "1 correction since the last retrain. A retrain starts only when you ask for it." in texts(page)
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_every_part_paints_in_both_themes(
+    page: ModelsPage, desk: FakeDesk, card: Cards, add: Add, theme: ThemeManager, mode: str
+) -> None:
+    theme.set_mode(mode)
+    add(card("m-a", 0.8))
+    desk.workspace.models.promote("m-a", "The first model.")
+    show(page, desk)
+    image = page.grab().toImage()
+    assert len({image.pixel(x, y) for x in range(0, image.width(), 7) for y in range(0, image.height(), 7)}) > 5
