@@ -220,7 +220,7 @@ class ChildProcess(QObject):
 
 
 def _environment(extra: Mapping[str, str]) -> QProcessEnvironment:
-    """The environment of the desktop and `extra`, with our source tree first on the child's path and unbuffered output."""
+    """The desktop's environment and `extra`; our source tree first on the path, output unbuffered."""
     environment = QProcessEnvironment.systemEnvironment()
     root = str(Path(engine.__file__).resolve().parent.parent)
     rest = environment.value("PYTHONPATH")
