@@ -1,0 +1,378 @@
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.cli import checkup
+from engine.cli.main import plain_open
+from engine.errors import ModelUnavailableError
+from engine.types import LabelScores, ModelCard, TaskMetrics, Verdict
+from engine.workspace import Workspace, exclusive
+
+
+@pytest.fixture
+def made(secondlook: Any, tmp_path: Path) -> Path:
+    """A workspace of the preset "both" with two tweets and a product."""
+    path = tmp_path / "w.secondlook"
+    rows = [
+        {"id": "t1", "kind": "tweet", "text": "hello", "labels": {"toxicity": "non-toxic"}, "split": "test"},
+        {"id": "t2", "kind": "tweet", "text": "Ωμέγα\x1b[31m"},
+        {"id": "p1", "kind": "product", "title": "Gin"},
+    ]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert secondlook("init", path, "--preset", "both").status == 0
+    assert secondlook("import", path, tmp_path / "in.jsonl").status == 0
+    return path
+
+
+@pytest.fixture
+def modelled(made: Path) -> Path:
+    """The same with two models; the champion `m2` says that t1 is toxic and p1 prohibited for two reasons."""
+    with Workspace.open(made) as ws:
+        for name, parent in (("m1", ""), ("m2", "m1")):
+            (made / "models" / name).mkdir()
+            ws.models.register(card(name, parent), made / "models" / name)
+            ws.models.promote(name, "better")
+        ws.verdicts.put(
+            [
+                verdict("t1", "toxicity", ("toxic",), 0.75),
+                verdict("p1", "verdict", ("prohibited",), 0.5),
+                verdict("p1", "reason", ("smoking", "alcohol"), 0.625),
+            ]
+        )
+    return made
+
+
+def card(name: str, parent: str) -> ModelCard:
+    scores = TaskMetrics(
+        n=4,
+        accuracy=0.75,
+        macro_f1=0.7,
+        majority_accuracy=0.5,
+        majority_macro_f1=0.33,
+        ece=0.1,
+        labels=("toxic", "non-toxic"),
+        per_class={"toxic": LabelScores(precision=1, recall=0.5, f1=0.67, support=2)},
+    )
+    tasks: dict[str, tuple[str, ...]] = {
+        "toxicity": ("toxic", "non-toxic"),
+        "verdict": ("ok", "prohibited"),
+        "reason": ("smoking", "alcohol"),
+    }
+    created = "2026-01-01T00:00:00.000Z"
+    return ModelCard(
+        id=name, created=created, recipe="", tasks=tasks, parent=parent, metrics={"test": {"toxicity": scores}}
+    )
+
+
+def verdict(item: str, task: str, labels: tuple[str, ...], probability: float) -> Verdict:
+    return Verdict(
+        item=item,
+        task=task,
+        model="m2",
+        label=labels[0],
+        probability=probability,
+        labels=labels,
+        probabilities=dict.fromkeys(labels, probability),
+    )
+
+
+# --- init and import --------------------------------------------------------------------------------------------
+
+
+def test_init_says_what_it_made(secondlook: Any, tmp_path: Path) -> None:
+    ended = secondlook("init", tmp_path / "x.secondlook", "--preset", "tweets", "--json")
+    assert ended.json["tasks"] == {"toxicity": ["toxic", "non-toxic"]}
+    assert secondlook("init", tmp_path / "x.secondlook").status == 2
+
+
+def test_init_takes_a_taxonomy_of_ones_own(secondlook: Any, tmp_path: Path) -> None:
+    (tmp_path / "t.toml").write_text("[[tasks]]\nname='a'\nlabels=[{name='x'},{name='x'}]")
+    ended = secondlook("init", tmp_path / "x.secondlook", "--taxonomy", tmp_path / "t.toml")
+    assert ended.status == 2
+    assert "the label 'x' comes 2 times" in ended.err
+    assert not (tmp_path / "x.secondlook").exists()
+    (tmp_path / "t.toml").write_text("[[tasks]]\nname='a'\nlabels=[{name='x'},{name='y'}]")
+    assert secondlook("init", tmp_path / "x.secondlook", "--taxonomy", tmp_path / "t.toml").status == 0
+    ended = secondlook("init", tmp_path / "y", "--taxonomy", tmp_path / "t.toml", "--preset", "both")
+    assert "exclude each other" in ended.err
+
+
+def test_import_reports_bad_rows(secondlook: Any, made: Path, tmp_path: Path) -> None:
+    file = tmp_path / "more.jsonl"
+    file.write_text('{"id": "t3", "kind": "tweet", "text": "x"}\n{"id": "t4", "kind": "twet", "text": "x"}\n')
+    ended = secondlook("import", made, file, "--strict", "--json")
+    assert (ended.status, ended.json["imported"], ended.json["skipped"]) == (2, 0, 0)
+    ended = secondlook("import", made, file, "--json")
+    assert ended.status == 0
+    (error,) = ended.json["errors"]
+    assert ended.json["imported"] == 1
+    assert (error["file"], error["line"]) == (str(file), 2)
+    assert "Did you mean 'tweet'" in error["reason"]
+    ended = secondlook("import", made, file)
+    assert "Imported 0 items; 1 were there already, 1 rows are bad." in ended.out
+    assert f"{file}, line 2: there is no kind 'twet'" in ended.err
+
+
+def test_import_waits_for_nobody_but_says_who_is_at_it(secondlook: Any, made: Path, tmp_path: Path) -> None:
+    with exclusive(made, "secondlook retrain"):
+        ended = secondlook("import", made, tmp_path / "in.jsonl")
+    assert ended.status == 2
+    assert "'secondlook retrain'" in ended.err
+
+
+# --- items --------------------------------------------------------------------------------------------------------
+
+
+def test_items_are_documents_of_the_promised_shape(secondlook: Any, modelled: Path) -> None:
+    secondlook("decide", modelled, "p1", "--label", "prohibited", "--reviewer", "ada")
+    documents = {one["id"]: one for one in secondlook("items", modelled, "--queue", "all", "--json").json}
+    assert (
+        documents["t1"]["verdict"]["toxicity"] | {"label": "toxic", "probability": 0.75}
+        == (documents["t1"]["verdict"]["toxicity"])
+    )
+    assert (documents["t1"]["kind"], documents["t1"]["split"], documents["t1"]["resolved"]) == ("tweet", "test", {})
+    assert documents["p1"]["resolved"] == {"verdict": "prohibited"}
+    assert documents["t2"]["verdict"] == {}
+
+
+def test_items_are_filtered_and_limited(secondlook: Any, modelled: Path) -> None:
+    assert [one["id"] for one in secondlook("items", modelled, "--where", "kind=product", "--json").json] == ["p1"]
+    assert len(secondlook("items", modelled, "--limit", 2, "--json").json) == 2
+    assert secondlook("items", modelled, "--queue", "decided", "--json").json == []
+    for arguments, words in (
+        (["--queue", "uncertian"], "Did you mean 'uncertain'"),
+        (["--where", "colour=red"], "no field"),
+        (["--where", "label=toxik"], "Did you mean 'toxic'"),
+        (["--limit", "0"], "greater than or equal to 1"),
+    ):
+        ended = secondlook("items", modelled, *arguments)
+        assert ended.status == 2
+        assert words in ended.err
+
+
+def test_items_for_people_cannot_send_control_characters_to_the_terminal(secondlook: Any, made: Path) -> None:
+    ended = secondlook("items", made)
+    assert "Ωμέγα" in ended.out
+    assert "\x1b" not in ended.out
+    assert "no such items" in secondlook("items", made, "--queue", "escalated").out
+
+
+# --- decide -------------------------------------------------------------------------------------------------------
+
+
+def decide(secondlook: Any, workspace: Path, item: str, *arguments: str) -> Any:
+    return secondlook("decide", workspace, item, "--reviewer", "ada", "--json", *arguments)
+
+
+def test_agreeing_confirms_and_disagreeing_corrects(secondlook: Any, modelled: Path) -> None:
+    ended = decide(secondlook, modelled, "t1", "--task", "toxicity", "--label", "toxic")
+    assert ended.json["action"] == "confirm"
+    assert (ended.json["decision"], ended.json["item"], ended.json["resolved"]) == (1, "t1", {"toxicity": "toxic"})
+    assert decide(secondlook, modelled, "t1", "--label", "non-toxic").json["action"] == "correct"
+    assert decide(secondlook, modelled, "t2", "--label", "toxic").json["action"] == "correct"
+    with Workspace.open(modelled) as ws:
+        first = ws.decisions.of("t1")[0]
+    assert (first.shown_model, first.shown_labels, first.shown_probability) == ("m2", ("toxic",), 0.75)
+
+
+def test_reasons_are_asked_only_of_what_is_prohibited(secondlook: Any, modelled: Path) -> None:
+    ended = decide(secondlook, modelled, "p1", "--task", "reason", "--label", "alcohol")
+    assert ended.status == 2
+    assert "only where 'verdict' is prohibited" in ended.err
+    decide(secondlook, modelled, "p1", "--label", "prohibited")
+    ended = decide(secondlook, modelled, "p1", "--task", "reason", "--label", "alcohol", "--label", "smoking")
+    assert ended.json["action"] == "confirm"
+    assert ended.json["resolved"] == {"verdict": "prohibited", "reason": ["smoking", "alcohol"]}
+    ended = decide(secondlook, modelled, "p1", "--task", "reason", "--none")
+    assert (ended.json["action"], ended.json["resolved"]["reason"]) == ("correct", [])
+    ended = decide(secondlook, modelled, "p1", "--undo")
+    assert ended.json["action"] == "undo"
+    assert ended.json["resolved"]["reason"] == ["smoking", "alcohol"]
+
+
+def test_skip_escalate_and_undo(secondlook: Any, made: Path) -> None:
+    assert decide(secondlook, made, "t1", "--skip", "--note", "later").json["action"] == "skip"
+    assert decide(secondlook, made, "t1", "--escalate").json["action"] == "escalate"
+    escalated = secondlook("items", made, "--queue", "escalated", "--json").json
+    assert [one["id"] for one in escalated] == ["t1"]
+    assert decide(secondlook, made, "t1", "--undo").json["resolved"] == {}
+    assert decide(secondlook, made, "t1", "--undo").json["decision"] == 4
+    ended = decide(secondlook, made, "t1", "--undo")
+    assert ended.status == 2
+    assert "nothing on 't1' to take back" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("item", "arguments", "words"),
+    [
+        ("t9", ["--label", "toxic"], "no item 't9'"),
+        ("t1", ["--label", "toxik"], "Did you mean 'toxic'"),
+        ("t1", ["--task", "toxicty", "--label", "toxic"], "Did you mean 'toxicity'"),
+        ("t1", ["--task", "verdict", "--label", "ok"], "not asked of a tweet"),
+        ("t1", ["--label", "toxic", "--label", "non-toxic"], "exactly one label, not 2"),
+        ("t1", ["--none"], "exactly one label, not 0"),
+        ("t1", [], "exactly one thing"),
+        ("t1", ["--skip", "--undo"], "exactly one thing"),
+    ],
+)
+def test_what_cannot_be_decided(secondlook: Any, made: Path, item: str, arguments: list[str], words: str) -> None:
+    ended = decide(secondlook, made, item, *arguments)
+    assert ended.status == 2
+    assert words in ended.err
+    assert ended.out == ""
+
+
+# --- models and export --------------------------------------------------------------------------------------------
+
+
+def test_models_are_listed_promoted_and_rolled_back(secondlook: Any, modelled: Path) -> None:
+    new, old = secondlook("models", modelled, "--json").json
+    assert (new["id"], new["champion"], new["parent"], old["parent"]) == ("m2", True, "m1", None)
+    assert new["metrics"]["test"]["toxicity"]["macro_f1"] == 0.7
+    assert "toxicity 0.70 (0.33)" in secondlook("models", modelled).out
+    assert "The champion is now m1" in secondlook("models", modelled, "rollback").out
+    assert secondlook("models", modelled, "promote", "m2", "--json").json[0]["champion"]
+    ended = secondlook("models", modelled, "promote", "m3")
+    assert ended.status == 2
+    assert "m3" in ended.err
+
+
+def test_models_says_what_it_takes(secondlook: Any, made: Path) -> None:
+    assert "no model yet" in secondlook("models", made).out
+    assert "Did you mean 'promote'" in secondlook("models", made, "promot").err
+    assert "needs one" in secondlook("models", made, "promote").err
+    assert secondlook("models", made, "rollback").status == 2
+
+
+def test_export_writes_what_its_name_says(secondlook: Any, made: Path, tmp_path: Path) -> None:
+    ended = secondlook("export", made, tmp_path / "x.jsonl", "--json")
+    assert ended.json == {"file": str(tmp_path / "x.jsonl"), "format": "jsonl", "items": 3, "rows": 3}
+    assert "Wrote 3 items as 3 rows" in secondlook("export", made, tmp_path / "x", "--format", "csv").out
+    assert secondlook("export", made, tmp_path / "x").status == 2
+
+
+# --- doctor -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the seconds that asking torch takes."""
+    monkeypatch.setattr(checkup, "_ASK_FOR_GPU", "print('none')")
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_doctor_finds_a_healthy_workspace_healthy(secondlook: Any, made: Path) -> None:
+    ended = secondlook("doctor", made, "--json")
+    assert (ended.status, ended.json["ok"]) == (0, True)
+    names = [check["name"] for check in ended.json["checks"]]
+    assert names[-4:] == ["database integrity", "decision chain", "captures", "models"]
+    assert all(set(check) == {"name", "ok", "detail"} for check in ended.json["checks"])
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_doctor_names_what_is_wrong(secondlook: Any, made: Path) -> None:
+    decide(secondlook, made, "t1", "--label", "toxic")
+    with sqlite3.connect(made / "workspace.db") as db:
+        for (trigger,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            db.execute(f"DROP TRIGGER {trigger}")
+        db.execute("UPDATE decisions SET reviewer = 'eve'")
+    db.close()
+    ended = secondlook("doctor", made)
+    assert ended.status == 2
+    assert "FAIL  decision chain: row 1" in ended.out
+    ended = secondlook("doctor", made.parent / "none")
+    assert ended.status == 2
+    assert "FAIL  workspace: There is no workspace" in ended.out
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_doctor_names_the_models_that_do_not_load(
+    secondlook: Any, modelled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(folder: Path, device: str) -> None:
+        raise ModelUnavailableError(f"The model in '{folder}' has no weights.")
+
+    checkpoint = types.ModuleType("engine.models.checkpoint")  # the real one takes seconds to import torch
+    checkpoint.load = load  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "engine.models.checkpoint", checkpoint)
+    (modelled / "models" / "m1").rmdir()
+    failed = {
+        one["name"]: one["detail"] for one in secondlook("doctor", modelled, "--json").json["checks"] if not one["ok"]
+    }
+    assert set(failed) == {"model m1", "model m2"}
+    assert "missing" in failed["model m1"]
+    assert "no weights" in failed["model m2"]
+
+
+def test_a_torch_that_does_not_import_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkup, "_ASK_FOR_GPU", "raise ImportError('libfoo is missing')")
+    (gpu,) = [check for check in checkup.installation() if check.name == "gpu"]
+    assert not gpu.ok
+    assert "libfoo is missing" in gpu.detail
+
+
+# --- open ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def window(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """Stand in for the desktop and note what it was opened with."""
+    calls: list[tuple[Any, ...]] = []
+
+    def main(*arguments: Any, **chosen: Any) -> int:
+        calls.append(arguments + tuple(value for value in chosen.values() if value is not None))
+        return 0
+
+    module = types.ModuleType("desktop.app")
+    module.main = main  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "desktop.app", module)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], (None, None)),
+        (["open"], (None, None)),
+        (["w.secondlook"], (Path("w.secondlook"), None)),
+        (["open", "w"], (Path("w"), None)),
+        (["open", "w", "--screenshot", "s.png"], (Path("w"), Path("s.png"))),
+        (["open", "--screenshot=s.png", "w"], (Path("w"), Path("s.png"))),
+        (["open", "w", "--json"], (Path("w"), None)),
+        (["open", "w", "--theme", "dark", "--size", "800x600"], (Path("w"), None, "dark", (800, 600))),
+    ],
+)
+def test_open_starts_the_desktop(secondlook: Any, window: Any, arguments: list[str], expected: tuple[Any, ...]) -> None:
+    ended = secondlook(*arguments)
+    assert (ended.status, window) == (0, [expected])
+
+
+def test_odd_command_lines_of_open_go_through_the_parser(secondlook: Any, window: Any) -> None:
+    assert plain_open(["--help"]) is None
+    assert plain_open(["w", "--screenshot"]) is None
+    assert secondlook("open", "w", "--sreenshot", "x").status == 2
+    ended = secondlook("open", "w", "--size", "big")
+    assert "'big' is no size" in ended.err
+    assert window == []
+
+
+def test_opening_imports_no_option_parser() -> None:
+    code = (
+        "import sys, types; app = types.ModuleType('desktop.app'); app.main = lambda *a: 0;"
+        "sys.modules['desktop.app'] = app\n"
+        "from engine.cli.main import run; run(['open', 'w'])\n"
+        "print(sorted({'typer', 'rich', 'click', 'torch', 'PIL', 'engine.workspace'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": ""}
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
