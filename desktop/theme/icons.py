@@ -32,10 +32,11 @@ def paint_icon(painter: QPainter, rect: QRectF, name: str, colour: str) -> None:
 
 def pixmap(name: str, colour: str, size: int = 24, ratio: float = 1.0) -> QPixmap:
     """Return a transparent pixmap of `size` device-independent pixels for a screen of this scale."""
+    renderer = _renderer(name, colour)
     image = QPixmap(QSize(round(size * ratio), round(size * ratio)))
     image.fill(Qt.GlobalColor.transparent)
     painter = QPainter(image)
-    paint_icon(painter, QRectF(0, 0, image.width(), image.height()), name, colour)
+    renderer.render(painter, QRectF(0, 0, image.width(), image.height()))
     painter.end()
     image.setDevicePixelRatio(ratio)
     return image

@@ -18,6 +18,11 @@ from desktop.theme.tokens import DARK, LIGHT, Tokens
 MODES = ("system", "light", "dark")
 
 
+def system_is_dark() -> bool:
+    """Tell whether the desktop around the window is set to dark; a desktop that does not say is taken for light."""
+    return QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark
+
+
 @cache
 def colour(value: str) -> QColor:
     """Return a QColor of "#rrggbb"; made once, so painters may call it freely. Never change the one returned."""
@@ -84,7 +89,7 @@ class ThemeManager(QObject):
     def _wanted(self) -> Tokens:
         if self._mode != "system":
             return DARK if self._mode == "dark" else LIGHT
-        return DARK if QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark else LIGHT
+        return DARK if system_is_dark() else LIGHT
 
     def _refresh(self) -> None:
         wanted = self._wanted()
