@@ -7,7 +7,7 @@ from PySide6.QtGui import QEnterEvent, QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
 from desktop.theme import GAP, RADIUS, TYPE, ThemeManager, font
-from desktop.widgets import LabelButton, paint_key_caps
+from desktop.widgets import LabelButton, paint_bar, paint_key_caps
 from desktop.widgets.keycap import width_of
 
 _TITLE_LEFT = 22
@@ -16,7 +16,10 @@ COMPACT = 32
 
 
 class AnswerButton(LabelButton):
-    """A label's button that can also be suggested (dashed rim) and be the one that is explained (small dot)."""
+    """A label's button whose bar runs along its lower edge, which leaves room for long titles.
+
+    It can also be suggested (dashed rim), be the answer so far (tick) and be the one that is explained (small dot).
+    """
 
     def __init__(self, title: str, key: str, label_colour: str, theme: ThemeManager, parent: QWidget) -> None:
         super().__init__(title, key, label_colour, theme, parent)
@@ -44,6 +47,18 @@ class AnswerButton(LabelButton):
             self.setToolTip("The answer so far" if answered else "")
             self.update()
 
+    def _paint_probability(self, painter: QPainter, right: float) -> float:
+        painter.setFont(font(TYPE.caption))
+        painter.setPen(self._theme.colour("quiet"))
+        share = self._probability or 0.0
+        words = f"{share * 100:.0f} %"
+        width = painter.fontMetrics().horizontalAdvance(words) + 1
+        box = QRectF(right - width, 0, width, self.height())
+        painter.drawText(box, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, words)
+        bar = QRectF(_TITLE_LEFT, self.height() - 7, self.width() - _TITLE_LEFT - GAP - 2, 3)
+        paint_bar(painter, bar, share, self._theme.mark(self._colour, "raised"), self._theme)
+        return box.left()
+
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
         if not (self._suggested or self._explained or self._answered):
@@ -64,11 +79,14 @@ class AnswerButton(LabelButton):
 
 
 class KeyButton(QAbstractButton):
-    """A button with its words on the left and its key cap on the right. `primary` fills it with the accent."""
+    """A button with its words on the left and its key cap on the right; the `main` one has a stronger rim."""
 
-    def __init__(self, text: str, caps: tuple[str, ...], theme: ThemeManager, parent: QWidget) -> None:
+    def __init__(
+        self, text: str, caps: tuple[str, ...], theme: ThemeManager, parent: QWidget, *, main: bool = False
+    ) -> None:
         super().__init__(parent)
         self._theme, self._caps = theme, caps
+        self._rim = "strong_border" if main else "border"
         self._over = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -98,7 +116,7 @@ class KeyButton(QAbstractButton):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         face = "pressed" if self.isDown() else "hover" if self._over and self.isEnabled() else "raised"
         width = 2 if self.hasFocus() else 1
-        painter.setPen(QPen(self._theme.colour("focus" if self.hasFocus() else "strong_border"), width))
+        painter.setPen(QPen(self._theme.colour("focus" if self.hasFocus() else self._rim), width))
         painter.setBrush(self._theme.colour(face))
         inset = width / 2
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(inset, inset, -inset, -inset), RADIUS, RADIUS)

@@ -30,10 +30,11 @@ class Stage(enum.StrEnum):
 
 
 class Progress(Struct, frozen=True, kw_only=True):
-    """The stage and one short sentence for the reviewer; the sentence of a ready one says how it was made."""
+    """The stage and one short sentence for the reviewer; `detail` is for who wants to know more."""
 
     stage: Stage
     text: str
+    detail: str = ""
 
 
 class Explanations(QObject):
@@ -129,5 +130,5 @@ def _of(explanation: Explanation) -> Progress:
     if explanation.note:
         return Progress(stage=Stage.CAREFUL, text=explanation.note)
     if warning:
-        return Progress(stage=Stage.CAREFUL, text=warning)
+        return Progress(stage=Stage.CAREFUL, text="Low fit: read with care", detail=warning)
     return Progress(stage=Stage.READY, text=f"{explanation.method.upper()}, {explanation.samples:,} samples")

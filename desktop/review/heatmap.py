@@ -95,10 +95,10 @@ def weight_at(explanation: Explanation, x: float, y: float) -> float | None:
 
 
 def fit_warning(explanation: Explanation) -> str:
-    """Return one sentence where the surrogate fits its own samples badly (`LOW_FIT`), else ""."""
+    """Return what fits badly where the surrogate explains little of its own samples (below `LOW_FIT`), else ""."""
     low = [
         f"{name} {fit:.2f}"
         for name, fit in (("image", explanation.image_fit), ("text", explanation.text_fit))
         if fit is not None and fit < LOW_FIT
     ]
-    return f"Low fit ({', '.join(low)}): read with care" if low else ""
+    return f"R² {', '.join(low)}" if low else ""

@@ -108,6 +108,8 @@ class WhyStrip(QFrame):
         self._text = progress.text if progress is not None else ""
         set_role(self._progress, _ROLES.get(progress.stage, "caption") if progress is not None else "caption")
         self._progress.setText(self._text)
+        if progress is not None and progress.detail:
+            self._progress.setToolTip(progress.detail)
 
     def hover(self, words: str) -> None:
         """Show a weight in the sentence's place while the pointer is on something; "" brings the sentence back."""

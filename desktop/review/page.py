@@ -30,7 +30,7 @@ from engine.errors import EngineError
 from engine.service.protocol import Priority
 from engine.workspace import QueueQuery
 
-SIDES = (280, 760, 320)
+SIDES = (272, 752, 336)
 _COUNT_PAUSE_MS = 200
 
 

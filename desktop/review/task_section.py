@@ -77,7 +77,8 @@ class TaskSection(QWidget):
         if answer is None:
             return f"{self.task.title} · any number" if self.task.multi else self.task.title
         titles = ", ".join(self.task.label(name).title for name in answer) or "none"
-        return f"{self.task.title}: {titles}, saved"
+        back = ". Esc takes it back" if visit.conditional else ""
+        return f"{self.task.title}: {titles}, saved{back}"
 
     def _clicked(self, name: str) -> None:
         self.chosen.emit(name)

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFrame, QTextEdit, QWidget
 
 from desktop.review.heatmap import scale_of, strength
 from desktop.review.places import Places
-from desktop.theme import TYPE, ThemeManager, colour, font
+from desktop.theme import TYPE, ThemeManager, colour
 from engine.types import Explanation, Item, TokenWeight
 
 _FAINT = 0.04
@@ -34,7 +34,7 @@ class TextView(QTextEdit):
         self.setReadOnly(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.setFont(font(TYPE.reading))
+        self.setStyleSheet(f"font-size: {TYPE.reading}px; border: none; background: transparent; padding: 0 8px;")
         self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
         self.setUndoRedoEnabled(False)
         self.setAccessibleName("Title and text")

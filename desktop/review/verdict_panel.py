@@ -14,7 +14,7 @@ from desktop.theme import GAP, PAD, ThemeManager
 from desktop.widgets import button, frame, label, set_role
 from engine.taxonomy import Taxonomy
 
-WIDTH = 320
+WIDTH = 336
 
 
 class VerdictPanel(QFrame):
@@ -33,7 +33,7 @@ class VerdictPanel(QFrame):
         self._actions = actions
         self._visit: Visit | None = None
         self.sections = {task.name: TaskSection(task, theme, self) for task in taxonomy.tasks}
-        self.confirm = self._key_button("review.confirm")
+        self.confirm = self._key_button("review.confirm", main=True)
         self.skip = self._key_button("review.skip")
         self.escalate = self._key_button("review.escalate")
         self.newer = button("", "plain", self)
@@ -51,8 +51,8 @@ class VerdictPanel(QFrame):
     def show_visit(self, visit: Visit | None) -> None:
         """Show an item's verdicts and answers, or nothing where there is no item."""
         self._visit = visit
-        self._body.setVisible(visit is not None)
-        self._foot.setVisible(visit is not None)
+        for part in (self._head, self._body, self._foot):
+            part.setVisible(visit is not None)
         if visit is None:
             return
         due = {task.name for task in self._taxonomy.due(visit.sight.item.kind, visit.answers)}
@@ -103,8 +103,9 @@ class VerdictPanel(QFrame):
         self.newer.setText(words)
         self.newer.setAccessibleName(words)
 
-    def _key_button(self, name: str) -> KeyButton:
-        made = KeyButton(self._actions.title(name), key_caps(self._actions.specs[name]), self._theme, self)
+    def _key_button(self, name: str, *, main: bool = False) -> KeyButton:
+        caps = key_caps(self._actions.specs[name])
+        made = KeyButton(self._actions.title(name), caps, self._theme, self, main=main)
         made.setToolTip(self._actions.specs[name].help)
         made.clicked.connect(self._actions.action(name).trigger)
         return made
@@ -116,6 +117,10 @@ class VerdictPanel(QFrame):
             self._body.column.addWidget(section)
         self._body.column.addWidget(self.guideline)
         self._body.column.addStretch(1)
+        self._head = frame("surface", self)
+        head = QVBoxLayout(self._head)
+        head.setContentsMargins(PAD, PAD, PAD, 0)
+        head.addWidget(self.confirm)
         self._foot = frame("surface", self)
         foot = QVBoxLayout(self._foot)
         foot.setContentsMargins(PAD, GAP, PAD, PAD)
@@ -124,12 +129,13 @@ class VerdictPanel(QFrame):
         pair.setSpacing(GAP)
         pair.addWidget(self.skip)
         pair.addWidget(self.escalate)
-        for widget in (self.newer, self.message, self.note, self.confirm):
+        for widget in (self.newer, self.message, self.note):
             foot.addWidget(widget)
         foot.addLayout(pair)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
+        column.addWidget(self._head)
         column.addWidget(self._body, 1)
         column.addWidget(self._foot)
 
