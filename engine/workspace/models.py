@@ -106,15 +106,18 @@ class Models:
             )
         return folder
 
-    def promote(self, model: str, reason: str) -> ModelRow:
-        """Make a model the champion and bring the queue up to date; promoting the champion changes nothing.
+    def promote(self, model: str, reason: str, *, refresh: bool = True) -> ModelRow:
+        """Make a model the champion; promoting the champion changes nothing.
 
-        Until the new champion has judged an item, the item shows the verdict of the one before.
+        Until the new champion has judged an item, the item shows the verdict of the one before. Where it has judged
+        many items already, bringing their queue rows up to date takes a while: with `refresh=False` that is left to
+        `queues.refresh`, a little at a time.
         """
         self.folder(model)
         with self._db.transaction():
             self.crown(model, reason)
-        self._refresh()
+        if refresh:
+            self._refresh()
         return self.get(model)
 
     def crown(self, model: str, reason: str, *, kind: str = "promote") -> None:
@@ -128,8 +131,11 @@ class Models:
         meta.put(self._db, meta.CHAMPION, str(number))
         board.restart(self._db, number)
 
-    def rollback(self) -> ModelRow:
-        """Make the champion before this one champion again; raises `NotFoundError` where there was none."""
+    def rollback(self, *, refresh: bool = True) -> ModelRow:
+        """Make the champion before this one champion again; raises `NotFoundError` where there was none.
+
+        `refresh` as in `promote`.
+        """
         with self._db.transaction():
             before = self._before()
             if before is None:
@@ -138,7 +144,8 @@ class Models:
                 )
             self.folder(before)
             self.crown(before, "Rolled back to the champion before.", kind="rollback")
-        self._refresh()
+        if refresh:
+            self._refresh()
         return self.get(before)
 
     def _before(self) -> str | None:

@@ -177,9 +177,7 @@ BEGIN
     UPDATE facets SET items = items + 1 WHERE facet = NEW.facet;
 END;
 
-CREATE VIRTUAL TABLE words USING fts5 (
-    id, title, text, author, content='items', content_rowid='row', tokenize='unicode61 remove_diacritics 2'
-);
+CREATE VIRTUAL TABLE words USING fts5 (folded, content='', tokenize='unicode61 remove_diacritics 0');
 """
 
 

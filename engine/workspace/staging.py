@@ -14,6 +14,7 @@ from engine.workspace.captures import Captures
 from engine.workspace.database import Database
 from engine.workspace.encoding import dump
 from engine.workspace.facets import Facet, FacetBook
+from engine.workspace.search import fold
 
 BATCH = 64
 """Items whose capture bytes are in memory at once."""
@@ -23,7 +24,7 @@ COLUMNS = (
     " regions, meta"
 )
 
-_KEYS = "moment, risk_key, exposure_key"
+_DERIVED = "moment, risk_key, exposure_key, folded"
 
 
 def add(db: Database, captures: Captures, items: Iterable[tuple[Item, bytes | None]], *, imported: float) -> int:
@@ -32,14 +33,14 @@ def add(db: Database, captures: Captures, items: Iterable[tuple[Item, bytes | No
         with db.transaction():
             return 0
     db.execute("DROP TABLE IF EXISTS temp.incoming")
-    db.execute(f"CREATE TEMP TABLE incoming (number INTEGER PRIMARY KEY, {COLUMNS}, {_KEYS})")
+    db.execute(f"CREATE TEMP TABLE incoming (number INTEGER PRIMARY KEY, {COLUMNS}, {_DERIVED})")
     try:
         for batch in _batches(items):
             kept = _with_captures(captures, batch)
             with db.snapshot():
                 db.many(
-                    f"INSERT INTO temp.incoming ({COLUMNS}, {_KEYS}) VALUES ({', '.join('?' * 19)})",
-                    [(*_columns(item), *_keys(item, imported)) for item in kept],
+                    f"INSERT INTO temp.incoming ({COLUMNS}, {_DERIVED}) VALUES ({', '.join('?' * 20)})",
+                    [(*_columns(item), *_derived(item, imported)) for item in kept],
                 )
         return _move(db)
     finally:
@@ -99,11 +100,12 @@ def _columns(item: Item) -> tuple[object, ...]:
     )
 
 
-def _keys(item: Item, imported: float) -> tuple[float, float, float]:
+def _derived(item: Item, imported: float) -> tuple[float, float, float, str]:
     return (
         ranking.moment_key(item.captured_at, imported),
         ranking.risk_key(0, None, item.exposure),
         ranking.exposure_key(item.exposure),
+        fold(f"{item.id} {item.title} {item.text} {item.author}"),
     )
 
 
@@ -117,8 +119,7 @@ def _move(db: Database) -> int:
         )
         _enqueue(db, base)
         db.execute(
-            "INSERT INTO words (rowid, id, title, text, author)"
-            " SELECT row, id, title, text, author FROM items WHERE row > ?",
+            "INSERT INTO words (rowid, folded) SELECT number + ?, folded FROM temp.incoming ORDER BY number",
             (base,),
         )
     return added
