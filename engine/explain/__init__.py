@@ -2,3 +2,8 @@
 
 Heavy (torch); used by the service and the command line.
 """
+
+from engine.explain.lime import explain, explain_steps
+from engine.explain.model import ExplainableModel
+
+__all__ = ["ExplainableModel", "explain", "explain_steps"]

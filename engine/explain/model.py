@@ -1,0 +1,78 @@
+"""What an explanation needs of a model (`engine.models.predictor.Predictor` is one), and the question put to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from engine.errors import NotFoundError, did_you_mean
+from engine.types import ItemContent, ModelCard
+
+Values = npt.NDArray[np.float64]
+
+
+class ExplainableModel(Protocol):
+    """A fusion model whose encoders and heads run one by one, so that masking one part never reruns the other.
+
+    `missing_text` (Dt,) and `missing_image` (Di,) stand for a part that is not there.
+    """
+
+    card: ModelCard
+    missing_text: Tensor
+    missing_image: Tensor
+
+    @property
+    def device_name(self) -> str:
+        """Where it runs, in words; starts with "CUDA" on a GPU."""
+
+    def text_of(self, content: ItemContent) -> str:
+        """The raw text that the model reads; empty where the item has none."""
+
+    def pixels(self, content: ItemContent) -> npt.NDArray[np.float32] | None:
+        """The screenshot at the model's size, (3, S, S) in [0, 1], or None where there is none that can be used."""
+
+    def text_vectors(self, texts: Sequence[str]) -> Tensor:
+        """(n, Dt) for n raw texts; a blank one counts as missing."""
+
+    def image_vectors(self, pixels: Tensor) -> Tensor:
+        """(n, Di) for (n, 3, S, S) float in [0, 1]."""
+
+    def probabilities(self, task: str, text: Tensor, image: Tensor) -> Values:
+        """(n, labels), calibrated."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """Why does `model` give `label` of `task` its probability for `content`?"""
+
+    model: ExplainableModel
+    content: ItemContent
+    task: str
+    label: str
+    column: int
+
+    @classmethod
+    def ask(cls, model: ExplainableModel, content: ItemContent, task: str, label: str) -> Question:
+        """Raise `NotFoundError` where the model does not answer that task or knows no such label."""
+        labels = model.card.tasks.get(task)
+        if labels is None:
+            raise NotFoundError(
+                f"Model '{model.card.id}' does not answer a task '{task}'.", did_you_mean(task, model.card.tasks)
+            )
+        if label not in labels:
+            raise NotFoundError(
+                f"Model '{model.card.id}' has no label '{label}' in task '{task}'.", did_you_mean(label, labels)
+            )
+        return cls(model, content, task, label, labels.index(label))
+
+    def answer(self, text: Tensor, image: Tensor) -> Values:
+        """The label's probability, (n,), for n vectors of one part and n or 1 of the other."""
+        rows = max(len(text), len(image))
+        text, image = text.expand(rows, -1), image.expand(rows, -1)
+        answer: Values = self.model.probabilities(self.task, text, image)[:, self.column]
+        return answer
