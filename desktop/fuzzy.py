@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_START, _RUN, _LETTER = 8, 5, 1
+_START, _RUN, _LETTER = 8, 9, 1
 
 
 def score(query: str, text: str) -> int | None:
