@@ -22,9 +22,6 @@ class Comparison(Struct, frozen=True, kw_only=True):
     reason: str
 
 
-Models = tuple[Mapping[str, Answers], Mapping[str, Answers]]
-
-
 def first_model(answers: Mapping[str, Answers], split: str, why: str = "There is no champion yet") -> Comparison:
     """Return the comparison of a candidate that has nothing to be compared with."""
     score, count = mean_macro_f1(answers), _items(answers)
@@ -34,11 +31,11 @@ def first_model(answers: Mapping[str, Answers], split: str, why: str = "There is
 def compare(candidate: Mapping[str, Answers], champion: Mapping[str, Answers], split: str) -> Comparison:
     """Return whether the candidate is better on the same held-out items.
 
-    The rule: the mean macro-F1 over the tasks that both answer must be strictly higher. A tie keeps the champion,
-    unless the candidate answers a task more; a candidate that answers a task less never wins. A few dozen items cannot
-    tell small differences from chance, and asking for a significant one would keep a young workspace from ever
-    learning. So the figure decides, and the reason says on how many items the two differ and whether that may be
-    chance (exact McNemar test over items whose answers are right for one model only).
+    The rule: the mean macro-F1 over the tasks that both answer (see `mean_macro_f1`) must be strictly higher. A tie
+    keeps the champion, unless the candidate answers a task more; a candidate that answers a task less never wins. A few
+    dozen items cannot tell small differences from chance, and asking for a significant one would keep a young workspace
+    from ever learning. So the figure decides, and the reason says on how many items the two differ and whether that may
+    be chance (exact McNemar test over the answers that are right for one model only).
     """
     lost, gained = sorted(champion.keys() - candidate.keys()), sorted(candidate.keys() - champion.keys())
     both = sorted(candidate.keys() & champion.keys())
@@ -59,16 +56,22 @@ def compare(candidate: Mapping[str, Answers], champion: Mapping[str, Answers], s
 
 
 def mean_macro_f1(answers: Mapping[str, Answers]) -> float:
-    """Return the mean over tasks of macro-F1 in [0, 1]; 0 for no task."""
-    scores = [macro_f1(one.truth, predictions(one.probabilities, multi=one.multi)) for one in answers.values()]
-    return sum(scores) / max(len(scores), 1)
+    """Return the mean over tasks of macro-F1 in [0, 1], each weighing as much as it has items; 0 for no task.
+
+    Weighed, because a conditional task may have three held-out items, and one of them must not outvote thirty others.
+    """
+    items = sum(len(one.ids) for one in answers.values())
+    scores = (
+        macro_f1(one.truth, predictions(one.probabilities, multi=one.multi)) * len(one.ids) for one in answers.values()
+    )
+    return sum(scores) / max(items, 1)
 
 
 def chance_of(wins: int, losses: int) -> float:
     """Return how likely a fair coin is to give a split at least this uneven (exact two-sided McNemar test)."""
     flips = wins + losses
-    tail = sum(comb(flips, k) for k in range(min(wins, losses) + 1)) / 2**flips
-    return min(1.0, 2 * tail)
+    tail = sum(comb(flips, k) for k in range(min(wins, losses) + 1))
+    return min(1.0, tail / 2.0 ** (flips - 1))
 
 
 def seen_before(ids: Sequence[str], champion_splits: Mapping[str, str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,12 @@ class Answers:
         """Return by item whether it was answered exactly right."""
         hits = (predictions(self.probabilities, multi=self.multi) == self.truth).all(axis=1)
         return dict(zip(self.ids, hits.tolist(), strict=True))
+
+    def without(self, ids: set[str]) -> Answers:
+        """Return the answers less those for some items."""
+        keep = np.array([name not in ids for name in self.ids], dtype=np.bool_)
+        kept = tuple(name for name in self.ids if name not in ids)
+        return replace(self, ids=kept, truth=self.truth[keep], probabilities=self.probabilities[keep])
 
 
 def evaluate(

@@ -30,8 +30,9 @@ class Scores:
 
     @property
     def macro_f1(self) -> float:
-        """The mean macro-F1 over tasks, in [0, 1]."""
-        return sum(one.macro_f1 for one in self.metrics.values()) / max(len(self.metrics), 1)
+        """The mean macro-F1 over tasks, in [0, 1], each weighing as much as it has items."""
+        items = sum(one.n for one in self.metrics.values())
+        return sum(one.macro_f1 * one.n for one in self.metrics.values()) / max(items, 1)
 
 
 class Callback:
@@ -279,4 +280,4 @@ def make_optimizer(network: FusionNetwork, settings: TrainingRecipe) -> torch.op
         for (decays, backbone), weights in groups.items()
     ]
     kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
-    return kind(parameters, lr=settings.learning_rate)
+    return kind(parameters, lr=settings.learning_rate, fused=True)

@@ -1,0 +1,212 @@
+"""From the best weights to a candidate folder: calibrate, score, compare with the champion, leave it by rename."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from engine.errors import ModelUnavailableError, StorageError
+from engine.models import checkpoint
+from engine.models.network import FusionNetwork
+from engine.models.predictor import Predictor
+from engine.models.spec import to_plain
+from engine.models.tokenizer import TextTokenizer
+from engine.training.compare import Comparison, compare, first_model, seen_before
+from engine.training.evaluate import Answers, collect_answers, majority_label, metrics_of
+from engine.training.job import Job
+from engine.training.plan import Plan
+from engine.training.splits import TEST, TRAIN, VAL, Splits
+from engine.training.state import sync
+from engine.types import ModelCard, Outcome, TaskMetrics, TrainingItem
+
+OUTCOME, SPLITS = "outcome.json", "splits.json"
+PACKAGES = ("secondlook", "torch", "torchvision", "transformers", "tokenizers", "numpy", "scikit-learn")
+_PART = ".candidate.part"
+
+SplitAnswers = Mapping[str, Mapping[str, Answers]]
+"""A model's answers by split, then task."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network with its best weights, and what its card says of the training."""
+
+    network: FusionNetwork
+    tokenizer: TextTokenizer | None
+    temperatures: Mapping[str, float]
+    device: str
+    seconds: float
+
+
+def leave_candidate(
+    job: Job,
+    plan: Plan,
+    splits: Splits,
+    trained: Trained,
+    *,
+    progress: Callable[[str], None],
+    cancelled: Callable[[], bool],
+) -> tuple[ModelCard, Outcome]:
+    """Write the candidate's folder, score it on the held-out items and return its card and how it compares.
+
+    `progress` is told the stages "evaluate" (twice) and "save". Killed halfway, nothing is left but a part folder that
+    the next attempt replaces.
+
+    Raises:
+        CancelledError: `cancelled` said so.
+        StorageError: the disk refused.
+    """
+    part = job.folder / _PART
+    shutil.rmtree(part, ignore_errors=True)
+    card = _card(job, plan, splits, trained)
+    checkpoint.save(part, trained.network, card, trained.tokenizer)
+    held_out = {split: found for split in (VAL, TEST) if (found := splits.pick(job.items, split))}
+    predictor = Predictor.load(part)
+    mine = {split: collect_answers(predictor, items, cancelled=cancelled) for split, items in held_out.items()}
+    progress("evaluate")
+    rival = _champion(job)
+    theirs = _answers_of(rival, held_out, cancelled)
+    progress("evaluate")
+    card = msgspec.structs.replace(
+        card,
+        metrics=_metrics(card, mine),
+        champion_metrics=_metrics(rival.card, theirs) if isinstance(rival, Predictor) else {},
+    )
+    outcome = _outcome(job, plan, splits, mine, theirs, rival)
+    _leave(job, part, card, outcome, splits)
+    progress("save")
+    return checkpoint.read_card(job.candidate), outcome
+
+
+def finished(job: Job) -> tuple[ModelCard, Outcome] | None:
+    """Return the card and outcome of a candidate that an earlier attempt left; None where there is none."""
+    if not job.candidate.is_dir():
+        return None
+    outcome = msgspec.json.decode((job.candidate / OUTCOME).read_bytes(), type=Outcome)
+    return checkpoint.read_card(job.candidate), outcome
+
+
+def _card(job: Job, plan: Plan, splits: Splits, trained: Trained) -> ModelCard:
+    training = splits.pick(job.items, TRAIN)
+    return ModelCard(
+        id=job.id,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        recipe=job.recipe_text,
+        tasks={head.task: head.labels for head in plan.heads},
+        multi=tuple(head.task for head in plan.heads if head.multi),
+        parent=job.parent,
+        fingerprint=job.fingerprint,
+        seed=job.recipe.training.seed,
+        device=trained.device,
+        network=to_plain(trained.network.spec),
+        temperatures=dict(trained.temperatures),
+        decisions=tuple(sorted({number for item in training for number in item.decisions})),
+        counts=plan.counts,
+        versions={"python": platform.python_version()} | _versions(),
+        seconds=round(trained.seconds, 1),
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _champion(job: Job) -> Predictor | str:
+    """Return the champion, or why there is none to compare with."""
+    if job.champion is None:
+        return "There is no champion yet"
+    try:
+        return Predictor.load(job.champion)
+    except ModelUnavailableError as error:
+        return f"The champion {job.parent} cannot be used ({error.message.rstrip('.')})"
+
+
+def _answers_of(
+    rival: Predictor | str, held_out: Mapping[str, Sequence[TrainingItem]], cancelled: Callable[[], bool]
+) -> SplitAnswers:
+    if isinstance(rival, str):
+        return {}
+    return {split: collect_answers(rival, items, cancelled=cancelled) for split, items in held_out.items()}
+
+
+def _metrics(card: ModelCard, answers: SplitAnswers) -> dict[str, dict[str, TaskMetrics]]:
+    return {
+        split: {task: metrics_of(one, majority_label(card, task, one)) for task, one in tasks.items()}
+        for split, tasks in answers.items()
+    }
+
+
+def _outcome(
+    job: Job, plan: Plan, splits: Splits, mine: SplitAnswers, theirs: SplitAnswers, rival: Predictor | str
+) -> Outcome:
+    split = TEST if mine.get(TEST) else VAL
+    notes = [*plan.left_out, *_moved(splits)]
+    if isinstance(rival, str):
+        comparison = first_model(mine[split], split, rival)
+    else:
+        comparison, seen = _fair(mine[split], theirs.get(split, {}), split, _recorded_splits(job))
+        notes = [*seen, *notes]
+    return Outcome(model=job.id, better=comparison.better, reason=" ".join([comparison.reason, *notes]))
+
+
+def _fair(
+    mine: Mapping[str, Answers], theirs: Mapping[str, Answers], split: str, recorded: Mapping[str, str]
+) -> tuple[Comparison, list[str]]:
+    """Compare on the items that the champion was not trained on; says so where there were others."""
+    ids = sorted({name for one in mine.values() for name in one.ids})
+    seen = set(seen_before(ids, recorded))
+    if not seen:
+        return compare(mine, theirs, split), []
+    if len(seen) == len(ids):
+        note = "The champion was trained on all of these items, which flatters it."
+        return compare(mine, theirs, split), [note]
+    note = f"{len(seen)} more held-out items are left out because the champion was trained on them."
+    return compare(without(mine, seen), without(theirs, seen), split), [note]
+
+
+def without(answers: Mapping[str, Answers], seen: set[str]) -> dict[str, Answers]:
+    """Return the answers less those for some items; tasks that have none left are dropped."""
+    kept = {task: one.without(seen) for task, one in answers.items()}
+    return {task: one for task, one in kept.items() if one.ids}
+
+
+def _recorded_splits(job: Job) -> dict[str, str]:
+    if job.champion is None:
+        return {}
+    try:
+        return msgspec.json.decode((job.champion / SPLITS).read_bytes(), type=dict[str, str])
+    except (OSError, msgspec.DecodeError):
+        return {}
+
+
+def _moved(splits: Splits) -> list[str]:
+    if not splits.moved:
+        return []
+    return [f"{len(splits.moved)} authors came in on several sides of the split; all their items train."]
+
+
+def _leave(job: Job, part: Path, card: ModelCard, outcome: Outcome, splits: Splits) -> None:
+    checkpoint.write_card(part, card)
+    try:
+        for name, value in ((OUTCOME, outcome), (SPLITS, splits.of)):
+            (part / name).write_bytes(msgspec.json.encode(value))
+            sync(part / name)
+        sync(part)
+        part.rename(job.candidate)
+        sync(job.folder)
+    except OSError as error:
+        raise StorageError(f"The candidate cannot be written to {job.candidate}: {error}.") from error
+    shutil.rmtree(job.kept, ignore_errors=True)

@@ -1,0 +1,180 @@
+"""A training run from its folder to a candidate: what the trainer process and `secondlook retrain` do."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from engine.errors import CancelledError, EngineError
+from engine.models.spec import NetworkSpec
+from engine.models.text import model_text
+from engine.service.protocol import RunEnded, RunFailed, RunProgress
+from engine.training.callbacks import BestWeights, Cancel, Checkpoint, EarlyStop, Emit, Progress
+from engine.training.data import Examples
+from engine.training.device import Device, choose_device
+from engine.training.finish import Trained, finished, leave_candidate
+from engine.training.job import Job, read_job
+from engine.training.loop import Loop
+from engine.training.losses import TaskLosses, class_weights
+from engine.training.plan import Plan, make_plan
+from engine.training.splits import SPLITS, TRAIN, VAL, Splits, assign_splits
+from engine.training.start import Start, champion_start, fresh_start, keep_start, kept_start
+from engine.training.state import load_state
+from engine.training.validation import Validation
+from engine.types import ModelCard, Outcome
+
+AFTER = 3
+"""Progress units after the last step: scoring the candidate, scoring the champion, saving."""
+
+
+def train(
+    run_folder: Path,
+    *,
+    emit: Emit,
+    cancelled: Callable[[], bool],
+    models_folder: Path | None = None,
+) -> tuple[ModelCard, Outcome]:
+    """Train what the run folder asks for, leave `candidate/` in it, and return its card and how it compares.
+
+    Emits the run's events; the last one is `RunEnded` or `RunFailed`. A run that was killed or cancelled goes on from
+    its last checkpoint; one that had ended only repeats its result.
+
+    Raises:
+        CancelledError: `cancelled` said so; calling again goes on.
+        EngineError: the run cannot start or go on. The champion is as it was.
+    """
+    try:
+        job = read_job(run_folder, models_folder)
+        card, outcome = finished(job) or _Run(job, emit, cancelled).train()
+    except EngineError as error:
+        emit(RunFailed(run=run_folder.name, message=str(error), cancelled=isinstance(error, CancelledError)))
+        raise
+    emit(RunEnded(run=job.id, card=card, outcome=outcome))
+    return card, outcome
+
+
+@dataclass(frozen=True)
+class _Material:
+    """What a run works with."""
+
+    splits: Splits
+    plan: Plan
+    spec: NetworkSpec
+    start: Start
+    device: Device
+    train: Examples
+    val: Examples
+
+
+class _Run:
+    """One attempt at a run."""
+
+    def __init__(self, job: Job, emit: Emit, cancelled: Callable[[], bool]) -> None:
+        self._job = job
+        self._emit = emit
+        self._cancelled = cancelled
+        self._cancel = Cancel(cancelled)
+
+    def train(self) -> tuple[ModelCard, Outcome]:
+        """See `train` above."""
+        material = self._gather()
+        loop, validation = self._loop(material)
+        state = load_state(self._state_path)
+        if state is not None:
+            loop.restore(state)
+        loop.run()
+        network = loop.network
+        network.load_state_dict(loop.best)
+        trained = Trained(
+            network=network,
+            tokenizer=material.start.tokenizer,
+            temperatures=validation.temperatures(network),
+            device=material.device.words,
+            seconds=loop.position.seconds,
+        )
+        return leave_candidate(
+            self._job,
+            material.plan,
+            material.splits,
+            trained,
+            progress=self._stages(loop.steps),
+            cancelled=self._cancelled,
+        )
+
+    @property
+    def _state_path(self) -> Path:
+        return self._job.kept / "state.safetensors"
+
+    def _gather(self) -> _Material:
+        job, data = self._job, self._job.recipe.data
+        splits = assign_splits(job.items, val=data.val, test=data.test, seed=job.recipe.training.seed)
+        plan = make_plan(job.items, splits, job.taxonomy, data.tasks)
+        spec = job.recipe.network(plan.heads)
+        device = choose_device(job.recipe.training.threads)
+        self._cancel.check()
+        start = self._start(spec, splits)
+
+        def examples(split: str) -> Examples:
+            items = splits.pick(job.items, split)
+            room = data.cache_mb * (1 << 20) * len(items) // len(job.items)
+            return Examples(items, spec, start.tokenizer, cache_bytes=room, check=self._cancel.check)
+
+        return _Material(splits, plan, spec, start, device, examples(TRAIN), examples(VAL))
+
+    def _start(self, spec: NetworkSpec, splits: Splits) -> Start:
+        """Return the network before its first step: the kept one of an earlier attempt, else a new one, now kept."""
+        folder = self._job.kept / "start"
+        start = kept_start(folder)
+        if start is not None:
+            return start
+        shutil.rmtree(self._job.kept, ignore_errors=True)
+        settings = self._job.recipe.training
+        if settings.start == "champion" and self._job.champion is not None:
+            start = champion_start(spec, self._job.champion)
+        if start is None:
+            texts = (model_text(item.content) for item in splits.pick(self._job.items, TRAIN))
+            start = fresh_start(spec, texts, settings.seed)
+        keep_start(folder, start, self._job.id)
+        return start
+
+    def _loop(self, material: _Material) -> tuple[Loop, Validation]:
+        settings = self._job.recipe.training
+        heads, device = material.plan.heads, material.device
+        weights = class_weights(heads, material.train.targets) if settings.class_weights else None
+        losses = TaskLosses(heads, label_smoothing=settings.label_smoothing, weights=weights).to(device.torch)
+        network = material.start.network.to(device.torch)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        validation = Validation(material.val, material.plan.majority, device)
+        counts = {split: material.plan.counts[split] for split in SPLITS}
+        callbacks = (
+            self._cancel,
+            BestWeights(settings.best_by),
+            EarlyStop(settings.patience),
+            Progress(self._emit, self._job.id, counts, after=AFTER),
+            Checkpoint(self._state_path, settings.checkpoint_seconds),
+        )
+        loop = Loop(
+            network,
+            material.train,
+            losses,
+            settings,
+            device,
+            validate=lambda: validation.scores(network),
+            callbacks=callbacks,
+        )
+        return loop, validation
+
+    def _stages(self, steps: int) -> Callable[[str], None]:
+        """Return what tells of the work after the last step."""
+        done = steps
+
+        def tell(stage: str) -> None:
+            nonlocal done
+            done += 1
+            self._emit(RunProgress(run=self._job.id, stage=stage, done=done, total=steps + AFTER))
+
+        return tell
