@@ -1,0 +1,88 @@
+"""What the engine service has to do: jobs in the order of their urgency, each done a step at a time.
+
+A job is an iterator of steps. Between two of them a more urgent job may go first, so that what the reviewer is looking
+at waits for one step of something else at most. Thread-safe: one thread adds and cancels, another takes.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+
+from engine.service.protocol import ServiceEvent
+
+Steps = Iterator[ServiceEvent | None]
+"""One element a step: an event, or None where there is nothing to tell yet."""
+
+
+class Job:
+    """A request under way. `cancelled` may be asked from within a step, so that a step can end early."""
+
+    def __init__(self, request: int, urgency: int, begin: Callable[[Job], Steps]) -> None:
+        self.request = request
+        self.urgency = urgency
+        self._begin = begin
+        self._steps: Steps | None = None
+        self._cancelled = threading.Event()
+
+    def step(self) -> ServiceEvent | None:
+        """Do one step and return its event, if any; raises StopIteration when the job is done, and what a step raises."""
+        if self._steps is None:
+            self._steps = self._begin(self)
+        return next(self._steps)
+
+    def cancel(self) -> None:
+        """Ask the job to end; a step under way notices it at its next opportunity."""
+        self._cancelled.set()
+
+    def cancelled(self) -> bool:
+        """Tell whether the job was asked to end."""
+        return self._cancelled.is_set()
+
+
+class Agenda:
+    """Jobs by urgency (lowest number first), then by arrival."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, Job]] = []
+        self._jobs: dict[int, Job] = {}
+        self._arrivals = itertools.count()
+        self._changed = threading.Condition()
+        self._stopped = False
+
+    def add(self, job: Job) -> None:
+        """Put a new job in its place; after `stop` it is dropped."""
+        with self._changed:
+            if not self._stopped:
+                self._jobs[job.request] = job
+                heapq.heappush(self._heap, (job.urgency, next(self._arrivals), job))
+                self._changed.notify()
+
+    def cancel(self, request: int) -> None:
+        """Ask the job of this request to end; nothing happens where there is none (any more)."""
+        with self._changed:
+            if (job := self._jobs.get(request)) is not None:
+                job.cancel()
+
+    def stop(self) -> None:
+        """Let `most_urgent` return None from now on, and the step under way end early."""
+        with self._changed:
+            self._stopped = True
+            for job in self._jobs.values():
+                job.cancel()
+            self._changed.notify_all()
+
+    def most_urgent(self) -> Job | None:
+        """Wait for a job and return the most urgent one, which stays on the agenda; None after `stop`."""
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self._heap) or self._stopped)
+            return None if self._stopped else self._heap[0][2]
+
+    def remove(self, job: Job) -> None:
+        """Take a job that ended off the agenda."""
+        with self._changed:
+            self._jobs.pop(job.request, None)
+            self._heap = [entry for entry in self._heap if entry[2] is not job]
+            heapq.heapify(self._heap)

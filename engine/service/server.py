@@ -1,0 +1,192 @@
+"""The engine service: `python -m engine serve WORKSPACE`. A pure worker, it never writes the workspace.
+
+A thread reads requests; the main thread does the most urgent job's next step and writes its event. Closing standard
+input stops it, so it never outlives the desktop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+import msgspec
+
+from engine.errors import CancelledError, EngineError, ModelUnavailableError
+from engine.service.agenda import Agenda, Job, Steps
+from engine.service.protocol import (
+    Cancel,
+    Cancelled,
+    Done,
+    Explain,
+    Explained,
+    Failed,
+    Load,
+    Loaded,
+    Ready,
+    Request,
+    Score,
+    Scored,
+    ServiceEvent,
+    Stop,
+    decode_request,
+    encode,
+)
+
+if TYPE_CHECKING:
+    from engine.models.predictor import Predictor
+    from engine.types import Explanation, ItemContent
+
+NICENESS = 5
+"""Behind the window, before the trainer (15)."""
+LOAD_URGENCY = -1
+BATCH = 16
+"""Items of one scoring step: about a sixth of a second on two cores, which is how long somebody looking may wait."""
+NOT_A_REQUEST = -1
+LIBRARIES = ("torch", "torchvision", "transformers", "lime")
+
+_log = logging.getLogger(__name__)
+
+
+class Explainer(Protocol):
+    """Explains in small steps (`engine.explain.explain_steps`)."""
+
+    def __call__(
+        self, model: Predictor, content: ItemContent, task: str, label: str, *, seed: int
+    ) -> Iterator[Explanation | None]:
+        """Yield None after each step, an explanation where there is a better one; the last is final."""
+
+
+class Server:
+    """Answers requests by events. `load` reads a model's folder, `explain` explains; tests give their own."""
+
+    def __init__(
+        self, load: Callable[[Path], Predictor], explain: Explainer, emit: Callable[[ServiceEvent], None]
+    ) -> None:
+        self._load = load
+        self._explain = explain
+        self._emit = emit
+        self._agenda = Agenda()
+        self._model: Predictor | None = None
+
+    def read(self, lines: Iterable[bytes]) -> None:
+        """Take requests until the lines end, then stop. Runs on a thread of its own."""
+        for line in lines:
+            try:
+                request = decode_request(line)
+            except msgspec.DecodeError as error:
+                self._emit(Failed(request=NOT_A_REQUEST, message=f"Not a request: {error}", bug=True))
+                continue
+            if isinstance(request, Stop):
+                break
+            self.take(request)
+        self._agenda.stop()
+
+    def take(self, request: Request) -> None:
+        """Put one request on the agenda, or cancel one."""
+        match request:
+            case Cancel():
+                self._agenda.cancel(request.request)
+            case Load():
+                self._agenda.add(Job(request.request, LOAD_URGENCY, lambda _job: self._loading(request)))
+            case Score():
+                self._agenda.add(Job(request.request, int(request.priority), lambda job: self._scoring(request, job)))
+            case Explain():
+                self._agenda.add(Job(request.request, int(request.priority), lambda _job: self._explaining(request)))
+
+    def work(self) -> None:
+        """Do one step after the other until the agenda is stopped."""
+        while (job := self._agenda.most_urgent()) is not None:
+            event = self._step(job)
+            if isinstance(event, Done | Cancelled | Failed | Loaded):
+                self._agenda.remove(job)
+            if event is not None:
+                self._emit(event)
+
+    def _step(self, job: Job) -> ServiceEvent | None:
+        """Do one step; whatever goes wrong in it ends this request and no other."""
+        if job.cancelled():
+            return Cancelled(request=job.request)
+        try:
+            return job.step()
+        except StopIteration:
+            return Done(request=job.request)
+        except CancelledError:
+            return Cancelled(request=job.request)
+        except EngineError as error:
+            return Failed(request=job.request, message=str(error))
+        except Exception as error:  # noqa: BLE001 - the process boundary: told to the desktop, logged with its traceback
+            _log.critical("request %d ended by a mistake of ours", job.request, exc_info=True)
+            message = f"The engine made a mistake ({type(error).__name__}: {error}); the log has the details."
+            return Failed(request=job.request, message=message, bug=True)
+
+    def _loading(self, request: Load) -> Steps:
+        self._model = self._load(Path(request.folder))
+        yield Loaded(request=request.request, model=self._model.card.id)
+
+    def _scoring(self, request: Score, job: Job) -> Steps:
+        for verdicts in self._loaded().predict_stream(request.items, batch=BATCH, cancelled=job.cancelled):
+            yield Scored(request=request.request, verdicts=tuple(verdicts))
+
+    def _explaining(self, request: Explain) -> Steps:
+        steps = self._explain(self._loaded(), request.item, request.task, request.label, seed=request.seed)
+        for explanation in steps:
+            yield Explained(request=request.request, explanation=explanation) if explanation else None
+
+    def _loaded(self) -> Predictor:
+        if self._model is None:
+            raise ModelUnavailableError(
+                "There is no model yet.", "Train one: Ctrl+R in the desk, or secondlook retrain."
+            )
+        return self._model
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until standard input closes; return 0, or 2 where the workspace is not there."""
+    parser = argparse.ArgumentParser(prog="python -m engine serve", description="Score and explain for the desktop.")
+    parser.add_argument("workspace", type=Path)
+    options = parser.parse_args(arguments)
+    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    if not options.workspace.is_dir():
+        sys.stderr.write(f"There is no workspace at {options.workspace}.\n")
+        return 2
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin for each other take the window's core
+    os.nice(max(NICENESS - os.nice(0), 0))
+    _serve(_own_output())
+    return 0
+
+
+def _own_output() -> BinaryIO:
+    """Keep standard output for events alone: what a library prints goes to standard error."""
+    events = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return events
+
+
+def _serve(events: BinaryIO) -> None:
+    import torch
+
+    from engine.explain import explain_steps
+    from engine.models.predictor import Predictor
+
+    lock = threading.Lock()
+
+    def emit(event: ServiceEvent) -> None:
+        with lock:
+            events.write(encode(event))
+            events.flush()
+
+    server = Server(Predictor.load, explain_steps, emit)
+    device = "CUDA" if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
+    emit(Ready(device=device, versions={name: importlib.metadata.version(name) for name in LIBRARIES}))
+    threading.Thread(target=server.read, args=(sys.stdin.buffer,), name="requests", daemon=True).start()
+    try:
+        server.work()
+    except BrokenPipeError:
+        _log.warning("the desktop is gone")
