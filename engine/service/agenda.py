@@ -28,7 +28,7 @@ class Job:
         self._cancelled = threading.Event()
 
     def step(self) -> ServiceEvent | None:
-        """Do one step and return its event, if any; raises StopIteration when the job is done, and what a step raises."""
+        """Do one step and return its event, if any; raises StopIteration at the end, and what a step raises."""
         if self._steps is None:
             self._steps = self._begin(self)
         return next(self._steps)
