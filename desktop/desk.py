@@ -236,6 +236,8 @@ class Desk(QObject):
 
     def decisions_recorded(self, decisions: Sequence[Decision]) -> None:
         """Tell the desk what was just committed (decisions or an undo); enough corrections start a retrain."""
+        if self._closed:
+            return
         self.countsChanged.emit()
         if not any(decision.action in (Action.CORRECT, Action.UNDO) for decision in decisions):
             return
@@ -247,7 +249,7 @@ class Desk(QObject):
     def start_retrain(self, recipe: str | None = None, overrides: Sequence[str] = ()) -> None:
         """Start a retrain in the background; a notice says why where it cannot.
 
-        `recipe` is TOML text; None means the champion's recipe, or the starter recipe where there is no champion.
+        `recipe` is TOML text; None means the champion's recipe, or the default recipe where there is no champion.
         `overrides` are such as "training.epochs=3".
         """
         if self._retraining.running:

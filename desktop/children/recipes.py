@@ -11,21 +11,21 @@ from typing import Any
 from engine.errors import InputError
 from engine.workspace import Workspace
 
-STARTER = "starter.toml"
+DEFAULT = "default.toml"
 
 
 def next_recipe(workspace: Workspace, recipe: str | None, overrides: Sequence[str]) -> str:
-    """Return `recipe`, else the champion's, else the starter recipe, with the overrides applied.
+    """Return `recipe`, else the champion's, else the default recipe, with the overrides applied.
 
     Raises `InputError` for a recipe that is no TOML or an override that is not "section.key=value".
     """
-    text = recipe if recipe is not None else _champions_recipe(workspace) or starter_recipe()
+    text = recipe if recipe is not None else _champions_recipe(workspace) or default_recipe()
     return with_overrides(text, overrides) if overrides else text
 
 
-def starter_recipe() -> str:
+def default_recipe() -> str:
     """Return the recipe for a workspace without a model."""
-    return (resources.files("resources") / "recipes" / STARTER).read_text(encoding="utf-8")
+    return (resources.files("resources") / "recipes" / DEFAULT).read_text(encoding="utf-8")
 
 
 def with_overrides(text: str, overrides: Sequence[str]) -> str:
