@@ -113,6 +113,8 @@ class ReviewPage(QWidget):
         self._counting.timeout.connect(self._show_counts)
         self._wanting = QTimer(self, singleShot=True, interval=0)
         self._wanting.timeout.connect(self._want)
+        self._starting = QTimer(self, singleShot=True, interval=0)
+        self._starting.timeout.connect(self.start)
         desk.verdictsChanged.connect(self._verdicts_changed)
         desk.countsChanged.connect(self._counting.start)
         desk.engineStateChanged.connect(self._show_engine)
@@ -158,7 +160,7 @@ class ReviewPage(QWidget):
         self.thumbnails.ratio = self.devicePixelRatioF()
         if not self._started:
             self._started = True
-            QTimer.singleShot(0, self, self.start)
+            self._starting.start()
 
     def start(self) -> None:
         """Open the chosen queue and show what the reviewer did last, which U takes back."""
@@ -172,6 +174,7 @@ class ReviewPage(QWidget):
 
     def stop(self) -> None:
         """End the page's own work; the workspace is about to close."""
+        self._starting.stop()
         self.prefetcher.stop()
         self._counting.stop()
         self._wanting.stop()
