@@ -166,8 +166,8 @@ class Working(QFrame):
             column.addWidget(widget)
         column.addLayout(row)
         self.button.clicked.connect(self._pressed)
-        self.runner.progressed.connect(self._show_step)
-        self.runner.ended.connect(self._on_ended)
+        self.runner.progressed.connect(self.show_step)
+        self.runner.ended.connect(self.show_end)
         self.hide()
 
     @property
@@ -190,12 +190,14 @@ class Working(QFrame):
         self.started.emit()
         self.runner.start(*arguments)
 
-    def _show_step(self, step: Step) -> None:
+    def show_step(self, step: Step) -> None:
+        """Show how far the command is."""
         self.words.setText(step.title)
         self.bar.setRange(0, max(0, step.total))
         self.bar.setValue(step.done)
 
-    def _on_ended(self, sentence: str) -> None:
+    def show_end(self, sentence: str) -> None:
+        """Hand out the workspace, or show why there is none."""
         self.ended.emit()
         if not sentence:
             self.hide()
