@@ -147,7 +147,7 @@ def _check_digests(folder: Path) -> None:
     try:
         digests = msgspec.json.decode((folder / DIGESTS).read_bytes(), type=dict[str, str])
         wrong = [name for name, digest in digests.items() if _digest(folder / name) != digest]
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ModelUnavailableError(f"The model in {folder} is incomplete or damaged: {error}.", _WAY_OUT) from error
     if wrong or WEIGHTS not in digests:
         raise ModelUnavailableError(

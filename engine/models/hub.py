@@ -27,6 +27,7 @@ def from_hub(name: str, what: str, load: Callable[..., Any]) -> Any:
     Raises:
         ModelUnavailableError: it is nowhere to be had; names the two ways out.
     """
+    _without_progress_bars()
     try:
         return load(local_files_only=True)
     except (OSError, ValueError, KeyError, ImportError) as error:
@@ -45,6 +46,13 @@ def _online(name: str, what: str, load: Callable[..., Any]) -> Any:
             f"{_first_line(error)}",
             _WAYS_OUT,
         ) from error
+
+
+def _without_progress_bars() -> None:
+    """Standard error is for logs, and the bars leave a thread behind."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
 
 
 def _first_line(error: BaseException) -> str:

@@ -63,8 +63,9 @@ def _prepare(image: Image.Image, content: ItemContent, spec: ImageSpec) -> NDArr
     rgb = image if image.mode == "RGB" else image.convert("RGB")
     for box in _masked_boxes(content, spec):
         rgb.paste(_FILL, box)
-    square = rgb.resize((spec.size, spec.size), Image.Resampling.BILINEAR, box=(0, spec.crop_top, width, height))
-    return np.array(square)
+    if spec.crop_top:  # not resize's own box: its filter reaches over the edge, and the handle would shine through
+        rgb = rgb.crop((0, spec.crop_top, width, height))
+    return np.array(rgb.resize((spec.size, spec.size), Image.Resampling.BILINEAR))
 
 
 def _masked_boxes(content: ItemContent, spec: ImageSpec) -> Iterable[tuple[int, int, int, int]]:

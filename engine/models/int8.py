@@ -109,6 +109,7 @@ class Int8ResNet:
             convolution.pack()
 
     def __call__(self, pixels: Tensor) -> Tensor:
+        """The vectors of normalised pixels."""
         values = torch.quantize_per_tensor(pixels, self._input.scale, self._input.zero, torch.quint8)
         values = self._pool(self._stem(values))
         for block in self._blocks:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from engine.models.encoders import (
@@ -56,6 +57,7 @@ class Probe:
         self._tables.append(tables)
 
 
+@torch.inference_mode()
 def fastest_equal(full: Scorer, probe: Probe) -> Encoders:
     """The fastest encoders that this CPU has and whose verdicts agree with full precision on the probe.
 

@@ -120,7 +120,7 @@ def check(spec: NetworkSpec) -> NetworkSpec:
 
 def to_plain(spec: NetworkSpec) -> dict[str, Any]:
     """The spec as plain JSON values, for `ModelCard.network`."""
-    plain: dict[str, Any] = msgspec.to_builtins(spec)
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(spec))
     return plain
 
 
