@@ -10,6 +10,9 @@ from desktop.actions import ActionRegistry
 from desktop.theme import GAP, PAD, WIDE, ThemeManager
 from desktop.widgets.text import button, label
 
+_LINE = 44 * GAP
+"""Width of the sentences under the heading."""
+
 
 class Icon(QWidget):
     """A line icon of a fixed size that follows the theme."""
@@ -47,7 +50,7 @@ class EmptyState(QWidget):
         self._title = label("", "heading", self)
         self._body = label("", "quiet", self, wrap=True)
         self._body.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        self._body.setFixedWidth(44 * GAP)
+        self._body.setFixedWidth(_LINE)
         self._buttons = QHBoxLayout()
         self._buttons.setSpacing(GAP)
         column = QVBoxLayout(self)
@@ -65,6 +68,8 @@ class EmptyState(QWidget):
         """Say what is missing and offer these actions; the first one is the main button."""
         self._title.setText(title)
         self._body.setText(body)
+        self._body.ensurePolished()
+        self._body.setFixedHeight(self._body.heightForWidth(_LINE))
         for old in self._offered:
             self._buttons.removeWidget(old)
             old.deleteLater()
