@@ -105,6 +105,11 @@ class Centre(QFrame):
         """Return the device pixels at which an item's capture is shown when fitted."""
         return self.capture.fitted_size(QSize(item.width, item.height))
 
+    def stop(self) -> None:
+        """Fetch nothing more; what is painted stays."""
+        self._visit = None
+        self._settled.stop()
+
     def _image(self, item: Item, fitted: QSize) -> tuple[QImage | None, str]:
         if item.capture is None:
             return None, NO_CAPTURE

@@ -106,6 +106,11 @@ class ReviewController(QObject):
             visit.newer = newer
             self.changed.emit()
 
+    def stop(self) -> None:
+        """Look at nothing any more; the workspace is about to close."""
+        self.visit = None
+        self._prefetcher.stop()
+
     # --- deciding ---------------------------------------------------------------------------------------------
 
     def press(self, key: str) -> None:
@@ -282,8 +287,8 @@ class ReviewController(QObject):
         if undone is not None:
             self.pace.undone(undone.act)
             self._committed(undone.item, [undone.undo])
-            self.undone.emit(f"Taken back: {describe(self._taxonomy, undone.decisions[-1])}")
             self._return_to(undone.item)
+            self.undone.emit(f"Taken back: {describe(self._taxonomy, undone.decisions[-1])}")
         return undone
 
     def _return_to(self, item: str) -> None:

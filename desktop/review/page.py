@@ -175,7 +175,8 @@ class ReviewPage(QWidget):
     def stop(self) -> None:
         """End the page's own work; the workspace is about to close."""
         self._starting.stop()
-        self.prefetcher.stop()
+        self.controller.stop()
+        self.centre.stop()
         self._counting.stop()
         self._wanting.stop()
         self.pool.close()
@@ -231,6 +232,7 @@ class ReviewPage(QWidget):
         self.panel.note.show_note(self.controller.note)
         self.queue.show_place(self.controller.place)
         self._show_answers()
+        self._show_progress()
 
     def _show_answers(self) -> None:
         visit = self.controller.visit
@@ -247,12 +249,10 @@ class ReviewPage(QWidget):
     def _show_recorded(self, text: str) -> None:
         self.panel.say("")
         self.bar.show_last(text)
-        self._show_progress()
 
     def _show_undone(self, text: str) -> None:
         self.panel.say(text, "quiet")
         self._show_standing()
-        self._show_progress()
 
     def _show_standing(self) -> None:
         last = self.desk.workspace.decisions.last(self._settings.reviewer)

@@ -51,6 +51,7 @@ class Prefetcher(QObject):
         self._sights: Bounded[str, Sight] = Bounded(_SIGHTS)
         self._queue: deque[str] = deque()
         self._near: set[str] = set()
+        self._stopped = False
         self._idle = QTimer(self, interval=_PAUSE_MS, singleShot=True)
         self._idle.timeout.connect(self._step)
         explanations.changed.connect(self._explained)
@@ -72,6 +73,8 @@ class Prefetcher(QObject):
 
     def look_ahead(self, current: str, around: Sequence[str]) -> None:
         """Get `around` ready, nearest first; explanations of all items but these and `current` are no longer wanted."""
+        if self._stopped:
+            return
         self._near = {current, *around}
         self._queue = deque(around)
         self._explanations.only([current, *around])
@@ -82,7 +85,8 @@ class Prefetcher(QObject):
         return bool(self._queue)
 
     def stop(self) -> None:
-        """Prefetch nothing more."""
+        """Prefetch nothing more, whatever is asked."""
+        self._stopped = True
         self._queue.clear()
         self._idle.stop()
 

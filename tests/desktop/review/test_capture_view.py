@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import QPoint, QPointF, QSize, Qt
+from PySide6.QtGui import QColor, QImage, QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from desktop.review.capture_view import FIT_MOST, ZOOM_MOST, CaptureView
+from desktop.theme import ThemeManager
+
+SIZE = QSize(400, 400)
+
+
+@pytest.fixture
+def view(qtbot: QtBot, theme: ThemeManager) -> CaptureView:
+    made = CaptureView(theme)
+    qtbot.addWidget(made)
+    made.resize(640, 480)
+    with qtbot.waitExposed(made):
+        made.show()
+    return made
+
+
+def plain(colour: str, size: QSize) -> QImage:
+    image = QImage(size, QImage.Format.Format_RGB32)
+    image.fill(QColor(colour))
+    return image
+
+
+def halves(size: QSize) -> QImage:
+    image = plain("red", size)
+    for x in range(size.width() // 2, size.width()):
+        for y in range(size.height()):
+            image.setPixelColor(x, y, QColor("lime"))
+    return image
+
+
+def middle(view: CaptureView) -> QColor:
+    return view.grab().toImage().pixelColor(view.width() // 2, view.height() // 2)
+
+
+def test_a_capture_fits_whole_and_keeps_its_shape(view: CaptureView) -> None:
+    assert view.fitted_size(SIZE) == QSize(448, 448)
+    wide = view.fitted_size(QSize(1200, 300))
+    assert wide == QSize(608, 152)
+    assert view.fitted_size(QSize(10, 10)) == QSize(round(10 * FIT_MOST), round(10 * FIT_MOST))
+    assert view.fitted_size(QSize()) == QSize()
+
+
+def test_the_heatmap_lies_over_the_capture_at_its_opacity(view: CaptureView) -> None:
+    heat = QImage(QSize(448, 448), QImage.Format.Format_ARGB32_Premultiplied)
+    heat.fill(QColor("blue"))
+    view.show_capture(plain("red", QSize(448, 448)), heat, SIZE)
+    view.set_opacity(0.5)
+    mixed = middle(view)
+    assert abs(mixed.red() - 128) <= 2
+    assert abs(mixed.blue() - 128) <= 2
+    view.set_heat_shown(False)
+    assert middle(view).name() == "#ff0000"
+
+
+def test_what_is_missing_is_said_in_words(view: CaptureView) -> None:
+    view.show_capture(None, None, SIZE, "This item came without a screenshot.")
+    assert view.accessibleDescription() == "This item came without a screenshot."
+    view.show_capture(plain("red", QSize(448, 448)), None, SIZE, "Loading…")
+    assert middle(view).name() != "#ff0000"
+
+
+def test_zooming_keeps_the_point_under_the_pointer(view: CaptureView) -> None:
+    view.show_capture(halves(QSize(448, 448)), None, SIZE)
+    edge = QPointF(320, 240)
+    view.zoom_by(3.0, edge)
+    assert not view.fitted
+    image = view.grab().toImage()
+    assert image.pixelColor(300, 240).name() == "#ff0000"
+    assert image.pixelColor(340, 240).name() == "#00ff00"
+    view.fit()
+    assert view.zoom == pytest.approx(1.12)
+
+
+def test_zoom_has_an_end(view: CaptureView, qtbot: QtBot) -> None:
+    view.show_capture(plain("red", QSize(448, 448)), None, SIZE)
+    with qtbot.waitSignal(view.zoomed):
+        view.zoom_by(1000)
+    assert view.zoom == ZOOM_MOST
+
+
+def test_control_and_wheel_zoom_and_dragging_pans(view: CaptureView, qtbot: QtBot) -> None:
+    view.show_capture(halves(QSize(448, 448)), None, SIZE)
+    at = QPointF(320, 240)
+    event = QWheelEvent(
+        at,
+        view.mapToGlobal(at),
+        QPoint(),
+        QPoint(0, 480),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.ControlModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(view, event)
+    assert view.zoom > 2
+    QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=QPoint(320, 240))
+    QTest.mouseMove(view, QPoint(220, 240))
+    QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=QPoint(220, 240))
+    assert middle(view).name() == "#00ff00"
+    assert view.grab().toImage().pixelColor(205, 240).name() == "#ff0000"
+
+
+def test_the_pointer_is_told_in_shares_of_the_capture(view: CaptureView, qtbot: QtBot) -> None:
+    view.show_capture(plain("red", QSize(448, 448)), None, SIZE)
+    with qtbot.waitSignal(view.hovered) as hovered:
+        QTest.mouseMove(view, QPoint(320, 240))
+    assert hovered.args is not None
+    assert hovered.args[0] == pytest.approx(0.5, abs=0.01)
+    assert hovered.args[1] == pytest.approx(0.5, abs=0.01)

@@ -1,0 +1,419 @@
+"""The whole page with real keys, on a real workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QShortcut
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QWidget
+from pytestqt.qtbot import QtBot
+
+from desktop.actions import LABEL_KEYS
+from desktop.desk import Desk
+from desktop.review.page import ReviewPage
+from desktop.theme import ThemeManager
+from engine.errors import StorageError
+from engine.service.protocol import Priority
+from engine.types import Action, Decision, Explanation
+from engine.workspace import QueueQuery
+
+Key = Qt.Key
+
+
+def press(page: ReviewPage, *keys: Key | str) -> None:
+    for key in keys:
+        code = Key(ord(key.upper())) if isinstance(key, str) else key
+        QTest.keyClick(page.window().focusWidget(), code)
+
+
+def on_screen(page: ReviewPage) -> str:
+    return page.controller.visit.sight.item.id if page.controller.visit is not None else ""
+
+
+def rows(page: ReviewPage) -> list[Decision]:
+    return list(page.desk.workspace.decisions.iter())
+
+
+def told(page: ReviewPage) -> list[tuple[str, Action, tuple[str, ...]]]:
+    return [(row.item, row.action, row.labels) for row in rows(page)]
+
+
+def go_to(page: ReviewPage, item: str) -> None:
+    page.controller.open(page.model.insert(item, page.controller.place + 1))
+    assert on_screen(page) == item
+
+
+# --- one key, one decision ---------------------------------------------------------------------------------------
+
+
+def test_enter_saves_what_is_shown_and_shows_the_next_item(page: ReviewPage) -> None:
+    assert on_screen(page) == "tweet-0"
+    press(page, Key.Key_Return)
+    assert on_screen(page) == "tweet-1"
+    (row,) = rows(page)
+    assert (row.item, row.action, row.labels, row.reviewer) == ("tweet-0", Action.CONFIRM, ("toxic",), "ana")
+    assert (row.shown_model, row.shown_labels, row.shown_probability) == ("first-model", ("toxic",), 0.8)
+    assert page.bar.last == "Toxic → tweet-0"
+    assert page.bar.tally.startswith("1 done")
+    assert page.model.row_at(0).state == "decided"
+
+
+def test_a_labels_key_corrects_or_confirms(page: ReviewPage) -> None:
+    press(page, "2", "1")
+    assert told(page) == [("tweet-0", Action.CORRECT, ("non-toxic",)), ("tweet-1", Action.CONFIRM, ("toxic",))]
+
+
+def test_skip_and_escalate_are_recorded_and_go_on(page: ReviewPage) -> None:
+    press(page, "s", "e")
+    assert told(page) == [("tweet-0", Action.SKIP, ()), ("tweet-1", Action.ESCALATE, ())]
+    assert on_screen(page) == "tweet-2"
+    assert page.bar.last == "Escalated → tweet-1"
+
+
+def test_a_key_that_is_held_decides_once(page: ReviewPage) -> None:
+    """Qt swallows the repeats of an action that does not auto-repeat."""
+    table = page.window().actions_table  # type: ignore[attr-defined]
+    deciding = ["confirm", "undo", "skip", "escalate", "back", *(f"label-{key}" for key in LABEL_KEYS)]
+    assert [name for name in deciding if table.action(f"review.{name}").autoRepeat()] == []
+    assert [own.key().toString() for own in page.findChildren(QShortcut) if own.autoRepeat()] == []
+
+
+def test_a_commit_that_fails_pretends_nothing(page: ReviewPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_new: object) -> None:
+        raise StorageError("The disk is full.", "Free some space and press the key again.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(page.desk.workspace.decisions, "record", full)
+        press(page, "2")
+        assert on_screen(page) == "tweet-0"
+        assert page.panel.message.text() == "Not saved. The disk is full. Free some space and press the key again."
+        assert page.panel.message.isVisible()
+        assert page.bar.last == ""
+        assert page.bar.tally.startswith("0 done")
+    press(page, "2")
+    assert on_screen(page) == "tweet-1"
+    assert not page.panel.message.isVisible()
+
+
+def test_the_mouse_decides_too(page: ReviewPage, qtbot: QtBot) -> None:
+    QTest.mouseClick(page.panel.sections["toxicity"].buttons["non-toxic"], Qt.MouseButton.LeftButton)
+    QTest.mouseClick(page.panel.confirm, Qt.MouseButton.LeftButton)
+    assert [row.labels for row in rows(page)] == [("non-toxic",), ("toxic",)]
+
+
+# --- undo --------------------------------------------------------------------------------------------------------
+
+
+def test_undo_takes_back_and_returns_across_items(page: ReviewPage) -> None:
+    press(page, "2", "1", "u")
+    assert on_screen(page) == "tweet-1"
+    assert page.panel.message.text() == "Taken back: Toxic → tweet-1"
+    press(page, "u")
+    assert on_screen(page) == "tweet-0"
+    assert page.desk.workspace.queues.row("tweet-0").state == "open"
+    assert page.bar.last == ""
+    press(page, "u")
+    assert page.panel.message.text() == "There is nothing to undo."
+    press(page, "1")
+    assert on_screen(page) == "tweet-1"
+
+
+def test_undo_reaches_back_over_a_restart(
+    open_desk: Callable[[], Desk], show_page: Callable[[Desk], ReviewPage], qtbot: QtBot
+) -> None:
+    first = open_desk()
+    press(show_page(first), "2")
+    first.close()
+    again = show_page(open_desk())
+    assert on_screen(again) == "tweet-1"
+    assert again.bar.last == "Non-toxic → tweet-0"
+    QTest.keyClick(again, Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert on_screen(again) == "tweet-0"
+    assert again.controller.place == 0
+    assert again.bar.tally.startswith("0 done")
+
+
+# --- several answers ---------------------------------------------------------------------------------------------
+
+
+def test_prohibited_is_saved_at_once_and_moves_the_keys_to_its_reasons(page: ReviewPage) -> None:
+    go_to(page, "product-0")
+    assert not page.panel.sections["reason"].isVisible()
+    press(page, "4")
+    assert told(page) == [("product-0", Action.CONFIRM, ("prohibited",))]
+    assert on_screen(page) == "product-0"
+    assert page.panel.sections["reason"].isVisible()
+    press(page, "3", "q")
+    assert page.panel.sections["reason"].buttons["smoking"].isChecked()
+    press(page, Key.Key_Return)
+    first, second = rows(page)
+    assert second.labels == ("smoking", "animals-plants-and-illegal-hunting")
+    assert second.action is Action.CORRECT
+    assert first.act == second.act
+    assert on_screen(page) != "product-0"
+    press(page, "u")
+    assert on_screen(page) == "product-0"
+    assert page.desk.workspace.decisions.resolved("product-0") == {}
+
+
+def test_enter_confirms_the_suggested_reasons(page: ReviewPage) -> None:
+    go_to(page, "product-0")
+    press(page, Key.Key_Return)
+    assert page.panel.confirm.text() == "Save as suggested: Smoking, Alcohol"
+    assert not page.panel.sections["reason"].buttons["smoking"].isChecked()
+    press(page, Key.Key_Return)
+    assert told(page)[1] == ("product-0", Action.CONFIRM, ("smoking", "alcohol"))
+
+
+def test_a_set_that_nobody_chose_needs_enter_twice(page: ReviewPage, make_verdict: Any) -> None:
+    page.desk.workspace.verdicts.put([make_verdict("product-1", "reason", smoking=0.2)])
+    go_to(page, "product-1")
+    press(page, "4", Key.Key_Return)
+    assert len(rows(page)) == 1
+    assert page.panel.message.text() == "Nothing is suggested. Press Enter again to save that none applies."
+    press(page, Key.Key_Return)
+    assert told(page)[1] == ("product-1", Action.CONFIRM, ())
+
+
+def test_toggling_everything_off_saves_none_at_once(page: ReviewPage) -> None:
+    go_to(page, "product-0")
+    press(page, "4", "1", "1")
+    assert page.panel.confirm.text() == "Save: none of these"
+    press(page, Key.Key_Return)
+    assert told(page)[1] == ("product-0", Action.CORRECT, ())
+
+
+def test_escape_leaves_the_reasons_and_takes_the_label_back(page: ReviewPage) -> None:
+    go_to(page, "product-0")
+    press(page, "4", Key.Key_Escape)
+    assert on_screen(page) == "product-0"
+    assert page.desk.workspace.decisions.resolved("product-0") == {}
+    assert page.panel.confirm.text() == "Confirm Prohibited"
+    press(page, "1")
+    assert page.desk.workspace.decisions.resolved("product-0") == {"verdict": ("ok",)}
+
+
+def test_a_half_answered_item_goes_on_with_its_reasons(page: ReviewPage) -> None:
+    go_to(page, "product-0")
+    press(page, "4", Key.Key_Left)
+    assert on_screen(page) != "product-0"
+    press(page, Key.Key_Right)
+    assert on_screen(page) == "product-0"
+    press(page, "3", Key.Key_Return)
+    assert page.desk.workspace.queues.row("product-0").state == "decided"
+
+
+# --- notes -------------------------------------------------------------------------------------------------------
+
+
+def test_a_note_holds_any_key_and_goes_with_the_decision(page: ReviewPage) -> None:
+    press(page, "n")
+    assert page.panel.note.hasFocus()
+    QTest.keyClicks(page.panel.note, "see 12, u")
+    press(page, Key.Key_Return)
+    assert not page.panel.note.hasFocus()
+    assert rows(page) == []
+    press(page, "2")
+    assert rows(page)[0].note == "see 12, u"
+    assert page.panel.note.toPlainText() == ""
+
+
+def test_a_note_waits_with_its_item(page: ReviewPage) -> None:
+    press(page, "n")
+    QTest.keyClicks(page.panel.note, "later")
+    press(page, Key.Key_Return, Key.Key_Right)
+    assert page.panel.note.toPlainText() == ""
+    press(page, Key.Key_Left)
+    assert page.panel.note.toPlainText() == "later"
+
+
+# --- looking -----------------------------------------------------------------------------------------------------
+
+
+def test_capture_heatmap_and_tokens_are_there_when_the_item_is(page: ReviewPage, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: not page.pool.busy() and not page.prefetcher.pending())
+    press(page, Key.Key_Return)
+    item = page.controller.visit
+    assert item is not None
+    assert page.centre.capture.accessibleDescription() == ""
+    assert page.centre.text.extraSelections()
+    assert page.centre.why.progress == "LIME, 100 samples"
+    assert not page.pool.busy()
+
+
+def test_keys_switch_heatmap_tokens_guideline_and_zoom(page: ReviewPage) -> None:
+    press(page, "t", "g")
+    assert page.centre.text.extraSelections() == []
+    assert not page.panel.guideline.isVisible()
+    press(page, "t", "g", "h")
+    assert page.centre.text.extraSelections()
+    assert page.panel.guideline.isVisible()
+    assert not page.centre.look.switches["heatmap"].isChecked()
+    before = page.centre.capture.zoom
+    press(page, "+")
+    assert page.centre.capture.zoom > before
+    press(page, "0")
+    assert page.centre.capture.zoom == before
+
+
+def test_a_blurred_desk_never_paints_the_clear_capture(page: ReviewPage, qtbot: QtBot) -> None:
+    def clear() -> bool:
+        image = page.centre.capture._capture
+        if image is None:
+            return False
+        row = [image.pixelColor(x, image.height() // 2).lightness() for x in range(image.width())]
+        return max(row) > 130
+
+    qtbot.waitUntil(clear)
+    press(page, "b")
+    for _ in range(3):
+        assert not clear()
+        qtbot.waitUntil(lambda: page.centre.capture._capture is not None)
+        assert not clear()
+        press(page, Key.Key_Right)
+    press(page, "b")
+    qtbot.waitUntil(clear)
+
+
+def test_an_item_without_a_screenshot_says_so(page: ReviewPage) -> None:
+    go_to(page, "tweet-5")
+    assert page.centre.capture.accessibleDescription() == "This item came without a screenshot."
+
+
+def test_a_damaged_capture_says_so_and_the_item_can_be_decided(page: ReviewPage, qtbot: QtBot) -> None:
+    capture = page.desk.workspace.items.get("product-1").capture
+    assert capture is not None
+    page.desk.workspace.captures.path_of(capture).write_bytes(b"gone bad")
+    go_to(page, "product-1")
+    qtbot.waitUntil(lambda: "damaged" in page.centre.capture.accessibleDescription())
+    press(page, "1")
+    assert told(page) == [("product-1", Action.CORRECT, ("ok",))]
+
+
+def test_brackets_explain_another_label_and_ask_for_it(page: ReviewPage, qtbot: QtBot) -> None:
+    press(page, "]")
+    qtbot.waitUntil(lambda: ("tweet-0", "toxicity", "non-toxic", Priority.LOOKING) in page.desk.asked)  # type: ignore[attr-defined]
+    assert page.centre.why.progress == "Explanation is being computed…"
+    assert page.centre.text.extraSelections() == []
+    press(page, "[")
+    assert page.centre.why.progress == "LIME, 100 samples"
+
+
+def test_an_explanation_streams_in(page: ReviewPage, make_explanation: Callable[..., Explanation]) -> None:
+    go_to(page, "tweet-5")
+    page.desk.explanationArrived.emit(make_explanation("tweet-5", final=False, samples=20))
+    assert page.centre.why.progress.startswith("Preview")
+    page.desk.explanationArrived.emit(make_explanation("tweet-5", text_fit=0.1))
+    assert page.centre.why.progress == "Low fit: read with care"
+    page.desk.explanationArrived.emit(make_explanation("tweet-5", final=False, samples=20))
+    assert page.centre.why.progress == "Low fit: read with care"
+    page.desk.explanationArrived.emit(make_explanation("tweet-5", model="another", samples=7))
+    assert page.centre.why.progress == "Low fit: read with care"
+
+
+def test_a_failed_explanation_says_why(page: ReviewPage) -> None:
+    go_to(page, "tweet-5")
+    page.desk.explanationFailed.emit("tweet-5", "toxicity", "toxic", "The engine stopped twice.")
+    assert page.centre.why.progress == "No explanation: The engine stopped twice."
+
+
+def test_leaving_an_item_ends_what_only_it_wanted(page: ReviewPage) -> None:
+    press(page, Key.Key_Right, Key.Key_Right, Key.Key_Right)
+    kept = page.desk.kept[-1]  # type: ignore[attr-defined]
+    assert "tweet-3" in kept
+    assert "tweet-2" in kept
+    assert "tweet-0" not in kept
+
+
+# --- what arrives meanwhile --------------------------------------------------------------------------------------
+
+
+def test_new_verdicts_wait_until_they_are_wanted(page: ReviewPage, make_verdict: Any, qtbot: QtBot) -> None:
+    desk = page.desk
+    desk.workspace.verdicts.put([make_verdict(f"tweet-{n}", "toxicity", toxic=0.1, non_toxic=0.9) for n in (0, 1)])
+    desk.verdictsChanged.emit(["tweet-0", "tweet-1"])
+    assert page.panel.confirm.text() == "Confirm Toxic"
+    assert page.panel.newer.isVisible()
+    assert page.panel.newer.text() == "Newer verdict: Non-toxic 90 %. Show it"
+    assert page.model.row_at(1).label == "non-toxic"
+    press(page, Key.Key_Return)
+    (row,) = rows(page)
+    assert (row.labels, row.shown_labels, row.shown_probability) == (("toxic",), ("toxic",), 0.8)
+    assert page.panel.confirm.text() == "Confirm Non-toxic"
+    assert not page.panel.newer.isVisible()
+
+
+def test_the_newer_verdict_can_be_shown(page: ReviewPage, make_verdict: Any, qtbot: QtBot) -> None:
+    page.desk.workspace.verdicts.put([make_verdict("tweet-0", "toxicity", toxic=0.1, non_toxic=0.9)])
+    page.desk.verdictsChanged.emit(["tweet-0"])
+    QTest.mouseClick(page.panel.newer, Qt.MouseButton.LeftButton)
+    assert page.panel.confirm.text() == "Confirm Non-toxic"
+    press(page, Key.Key_Return)
+    assert rows(page)[0].shown_probability == 0.9
+
+
+# --- queues ------------------------------------------------------------------------------------------------------
+
+
+def test_the_end_of_the_queue_is_said_and_can_be_undone(page: ReviewPage) -> None:
+    for number in range(6):
+        assert on_screen(page) == f"tweet-{number}"
+        press(page, "1")
+    press(page, "1", "1")
+    assert on_screen(page) == ""
+    assert page.empty.isVisible()
+    press(page, Key.Key_Return, "1", "s")
+    assert len(rows(page)) == 8
+    press(page, "u")
+    assert on_screen(page) == "product-1"
+    assert page.centre.isVisible()
+
+
+def test_items_passed_by_come_again_at_the_end(page: ReviewPage) -> None:
+    press(page, Key.Key_Right)
+    press(page, *["1"] * 7)
+    assert on_screen(page) == "tweet-0"
+
+
+def test_a_queue_can_be_searched(page: ReviewPage, qtbot: QtBot) -> None:
+    QTest.keyClick(page, Key.Key_F, Qt.KeyboardModifier.ControlModifier)
+    assert page.queue.search.hasFocus()
+    QTest.keyClicks(page.queue.search, "kettle")
+    press(page, Key.Key_Return)
+    assert page.model.rowCount() == 2
+    assert on_screen(page) == "product-0"
+    assert page.hasFocus()
+
+
+def test_another_queue_opens_with_its_items(page: ReviewPage) -> None:
+    press(page, "s")
+    page.open_queue(QueueQuery(states=("skipped",), order="recent"))
+    assert on_screen(page) == "tweet-0"
+    assert page.model.rowCount() == 1
+
+
+# --- everybody ---------------------------------------------------------------------------------------------------
+
+
+def test_whatever_can_be_used_has_a_name_for_screen_readers(page: ReviewPage) -> None:
+    found = [widget for widget in page.findChildren(QWidget) if widget.focusPolicy() != Qt.FocusPolicy.NoFocus]
+    buttons: list[QWidget] = list(page.findChildren(QAbstractButton))
+    nameless = [
+        repr(widget)
+        for widget in {*found, *buttons}
+        if widget.isVisible() and not widget.accessibleName() and not isinstance(widget.parent(), QAbstractButton)
+    ]
+    assert nameless == []
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_it_paints_in_both_themes(page: ReviewPage, theme: ThemeManager, mode: str, qtbot: QtBot) -> None:
+    theme.set_mode(mode)
+    qtbot.waitUntil(lambda: not page.pool.busy())
+    image = page.grab().toImage()
+    assert image.pixelColor(page.queue.x() + 2, page.queue.height() - 2).name() == theme.tokens.surface
+    assert image.pixelColor(page.centre.mapTo(page, page.centre.capture.pos()).x() + 2, 300).lightness() != 0
