@@ -12,7 +12,7 @@ from pathlib import Path
 
 from engine.errors import StorageError
 from engine.workspace.captures import sync_folder
-from engine.workspace.database import Database, newest_backup
+from engine.workspace.database import Database, damaged, newest_backup, translate
 
 EVERY_SECONDS = 30 * 60
 KEEP = 5
@@ -75,11 +75,11 @@ class Backup:
                 copy.set_progress_handler(_going_on(between), _PROGRESS_INSTRUCTIONS)
             found = [row[0] for row in copy.execute("PRAGMA quick_check(3)")]
         except sqlite3.DatabaseError as error:
-            raise self._refused(str(error)) from error
+            raise translate(error, self._db.path) or self._refused(str(error)) from error
         finally:
             copy.close()
         if found != ["ok"]:
-            raise self._refused(f"the copy is damaged: {found[0]}")
+            raise damaged(self._db.path, found[0])
 
     def _refused(self, detail: str) -> StorageError:
         return StorageError(

@@ -111,6 +111,17 @@ class Database:
             yield
 
     @contextmanager
+    def without_spilling(self, wanted: bool) -> Iterator[None]:
+        """Where wanted, keep a large change in memory until its commit: written early, it would shut readers out."""
+        if wanted:
+            self.execute("PRAGMA cache_spill = OFF")
+        try:
+            yield
+        finally:
+            if wanted:
+                self.execute("PRAGMA cache_spill = ON")
+
+    @contextmanager
     def snapshot(self) -> Iterator[None]:
         """All reads inside see the same committed state (and cost one lock instead of one each)."""
         with self._scope("BEGIN"):

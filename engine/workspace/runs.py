@@ -6,7 +6,7 @@ import collections
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
@@ -124,13 +124,12 @@ class Runs:
         outcome = _read(model_folder / "outcome.json", Outcome)
         splits = _read(model_folder / "splits.json", dict[str, str])
         with self._db.transaction():
-            if self._state(run) == "finished":
-                return outcome
-            self._models.note(card, outcome.reason)
-            self._assign(splits)
-            if outcome.better:
-                self._models.crown(card.id, outcome.reason)
-            self._note(run, "finished", outcome.reason, card.id)
+            if self._state(run) != "finished":
+                self._models.note(card, outcome.reason)
+                self._assign(splits)
+                if outcome.better:
+                    self._models.crown(card.id, outcome.reason)
+                self._note(run, "finished", outcome.reason, card.id)
         while board.refresh_some(self._db, self._taxonomy):
             pass
         return outcome
@@ -138,7 +137,7 @@ class Runs:
     def list(self) -> Sequence[RunInfo]:
         """Return all runs, the newest first. A folder that a killed command left complete counts as prepared."""
         known = {row[0]: row for row in self._db.all("SELECT id, state, created, changed, message, model FROM runs")}
-        on_disk = sorted(path.name for path in self._folder.glob("*") if (path / SNAPSHOT).is_file())
+        on_disk = sorted(path.name for path in self._folder.glob("[!.]*") if (path / SNAPSHOT).is_file())
         for run in on_disk:
             known.setdefault(run, (run, "prepared", "", "", "", ""))
         infos = [
@@ -161,10 +160,14 @@ class Runs:
             info for info in self.list() if info.state in {"prepared", "running"} and (info.path / SNAPSHOT).is_file()
         ]
 
+    def labelled(self) -> Iterator[TrainingItem]:
+        """Yield every labelled item as a snapshot taken now would hold it."""
+        return training_items(self._db, self._taxonomy, self._items)
+
     def labelled_counts(self) -> dict[str, dict[str, int]]:
         """Return how many items have each label of each task, by resolved label else truth."""
         counts: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
-        for item in training_items(self._db, self._taxonomy, self._items):
+        for item in self.labelled():
             for task, labels in item.labels.items():
                 counts[task].update(labels)
         return {task: dict(found) for task, found in counts.items()}

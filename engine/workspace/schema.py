@@ -1,7 +1,7 @@
 """The tables, and the migrations that bring an older database up to them.
 
 The database's `user_version` is the number of migrations applied, so that opening a current one needs a single
-read and no migration library. Each migration is one transaction together with its record and its version number.
+read and no migration library. All that are pending are applied in one transaction with their records and the number.
 """
 
 from __future__ import annotations
@@ -201,10 +201,18 @@ def migrations() -> Migrations:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Apply the pending migrations. One that fails leaves the database as the one before it left it."""
+    """Apply the pending migrations, all or none; does nothing where another process has just done so."""
     from sqlite_utils import Database as UtilsDatabase
 
-    migrations().apply(UtilsDatabase(connection, execute_plugins=False))
+    utils = UtilsDatabase(connection, execute_plugins=False)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        migrations().apply(utils)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.rollback()
+        raise
 
 
 def _run(connection: sqlite3.Connection, script: str) -> None:

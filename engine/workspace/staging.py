@@ -19,6 +19,9 @@ from engine.workspace.search import fold
 BATCH = 64
 """Items whose capture bytes are in memory at once."""
 
+MANY = 100_000
+"""Up to as many new items are held in memory until the commit, so that readers of the queues do not wait for them."""
+
 COLUMNS = (
     "id, kind, title, text, author, capture, split, width, height, url, captured_at, exposure, subsets, truths,"
     " regions, meta"
@@ -110,7 +113,7 @@ def _derived(item: Item, imported: float) -> tuple[float, float, float, str]:
 
 
 def _move(db: Database) -> int:
-    with db.transaction():
+    with db.transaction(), db.without_spilling(db.value("SELECT COUNT(*) FROM temp.incoming") <= MANY):
         _refuse_taken(db)
         base = int(db.value("SELECT COALESCE(MAX(row), 0) FROM items"))
         added = db.execute(
