@@ -118,16 +118,24 @@ class ChoiceButton(QAbstractButton):
         painter.setBrush(self._theme.colour(face))
         box = QRectF(self.rect())
         painter.drawRoundedRect(box.adjusted(inset, inset, -inset, -inset), GAP, GAP)
-        self._theme.paint_icon(painter, QRectF(PAD, box.center().y() - 12, 24, 24), self._icon, "accent_text")
+        self._theme.paint_icon(
+            painter,
+            QRectF(PAD, box.center().y() - 12, 24, 24),
+            self._icon,
+            "accent_text" if self.isEnabled() else "disabled",
+        )
         right = box.right() - PAD
         if self._caps:
-            right = paint_key_caps(painter, right, box.center().y(), self._caps, self._theme) - GAP
+            right = (
+                paint_key_caps(painter, right, box.center().y(), self._caps, self._theme, enabled=self.isEnabled())
+                - GAP
+            )
         left = PAD + 24.0 + PAD
         half = (box.height() - 2 * (GAP + 3)) / 2
         painter.setFont(font(TYPE.body, bold=True))
         painter.setPen(self._theme.colour("text" if self.isEnabled() else "disabled"))
         painter.drawText(QRectF(left, GAP + 3, right - left, half), _LEFT, self.text())
         painter.setFont(font(TYPE.caption))
-        painter.setPen(self._theme.colour("quiet"))
+        painter.setPen(self._theme.colour("quiet" if self.isEnabled() else "disabled"))
         painter.drawText(QRectF(left, GAP + 3 + half, right - left, half), _LEFT, self._words)
         painter.end()

@@ -14,13 +14,15 @@ from desktop.actions import ActionRegistry
 from desktop.cheat_sheet import CheatSheet
 from desktop.palette import Palette
 from desktop.settings import Settings
-from desktop.theme import ThemeManager
+from desktop.theme import GAP, ThemeManager
 from desktop.top_bar import TopBar
 from desktop.widgets import NoticeLine, Overlay, WayOut, frame
 
 OverlayT = TypeVar("OverlayT", bound=Overlay)
 TITLE = "Second Look"
 SIZE = QSize(1360, 860)
+NARROW_NOTICE = 32 * GAP
+"""On the review page notices stand over the queue's lower end: never over the item."""
 LEAST = QSize(960, 600)
 
 
@@ -90,6 +92,7 @@ class DeskWindow(QMainWindow):
         self._stack.setCurrentWidget(page)
         self.actions_table.set_page(name)
         self.top_bar.show_page(name)
+        self._notices.keep_to_the_left(NARROW_NOTICE if name == "review" else 0)
         if page.focusPolicy() != Qt.FocusPolicy.NoFocus:
             page.setFocus(Qt.FocusReason.OtherFocusReason)
         self.pageShown.emit(name)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QToolButton, QWidget
 
-from desktop.theme import GAP, PAD, ThemeManager
+from desktop.theme import GAP, HALF, PAD, ThemeManager
 from desktop.widgets.empty import Icon
 from desktop.widgets.text import button, label, set_role
 
@@ -36,6 +36,7 @@ class NoticeLine(QFrame):
     def __init__(self, theme: ThemeManager, parent: QWidget, *, lift: int = 7 * GAP) -> None:
         super().__init__(parent)
         self._theme, self._around, self._lift = theme, parent, lift
+        self._narrow = 0
         self._run: Callable[[], object] = _nothing
         self.setProperty("surface", "overlay")
         self._icon = Icon("info", theme, 20, "busy", self)
@@ -49,19 +50,30 @@ class NoticeLine(QFrame):
         self._close.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._close.setIconSize(QSize(16, 16))
         self._close.clicked.connect(self.hide)
-        self._row = row = QHBoxLayout(self)
-        row.setContentsMargins(PAD, GAP, GAP, GAP)
-        row.setSpacing(GAP + 4)
-        row.addWidget(self._icon)
-        row.addWidget(self._text, 1)
-        row.addWidget(self._way_out)
-        row.addWidget(self._close)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(PAD, GAP, GAP, GAP)
+        self._grid.setHorizontalSpacing(GAP + 4)
+        self._grid.setVerticalSpacing(HALF)
+        self._grid.setColumnStretch(1, 1)
+        for column, widget in enumerate((self._icon, self._text, self._way_out, self._close)):
+            self._grid.addWidget(widget, 0, column)
         self._timer = QTimer(self, singleShot=True, interval=SHOWN_MS)
         self._timer.timeout.connect(self.hide)
         parent.installEventFilter(self)
         theme.changed.connect(self._dress)
         self._dress()
         self.hide()
+
+    def keep_to_the_left(self, width: int) -> None:
+        """Stand at the left edge and be no wider than this, so that the item in the middle stays in view; 0 ends it."""
+        self._narrow = width
+        self._grid.removeWidget(self._way_out)
+        at_the_end = Qt.AlignmentFlag.AlignRight
+        if width:
+            self._grid.addWidget(self._way_out, 1, 0, 1, 4, at_the_end)
+        else:
+            self._grid.addWidget(self._way_out, 0, 2)
+        self._place()
 
     @property
     def text(self) -> str:
@@ -94,15 +106,16 @@ class NoticeLine(QFrame):
 
     def _place(self) -> None:
         around = self._around.rect()
-        widest = min(around.width() - 2 * PAD, 80 * GAP)
+        self.setFixedWidth(self._narrow or self._wide_enough(around.width() - 2 * PAD))
+        height = max(self._grid.totalHeightForWidth(self.width()), 5 * GAP)
+        left = PAD // 2 if self._narrow else (around.width() - self.width()) // 2
+        self.setGeometry(left, around.height() - height - self._lift, self.width(), height)
+
+    def _wide_enough(self, widest: int) -> int:
+        """Return the width at which the words fit on one line, as far as that is reasonable."""
         extra = 14 * GAP + (self._way_out.sizeHint().width() + GAP if self._way_out.text() else 0)
         words = self._text.fontMetrics().horizontalAdvance(self._text.text())
-        width = min(widest, words + extra)
-        self.setFixedWidth(max(width, 24 * GAP))
-        height = max(self._row.totalHeightForWidth(self.width()), 5 * GAP)
-        self.setGeometry(
-            (around.width() - self.width()) // 2, around.height() - height - self._lift, self.width(), height
-        )
+        return max(24 * GAP, min(widest, 80 * GAP, words + extra))
 
     def _take_way_out(self) -> None:
         self.hide()
