@@ -14,7 +14,7 @@ from engine.cli.common import DEMO_NAME, JsonOption, Progress, answer, progress
 from engine.cli.models import held_out
 from engine.errors import TrainingError, WorkspaceError
 from engine.intake import import_paths
-from engine.service.protocol import RunFailed, RunProgress, TrainerEvent
+from engine.service.protocol import RunProgress, TrainerEvent
 from engine.taxonomy import preset
 from engine.workspace import ModelRow, Workspace, exclusive
 
@@ -68,24 +68,24 @@ def _champion(ws: Workspace, show: Progress) -> ModelRow:
         return known
     from engine.training.run import train
 
-    unfinished = ws.runs.unfinished()
-    run = unfinished[0].path if unfinished else ws.runs.prepare(resources.path(*_RECIPE).read_text("utf-8")).path
-    failed: list[RunFailed] = []
-
     def follow(event: TrainerEvent) -> None:
         if isinstance(event, RunProgress):
             show(event.done, event.total)
-        elif isinstance(event, RunFailed):
-            failed.append(event)
 
-    train(run, emit=follow, cancelled=lambda: False)
-    if failed:
-        raise TrainingError(f"The starter model could not be trained: {failed[0].message}")
+    unfinished = ws.runs.unfinished()
+    run = unfinished[0].path if unfinished else ws.runs.prepare(resources.path(*_RECIPE).read_text("utf-8")).path
+    ws.runs.mark(run.name, "running")
+    train(run, emit=follow, cancelled=_never)
     outcome = ws.runs.adopt(run)
     champion = ws.models.champion()
     if champion is None:
         raise TrainingError(f"The starter model was not promoted: {outcome.reason}")
     return champion
+
+
+def _never() -> bool:
+    """Whether to stop: an interrupt ends the whole command, and the run goes on from its checkpoint next time."""
+    return False
 
 
 def _score(ws: Workspace, show: Progress) -> None:
