@@ -120,6 +120,8 @@ def _run_command(name: str, entry: Command, arguments: list[str]) -> int:
         raise InputError(f"{error.format_message().rstrip('.')}.", f"See 'secondlook {name} --help'.") from error
     except typer.Abort as error:
         raise KeyboardInterrupt from error
+    if status == INTERRUPTED:  # typer has swallowed the interrupt
+        raise KeyboardInterrupt
     return status if isinstance(status, int) else DONE
 
 

@@ -122,6 +122,14 @@ def test_other_endings(secondlook: Any, command: Register, error: BaseException,
     assert secondlook("probe").status == status
 
 
+def test_an_interrupt_is_one_sentence(secondlook: Any, command: Register) -> None:
+    def probe() -> None:
+        raise KeyboardInterrupt
+
+    command(probe)
+    assert secondlook("probe").err == "secondlook: Interrupted; what was finished before is kept.\n"
+
+
 def test_json_is_the_only_thing_on_standard_output(secondlook: Any, command: Register) -> None:
     def probe(as_json: JsonOption = False) -> int:
         print("a library speaks")  # noqa: T201
