@@ -263,11 +263,15 @@ class ActionRegistry(QObject):
         return spec.id in self._bound and spec.id not in self._off and spec.page in (APP, self._page)
 
     def _refresh(self, names: Iterable[str]) -> None:
+        different = False
         for name in names:
-            spec = self.specs[name]
+            spec, action = self.specs[name], self._actions[name]
             alive = self._means_something(spec) and not (self._covered and spec.page != APP)
-            self._actions[name].setEnabled(alive)
-        self.changed.emit()
+            if alive != action.isEnabled():
+                action.setEnabled(alive)
+                different = True
+        if different:
+            self.changed.emit()
 
     def _focus_moved(self, _old: QWidget | None, new: QWidget | None) -> None:
         typing = takes_text(new)

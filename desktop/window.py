@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QByteArray, QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
 from desktop.actions import ActionRegistry
-from desktop.cheat_sheet import CheatSheet
-from desktop.palette import Palette
 from desktop.settings import Settings
 from desktop.theme import GAP, ThemeManager
 from desktop.top_bar import TopBar
 from desktop.widgets import NoticeLine, Overlay, WayOut, frame
+
+if TYPE_CHECKING:
+    from desktop.cheat_sheet import CheatSheet
+    from desktop.palette import Palette
 
 OverlayT = TypeVar("OverlayT", bound=Overlay)
 TITLE = "Second Look"
@@ -112,11 +114,15 @@ class DeskWindow(QMainWindow):
     @cached_property
     def palette_overlay(self) -> Palette:
         """The command palette; made when it is first needed."""
+        from desktop.palette import Palette
+
         return self.add_overlay(Palette(self.actions_table, self.theme, self.body))
 
     @cached_property
     def cheat_sheet(self) -> CheatSheet:
         """The cheat sheet; made when it is first needed."""
+        from desktop.cheat_sheet import CheatSheet
+
         return self.add_overlay(CheatSheet(self.actions_table, self.theme, self.body))
 
     def toggle_palette(self) -> None:

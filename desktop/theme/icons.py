@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import cast
 
 from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
-from PySide6.QtGui import QIcon, QPainter, QPixmap
+from PySide6.QtGui import QGuiApplication, QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 
 import resources
 
 SIZES = (16, 24)
-RATIOS = (1, 2, 3)
-"""Pixels of an icon are drawn once per size and screen scale, so none is ever blown up."""
+"""Pixels of an icon are drawn once per size, for the finest screen there is, so none is ever blown up."""
 
 
 @cache
@@ -42,12 +42,15 @@ def pixmap(name: str, colour: str, size: int = 24, ratio: float = 1.0) -> QPixma
     return image
 
 
-@cache
 def icon(name: str, colour: str, off: str = "") -> QIcon:
     """Return an icon in one colour; `off` is its colour where it is disabled. Needs a running QGuiApplication."""
+    return _icon(name, colour, off, cast("QGuiApplication", QGuiApplication.instance()).devicePixelRatio())
+
+
+@cache
+def _icon(name: str, colour: str, off: str, ratio: float) -> QIcon:
     made = QIcon()
     for mode, shade in ((QIcon.Mode.Normal, colour), (QIcon.Mode.Disabled, off or colour)):
         for size in SIZES:
-            for ratio in RATIOS:
-                made.addPixmap(pixmap(name, shade, size, ratio), mode)
+            made.addPixmap(pixmap(name, shade, size, ratio), mode)
     return made
