@@ -63,6 +63,12 @@ def decide(
     answer(document, lambda: _sentence(document), as_json=as_json)
 
 
+def _check_one(*chosen: bool) -> None:
+    if sum(chosen) != 1:
+        way_out = "Give --label, --none, --skip, --escalate or --undo."
+        raise InputError("Say exactly one thing about the item.", way_out)
+
+
 def _undo(ws: Workspace, item: str, reviewer: str) -> dict[str, Any]:
     undone = ws.decisions.undo(reviewer, item=ws.items.get(item).id)
     if undone is None:

@@ -30,6 +30,11 @@ def import_items(
 
     Each file is imported as a whole or not at all. Items that are already there with the same content are skipped.
     The exit status is 2 where bad rows kept everything out, else 0.
+
+    Fields, as JSON keys or CSV columns: id, kind (tweet, product), text, title, author, url, screenshot (a path beside
+    the file), captured_at, subsets, exposure, split, labels ({task: label}), regions ({name: [[x, y, w, h], …]}).
+    In CSV, labels, regions and meta hold JSON, and a column 'label:TASK' holds that task's label, several parted by
+    ';'. Other fields are kept in meta.
     """
     with Workspace.open(workspace) as ws, exclusive(ws.path, "secondlook import"), progress("Importing") as show:
         report = import_paths(ws, paths, strict=strict, progress=show)
