@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from engine.errors import EngineError, StorageError, WorkspaceError
 from engine.workspace.journal import journal_mode
@@ -36,7 +36,7 @@ class Database:
         self.read_only = read_only
         self._depth = 0
         mode = "ro" if read_only else "rw"
-        with self._translated():
+        try:
             self.connection = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode={mode}",
                 uri=True,
@@ -44,6 +44,8 @@ class Database:
                 timeout=OPEN_BUSY_SECONDS,
                 cached_statements=512,
             )
+        except sqlite3.DatabaseError as error:
+            self._refuse(error)
 
     def configure(self) -> None:
         """Set what every connection needs; the journal mode is chosen anew each time from the library's version."""
@@ -66,29 +68,39 @@ class Database:
 
     def execute(self, sql: str, parameters: Parameters = ()) -> int:
         """Run one statement and return the number of rows it changed."""
-        with self._translated():
+        try:
             return self.connection.execute(sql, parameters).rowcount
+        except sqlite3.DatabaseError as error:
+            self._refuse(error)
 
     def insert(self, sql: str, parameters: Parameters = ()) -> int:
         """Run one INSERT and return the new row's number."""
-        with self._translated():
+        try:
             return self.connection.execute(sql, parameters).lastrowid or 0
+        except sqlite3.DatabaseError as error:
+            self._refuse(error)
 
     def many(self, sql: str, rows: Iterable[Parameters]) -> int:
         """Run one statement for each of the rows and return the number of rows changed."""
-        with self._translated():
+        try:
             return self.connection.executemany(sql, rows).rowcount
+        except sqlite3.DatabaseError as error:
+            self._refuse(error)
 
     def all(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """Return every row of a query."""
-        with self._translated():
+        try:
             return self.connection.execute(sql, parameters).fetchall()
+        except sqlite3.DatabaseError as error:
+            self._refuse(error)
 
     def one(self, sql: str, parameters: Parameters = ()) -> Row | None:
         """Return the first row of a query, or None."""
-        with self._translated():
+        try:
             row: Row | None = self.connection.execute(sql, parameters).fetchone()
-            return row
+        except sqlite3.DatabaseError as error:
+            self._refuse(error)
+        return row
 
     def value(self, sql: str, parameters: Parameters = ()) -> Any:
         """Return the first column of the first row of a query, or None."""
@@ -143,15 +155,8 @@ class Database:
         finally:
             self._depth -= 1
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            translated = translate(error, self.path)
-            if translated is None:
-                raise
-            raise translated from error
+    def _refuse(self, error: sqlite3.DatabaseError) -> NoReturn:
+        raise translate(error, self.path) or error from error
 
 
 def translate(error: sqlite3.DatabaseError, path: Path) -> EngineError | None:

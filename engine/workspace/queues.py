@@ -119,6 +119,15 @@ class _Ranges(NamedTuple):
     numbers: list[int]
 
 
+class _Walk(NamedTuple):
+    """How an index range is read: `first` from its start, `following` from behind a key; `sign` is -1 descending."""
+
+    first: str
+    following: str
+    bounds: tuple[float, ...]
+    sign: int
+
+
 class Queues:
     """Reads the queue rows that `board` keeps."""
 
@@ -177,7 +186,8 @@ class Queues:
             merged = iter(self._few(query, ranges, hits))
         else:
             chunk = max(8, min(query.limit, 2 * query.limit // max(1, len(ranges.numbers))))
-            branches = [self._branch(query, ranges.group, number, chunk) for number in ranges.numbers]
+            walk = _walk(query, ranges.group)
+            branches = [self._branch(walk, number, query.after, chunk) for number in ranges.numbers]
             merged = branches[0] if len(branches) == 1 else heapq.merge(*branches)
         for key, row in merged:
             if hits is None or sign * row in hits:
@@ -189,40 +199,33 @@ class Queues:
         rows = self._db.all(f"SELECT DISTINCT {group} FROM facets WHERE items > 0 AND {where}", values)
         return _Ranges(group, [row[0] for row in rows])
 
-    def _branch(self, query: QueueQuery, group: str, number: int, chunk: int) -> Iterator[tuple[float, int]]:
+    def _branch(self, walk: _Walk, number: int, after: Cursor | None, chunk: int) -> Iterator[tuple[float, int]]:
         """Yield one range's (key, row), negated where the order descends, so that branches merge by ascending order."""
-        order = ORDERS[query.order]
-        sign = -1 if order.descending else 1
-        after = query.after
         while True:
-            pairs = self._fetch(query, group, number, after, chunk)
-            yield from ((sign * key, sign * row) for key, row in pairs)
+            if after is None:
+                pairs = self._db.all(walk.first, (number, *walk.bounds, chunk))
+            else:
+                values = (
+                    number,
+                    after.key,
+                    after.row,
+                    *walk.bounds,
+                    chunk,
+                    number,
+                    after.key,
+                    *walk.bounds,
+                    chunk,
+                    chunk,
+                )
+                pairs = self._db.all(walk.following, values)
+            if walk.sign == 1:
+                yield from pairs
+            else:
+                yield from [(-key, -row) for key, row in pairs]
             if len(pairs) < chunk:
                 return
             after = Cursor(key=pairs[-1][0], row=pairs[-1][1])
             chunk *= 2
-
-    def _fetch(
-        self, query: QueueQuery, group: str, number: int, after: Cursor | None, limit: int
-    ) -> list[tuple[float, int]]:
-        """Return the next pairs of a range: first those that share the cursor's key, then those past it."""
-        order = ORDERS[query.order]
-        direction, past = ("DESC", "<") if order.descending else ("ASC", ">")
-        within, bounds = _probability(query, order)
-        select = f"SELECT {order.column}, row FROM queue INDEXED BY queue_{group}_{order.column} WHERE {group} = ?"
-        ordered = f"ORDER BY {order.column} {direction}, row {direction} LIMIT ?"
-        if after is None:
-            return self._db.all(f"{select} {within} {ordered}", (number, *bounds, limit))
-        pairs = self._db.all(
-            f"{select} AND {order.column} = ? AND row {past} ? {within} ORDER BY row {direction} LIMIT ?",
-            (number, after.key, after.row, *bounds, limit),
-        )
-        if len(pairs) < limit:
-            pairs += self._db.all(
-                f"{select} AND {order.column} {past} ? {within} {ordered}",
-                (number, after.key, *bounds, limit - len(pairs)),
-            )
-        return pairs
 
     def _few(self, query: QueueQuery, ranges: _Ranges, hits: set[int]) -> list[tuple[float, int]]:
         """Return the search's matches within the ranges, sorted; for when there are few of them."""
@@ -293,6 +296,23 @@ def _conditions(query: QueueQuery) -> tuple[str, list[object]]:
     if query.disagreement:
         parts.append("disagreement = 1")
     return " AND ".join(parts), values
+
+
+def _walk(query: QueueQuery, group: str) -> _Walk:
+    """Return the statements for a query. Behind a cursor come first the rows that share its key, then those past it.
+
+    Asked for as one condition, SQLite would step through every row that shares the key.
+    """
+    order = ORDERS[query.order]
+    direction, past = ("DESC", "<") if order.descending else ("ASC", ">")
+    within, bounds = _probability(query, order)
+    select = f"SELECT {order.column}, row FROM queue INDEXED BY queue_{group}_{order.column} WHERE {group} = ?"
+    ordered = f"{within} ORDER BY {order.column} {direction}, row {direction} LIMIT ?"
+    following = (
+        f"SELECT * FROM ({select} AND {order.column} = ? AND row {past} ? {ordered})"
+        f" UNION ALL SELECT * FROM ({select} AND {order.column} {past} ? {ordered}) LIMIT ?"
+    )
+    return _Walk(f"{select} {ordered}", following, bounds, -1 if order.descending else 1)
 
 
 def _probability(query: QueueQuery, order: Order) -> tuple[str, tuple[float, ...]]:
