@@ -17,6 +17,10 @@ Steps = Iterator[ServiceEvent | None]
 """One element a step: an event, or None where there is nothing to tell yet."""
 
 
+CANCELLED_URGENCY = -2
+"""Ending a cancelled job takes no time: it goes before everything."""
+
+
 class Job:
     """A request under way. `cancelled` may be asked from within a step, so that a step can end early."""
 
@@ -61,10 +65,12 @@ class Agenda:
                 self._changed.notify()
 
     def cancel(self, request: int) -> None:
-        """Ask the job of this request to end; nothing happens where there is none (any more)."""
+        """Ask the job of this request to end, before anything else; nothing happens where there is none (any more)."""
         with self._changed:
             if (job := self._jobs.get(request)) is not None:
                 job.cancel()
+                heapq.heappush(self._heap, (CANCELLED_URGENCY, next(self._arrivals), job))
+                self._changed.notify()
 
     def stop(self) -> None:
         """Let `most_urgent` return None from now on, and the step under way end early."""

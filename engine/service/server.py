@@ -76,17 +76,25 @@ class Server:
         self._model: Predictor | None = None
 
     def read(self, lines: Iterable[bytes]) -> None:
-        """Take requests until the lines end, then stop. Runs on a thread of its own."""
-        for line in lines:
-            try:
-                request = decode_request(line)
-            except msgspec.DecodeError as error:
-                self._emit(Failed(request=NOT_A_REQUEST, message=f"Not a request: {error}", bug=True))
-                continue
-            if isinstance(request, Stop):
-                break
-            self.take(request)
-        self._agenda.stop()
+        """Take requests until the lines end or nobody listens any more, then stop. Runs on a thread of its own."""
+        try:
+            for line in lines:
+                request = self._decoded(line)
+                if isinstance(request, Stop):
+                    break
+                if request is not None:
+                    self.take(request)
+        except BrokenPipeError:
+            _log.warning("the desktop is gone")
+        finally:
+            self.stop()
+
+    def _decoded(self, line: bytes) -> Request | None:
+        try:
+            return decode_request(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            self._emit(Failed(request=NOT_A_REQUEST, message=f"Not a request: {error}", bug=True))
+            return None
 
     def take(self, request: Request) -> None:
         """Put one request on the agenda, or cancel one."""
@@ -100,8 +108,12 @@ class Server:
             case Explain():
                 self._agenda.add(Job(request.request, int(request.priority), lambda _job: self._explaining(request)))
 
+    def stop(self) -> None:
+        """End `work` after the step under way; what is not finished stays unanswered. Any thread may call it."""
+        self._agenda.stop()
+
     def work(self) -> None:
-        """Do one step after the other until the agenda is stopped."""
+        """Do one step after the other until somebody stops it."""
         while (job := self._agenda.most_urgent()) is not None:
             event = self._step(job)
             if isinstance(event, Done | Cancelled | Failed | Loaded):
@@ -156,7 +168,6 @@ def main(arguments: Sequence[str]) -> int:
     if not options.workspace.is_dir():
         sys.stderr.write(f"There is no workspace at {options.workspace}.\n")
         return 2
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin for each other take the window's core
     os.nice(max(NICENESS - os.nice(0), 0))
     _serve(_own_output())
     return 0
@@ -185,7 +196,9 @@ def _serve(events: BinaryIO) -> None:
     server = Server(Predictor.load, explain_steps, emit)
     device = "CUDA" if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
     emit(Ready(device=device, versions={name: importlib.metadata.version(name) for name in LIBRARIES}))
-    threading.Thread(target=server.read, args=(sys.stdin.buffer,), name="requests", daemon=True).start()
+    # A file object of its own: Python waits for nobody who still reads it when this process ends.
+    requests = os.fdopen(os.dup(0), "rb")
+    threading.Thread(target=server.read, args=(requests,), name="requests", daemon=True).start()
     try:
         server.work()
     except BrokenPipeError:
