@@ -79,6 +79,15 @@ class Recipe(Struct, frozen=True, kw_only=True):
         """Return the network that this recipe builds for these heads."""
         return NetworkSpec(heads=heads, text=self.text, image=self.image, fusion=self.fusion)
 
+    def anchored(self, folder: Path) -> Recipe:
+        """Return the recipe with the files and folders that it names made absolute, as seen from `folder`.
+
+        A run may go on in another process, started elsewhere.
+        """
+        replace = msgspec.structs.replace
+        backbone, weights = (_absolute(name, folder) for name in (self.text.backbone, self.image.weights))
+        return replace(self, text=replace(self.text, backbone=backbone), image=replace(self.image, weights=weights))
+
 
 _SECTIONS: dict[str, type[Struct]] = {
     "data": DataRecipe,
@@ -160,6 +169,11 @@ def dump_recipe(recipe: Recipe) -> str:
         lines += [f"{key} = {_toml(value)}" for key, value in values.items()]
         lines.append("")
     return "\n".join(lines)
+
+
+def _absolute(name: str, folder: Path) -> str:
+    """Return the absolute path of what is a file or folder there; other names (hub ids, "cnn") as they are."""
+    return str((folder / name).absolute()) if name.strip() and (folder / name).exists() else name
 
 
 def _toml(value: Any) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 
-from engine.errors import CancelledError, EngineError
+from engine.errors import CancelledError, EngineError, TrainingError
 from engine.models.spec import NetworkSpec
 from engine.models.text import model_text
 from engine.service.protocol import RunEnded, RunFailed, RunProgress
@@ -49,12 +51,29 @@ def train(
     """
     try:
         job = read_job(run_folder, models_folder)
-        card, outcome = finished(job) or _Run(job, emit, cancelled).train()
+        with _alone(job):
+            card, outcome = finished(job) or _Run(job, emit, cancelled).train()
     except EngineError as error:
         emit(RunFailed(run=run_folder.name, message=str(error), cancelled=isinstance(error, CancelledError)))
         raise
     emit(RunEnded(run=job.id, card=card, outcome=outcome))
     return card, outcome
+
+
+@contextlib.contextmanager
+def _alone(job: Job) -> Iterator[None]:
+    """Keep a second trainer out of the run's folder; a killed one lets go."""
+    lock = FileLock(job.folder / "trainer.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise TrainingError(
+            f"The run {job.id} is being trained by another process.", "Wait until it has ended, or stop it."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @dataclass(frozen=True)

@@ -41,12 +41,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def be_modest() -> None:
-    """Take the processor only when nobody else wants it. Must come before torch is imported.
-
-    Niceness 15 puts the desk first. Passive waiting stops OpenMP's threads from spinning for each other: on two cores
-    that others use too, spinning trebles the processor time of a training step.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    """Take the processor only when nobody else wants it: at niceness 15 the desk comes first."""
     os.nice(max(NICENESS - os.nice(0), 0))
 
 

@@ -13,7 +13,9 @@ import msgspec
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
+from engine.models import backbones
 from engine.service.protocol import TrainerEvent
 from engine.taxonomy import Taxonomy, dump_taxonomy, parse_taxonomy
 from engine.types import ItemContent, TrainingItem
@@ -71,6 +73,28 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+class TinyImages(nn.Module):
+    """Has what a ResNet has (convolution, batch statistics, activation in place) at a thousandth of its size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 8, 3, stride=2)
+        self.bn1 = nn.BatchNorm2d(8)
+        self.relu = nn.ReLU(inplace=True)
+        self.fc: nn.Module = nn.Linear(8, 1)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        vectors: torch.Tensor = self.fc(self.relu(self.bn1(self.conv1(pixels))).mean(dim=(2, 3)))
+        return vectors
+
+
+@pytest.fixture
+def image_recipe(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A recipe with an image backbone that is quick to train and to save."""
+    monkeypatch.setitem(backbones._BUILDERS, "resnet18", lambda weights=None: TinyImages())
+    return RECIPE.replace('backbone = "none"', 'backbone = "resnet18"')
+
+
 @pytest.fixture
 def taxonomy() -> Taxonomy:
     return parse_taxonomy(TAXONOMY)
@@ -85,7 +109,7 @@ def example(number: int, *, captures: Path | None = None) -> TrainingItem:
     """Every other item is warm; its words say so, and its picture too where there is one."""
     warm = number % 2 == 0
     words = ("bright fire and heat", "sun over dry sand")[number // 2 % 2] if warm else "ice and snow at night"
-    labels = {"mood": ("warm" if warm else "cold",)}
+    labels: dict[str, tuple[str, ...]] = {"mood": ("warm" if warm else "cold",)}
     if warm:
         labels["why"] = ("fire" if "fire" in words else "sun",)
     capture = None

@@ -1,0 +1,162 @@
+"""The trainer as a process of its own: killed, terminated, unheard, refused."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from engine.service.protocol import EpochEnded, RunFailed, RunStarted, decode_trainer_event
+from engine.training import run, worker
+from engine.training.run import train
+from engine.training.worker import EventLines
+
+if TYPE_CHECKING:
+    from engine.service.protocol import TrainerEvent
+    from tests.engine.training.conftest import RunMaker
+
+Same = Callable[[Path, Path], bool]
+LONG = ("epochs = 4", "epochs = 60\ncheckpoint_seconds = 0.0")
+
+
+class Worker:
+    """A trainer process whose events can be read one by one."""
+
+    def __init__(self, folder: Path) -> None:
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-m", "engine", "train", str(folder)]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, cwd=Path(__file__).parents[3]
+        )
+        self.events: list[TrainerEvent] = []
+
+    def __iter__(self) -> Iterator[TrainerEvent]:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            event = decode_trainer_event(line)
+            self.events.append(event)
+            yield event
+
+    def until(self, wanted: Callable[[TrainerEvent], bool]) -> TrainerEvent:
+        return next(event for event in self if wanted(event))
+
+    def end(self) -> int:
+        list(self)
+        return self.process.wait(timeout=60)
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[[Path], Worker]]:
+    started: list[Worker] = []
+
+    def begin(folder: Path) -> Worker:
+        started.append(Worker(folder))
+        return started[-1]
+
+    yield begin
+    for child in started:
+        child.process.kill()
+        child.process.wait()
+        for stream in (child.process.stdout, child.process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def test_killed_at_random_moments_it_ends_with_the_very_same_weights(
+    make_run: RunMaker, recipe: str, start: Callable[[Path], Worker], same_weights: Same
+) -> None:
+    recipe = recipe.replace(*LONG)
+    whole, broken = make_run(recipe=recipe), make_run(recipe=recipe)
+    train(whole, emit=lambda _: None, cancelled=lambda: False)
+    chance = random.Random()
+    epochs = []
+    for _ in range(3):
+        child = start(broken)
+        first = child.until(lambda event: isinstance(event, RunStarted))
+        assert isinstance(first, RunStarted)
+        epochs.append(first.epoch)
+        goal = first.epoch + chance.randint(1, 15)
+        child.until(lambda event, goal=goal: isinstance(event, EpochEnded) and event.epoch >= goal)
+        child.process.kill()  # the child has run on while this line was on its way
+        assert child.end() == -signal.SIGKILL
+    card, _ = train(broken, emit=lambda _: None, cancelled=lambda: False)
+    assert epochs == sorted(epochs)
+    assert epochs[-1] > 0
+    assert card.id == broken.name
+    assert same_weights(whole / "candidate", broken / "candidate")
+
+
+def test_a_terminate_signal_ends_it_soon_and_it_can_go_on(
+    make_run: RunMaker, recipe: str, start: Callable[[Path], Worker]
+) -> None:
+    folder = make_run(recipe=recipe.replace("epochs = 4", "epochs = 5000"))
+    child = start(folder)
+    child.until(lambda event: isinstance(event, EpochEnded) and event.epoch == 2)
+    assert psutil.Process(child.process.pid).nice() == 15
+    child.process.send_signal(signal.SIGTERM)
+    assert child.end() == 130
+    failed = child.events[-1]
+    assert isinstance(failed, RunFailed)
+    assert failed.cancelled
+    assert (folder / "checkpoint/state.safetensors").is_file()
+
+
+def test_it_ends_when_nobody_listens_any_more(make_run: RunMaker, recipe: str) -> None:
+    folder = make_run(recipe=recipe.replace("epochs = 4", "epochs = 5000"))
+    reader, writer = os.pipe()
+    os.close(reader)
+    gone = threading.Event()
+    with os.fdopen(writer, "wb", buffering=0) as stream:
+        assert worker._run(folder, None, EventLines(stream, gone.set), gone.is_set) == worker.CANCELLED
+    assert (folder / "checkpoint").is_dir()
+
+
+def last_event(stream: io.BytesIO) -> TrainerEvent:
+    return decode_trainer_event(stream.getvalue().splitlines()[-1])
+
+
+def test_what_cannot_be_trained_is_said_in_the_last_event(make_run: RunMaker) -> None:
+    stream = io.BytesIO()
+    folder = make_run(make_run.items(1))
+    assert worker._run(folder, None, EventLines(stream, lambda: None), lambda: False) == worker.REFUSED
+    failed = last_event(stream)
+    assert isinstance(failed, RunFailed)
+    assert not failed.bug
+    assert "'mood'" in failed.message
+
+
+def test_a_mistake_of_ours_is_told_from_the_user_s(
+    make_run: RunMaker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(run, "assign_splits", broken)
+    stream = io.BytesIO()
+    assert worker._run(make_run(), None, EventLines(stream, lambda: None), lambda: False) == worker.BUG
+    failed = last_event(stream)
+    assert isinstance(failed, RunFailed)
+    assert failed.bug
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_second_trainer_is_kept_out(make_run: RunMaker) -> None:
+    folder, heard = make_run(), io.BytesIO()
+
+    def second(event: TrainerEvent) -> None:
+        if isinstance(event, EpochEnded):
+            other = EventLines(heard, lambda: None)
+            assert worker._run(folder, None, other, lambda: False) == worker.REFUSED
+
+    train(folder, emit=second, cancelled=lambda: False)
+    assert b"being trained by another process" in heard.getvalue()
