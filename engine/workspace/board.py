@@ -26,6 +26,7 @@ EVERYTHING = 0
 """As a model number in `restart`: every row is refreshed, not only those that a model has judged."""
 
 BATCH = 2_000
+_COLUMNS = ("bucket", "facet", "uncertain", "risk", "recent", "model", "label", "probability", "resolved")
 LINEAGE = 8
 """How many champions back a verdict is looked for."""
 
@@ -81,23 +82,30 @@ def decisions_of_rows(db: Database, rows: Sequence[int]) -> dict[int, list[Decis
 
 
 def refresh(db: Database, taxonomy: Taxonomy, rows: Iterable[int]) -> None:
-    """Bring the queue rows of these items up to date, inside the caller's transaction."""
+    """Bring the queue rows of these items up to date, inside the caller's transaction.
+
+    Only columns that change are written: each has indexes behind it, whose pages would be written as well.
+    """
     wanted = list(rows)
     book = FacetBook(db)
     verdicts = shown(db, wanted)
     decisions = decisions_of_rows(db, wanted)
     items = db.all(
-        "SELECT row, kind, split, exposure FROM json_each(?) AS wanted CROSS JOIN items ON items.row = wanted.value",
+        f"SELECT items.row, kind, split, items.exposure, {', '.join(f'queue.{column}' for column in _COLUMNS)}"
+        " FROM json_each(?) AS wanted CROSS JOIN items ON items.row = wanted.value"
+        " CROSS JOIN queue ON queue.row = items.row",
         (rows_parameter(wanted),),
     )
-    db.many(
-        "UPDATE queue SET bucket = ?, facet = ?, uncertain = ?, risk = ?, recent = ?, model = ?, label = ?,"
-        " probability = ?, resolved = ? WHERE row = ?",
-        [
-            (*_queue_columns(book, taxonomy, item, verdicts.get(item[0]), decisions.get(item[0], ())), item[0])
-            for item in items
-        ],
-    )
+    changes: dict[tuple[str, ...], list[tuple[object, ...]]] = {}
+    for item in items:
+        row = item[0]
+        new = _queue_columns(book, taxonomy, item[:4], verdicts.get(row), decisions.get(row, ()))
+        differing = [place for place, old in enumerate(item[4:]) if old != new[place]]
+        columns = tuple(_COLUMNS[place] for place in differing)
+        changes.setdefault(columns, []).append((*(new[place] for place in differing), row))
+    for columns, values in changes.items():
+        if columns:
+            db.many(f"UPDATE queue SET {', '.join(f'{column} = ?' for column in columns)} WHERE row = ?", values)
 
 
 def _queue_columns(

@@ -79,6 +79,13 @@ class Items:
         rows = self._db.all("SELECT id FROM items WHERE id IN (SELECT value FROM json_each(?))", (_ids(items),))
         return {row[0] for row in rows}
 
+    def unassigned(self, items: Iterable[str]) -> set[str]:
+        """Return those of the ids whose item exists and has no split yet."""
+        rows = self._db.all(
+            "SELECT id FROM items WHERE id IN (SELECT value FROM json_each(?)) AND split = ''", (_ids(items),)
+        )
+        return {row[0] for row in rows}
+
     def content(self, item: Item) -> ItemContent:
         """Return what a model may look at; the capture as an absolute path."""
         path = None if item.capture is None else self._captures.path_of(item.capture).absolute()

@@ -237,8 +237,7 @@ class Runs:
 
     def _assign(self, splits: dict[str, str]) -> None:
         """Keep the trainer's assignments for items that had none: what was held out once stays held out."""
-        known = self._items.exists(splits)
-        free = {item.id for item in self._items.get_many(sorted(known)) if not item.split}
+        free = self._items.unassigned(splits)
         self._items.set_splits({item: splits[item] for item in sorted(free) if splits[item] in SPLITS})
 
     def _state(self, run: str) -> str:
