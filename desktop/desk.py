@@ -249,7 +249,8 @@ class Desk(QObject):
     def start_retrain(self, recipe: str | None = None, overrides: Sequence[str] = ()) -> None:
         """Start a retrain in the background; a notice says why where it cannot.
 
-        `recipe` is TOML text; None means the champion's recipe, or the default recipe where there is no champion.
+        `recipe` is TOML text; None means `recipe.toml` in the workspace's folder, else the champion's recipe, else
+        the default one.
         `overrides` are such as "training.epochs=3".
         """
         if self._retraining.running:

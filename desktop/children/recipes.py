@@ -11,15 +11,16 @@ from typing import Any
 from engine.errors import InputError
 from engine.workspace import Workspace
 
-DEFAULT = "default.toml"
+DEFAULT, OWN = "default.toml", "recipe.toml"
 
 
 def next_recipe(workspace: Workspace, recipe: str | None, overrides: Sequence[str]) -> str:
-    """Return `recipe`, else the champion's, else the default recipe, with the overrides applied.
+    """Return `recipe`, else the workspace's own, else the champion's, else the default one, with the overrides.
 
-    Raises `InputError` for a recipe that is no TOML or an override that is not "section.key=value".
+    A workspace's own recipe is a file `recipe.toml` in its folder. Raises `InputError` for a recipe that cannot be
+    read or is no TOML, or an override that is not "section.key=value".
     """
-    text = recipe if recipe is not None else _champions_recipe(workspace) or default_recipe()
+    text = recipe or _own_recipe(workspace) or _champions_recipe(workspace) or default_recipe()
     return with_overrides(text, overrides) if overrides else text
 
 
@@ -41,6 +42,16 @@ def with_overrides(text: str, overrides: Sequence[str]) -> str:
             raise InputError(f"The override {override!r} is not of the form section.key=value.")
         document.setdefault(section, {})[key] = _value(value.strip())
     return _dump(document)
+
+
+def _own_recipe(workspace: Workspace) -> str:
+    file = workspace.path / OWN
+    if not file.exists():
+        return ""
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The recipe {file} cannot be read ({error}).", "Mend it, or take it away.") from error
 
 
 def _champions_recipe(workspace: Workspace) -> str:

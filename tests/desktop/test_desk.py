@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
-from PySide6.QtCore import QSettings, QThread
+from PySide6.QtCore import QSettings
 from pytestqt.qtbot import QtBot
 
 from desktop.children.states import EngineState, TrainingState
@@ -19,6 +21,14 @@ from engine.workspace import NewDecision, Workspace
 
 FAKES = Path(__file__).parent / "children"
 ITEMS = 150
+
+
+@pytest.fixture
+def qtbot(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> QtBot:
+    """Waits longer than by default: child processes start slowly where other tests have the processors."""
+    for name in ("waitUntil", "waitSignal", "waitSignals"):
+        monkeypatch.setattr(qtbot, name, functools.partial(getattr(qtbot, name), timeout=30_000))
+    return qtbot
 
 
 @pytest.fixture
@@ -63,8 +73,14 @@ def make(path: Path, tmp_path: Path, qtbot: QtBot) -> Iterator[Callable[..., Des
     yield build
     for desk in desks:
         desk.close()
-        assert not desk.findChildren(QThread)
         desk.deleteLater()
+    assert left_behind(path) == []
+
+
+def left_behind(path: Path) -> list[str]:
+    """Return the child processes that still work on this workspace."""
+    children = [child.cmdline() for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    return [" ".join(words) for words in children if any(str(path) in word for word in words)]
 
 
 def correct(desk: Desk, item: str, label: str = "non-toxic") -> list[Decision]:

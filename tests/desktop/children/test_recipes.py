@@ -42,3 +42,8 @@ def test_a_model_is_retrained_by_its_own_recipe(tmp_path: Path) -> None:
         workspace.models.promote("m-a", "The first.")
         assert next_recipe(workspace, None, ()) == card.recipe
         assert next_recipe(workspace, "[training]\nepochs = 1\n", ()) == "[training]\nepochs = 1\n"
+        (workspace.path / "recipe.toml").write_text("[training]\nepochs = 2\n")
+        assert next_recipe(workspace, None, ()) == "[training]\nepochs = 2\n"
+        (workspace.path / "recipe.toml").write_bytes(b"\xff\xfe\xff")
+        with pytest.raises(InputError, match="cannot be read"):
+            next_recipe(workspace, None, ())

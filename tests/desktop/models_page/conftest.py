@@ -11,7 +11,6 @@ from pytestqt.qtbot import QtBot
 from desktop.actions import ActionRegistry
 from desktop.children.states import TrainingState
 from desktop.settings import Settings
-from desktop.theme import ThemeManager
 from engine.taxonomy import preset
 from engine.types import LabelScores, ModelCard, TaskMetrics
 from engine.workspace import Workspace
@@ -105,11 +104,6 @@ def add(desk: FakeDesk) -> Callable[[ModelCard], None]:
         desk.workspace.models.register(model, folder, reason="Not promoted: 0.60 against 0.80.")
 
     return register
-
-
-@pytest.fixture
-def theme(qtbot: QtBot) -> ThemeManager:
-    return ThemeManager("light")
 
 
 @pytest.fixture
