@@ -98,7 +98,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("review.next", "Next item", ("Right",), "review", "Move", "Go to the item after.", repeats=True),
     ActionSpec("review.zoom-in", "Zoom in", ("+", "="), "review", "Move", "Enlarge the screenshot.", repeats=True),
     ActionSpec("review.zoom-out", "Zoom out", ("-",), "review", "Move", "Make the screenshot smaller.", repeats=True),
-    ActionSpec("review.zoom-reset", "Fit", ("0",), "review", "Move", "Fit the screenshot into the view."),
+    ActionSpec("review.zoom-reset", "Zoom to fit", ("0",), "review", "Move", "Fit the screenshot into the view."),
     ActionSpec("review.find", "Find in the queue", ("Ctrl+F",), "review", "Move", "Search or filter the queue."),
     ActionSpec("app.retrain", "Retrain", ("Ctrl+R",), APP, "Model",
                "Train a new model on the decisions so far, in the background."),

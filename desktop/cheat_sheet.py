@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from desktop.actions import APP, ActionRegistry, ActionSpec, key_caps
@@ -10,6 +11,8 @@ from desktop.theme import GAP, HALF, PAD, WIDE, ThemeManager
 from desktop.widgets import KeyCap, Overlay, label, scroll_area
 
 _COLUMN = 38 * GAP
+_SCROLLS = {Qt.Key.Key_Up: -5, Qt.Key.Key_Down: 5, Qt.Key.Key_PageUp: -40, Qt.Key.Key_PageDown: 40}
+"""Steps of the grid that a key scrolls."""
 
 
 class CheatSheet(Overlay):
@@ -29,6 +32,14 @@ class CheatSheet(Overlay):
             self._fill()
         super().open()
         self.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Scroll with the arrows and the page keys where the sheet is longer than the window."""
+        if event.key() in _SCROLLS:
+            bar = self._scroll.verticalScrollBar()
+            bar.setValue(bar.value() + _SCROLLS[Qt.Key(event.key())] * GAP)
+        else:
+            super().keyPressEvent(event)
 
     def place(self) -> None:
         wanted = self._page.sizeHint()

@@ -59,10 +59,11 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     QThreadPool.globalInstance().waitForDone(2000)
     left = [f"window {widget!r}" for widget in QApplication.topLevelWidgets() if widget.isVisible()]
     left += [f"thread {thread.name}" for thread in set(threading.enumerate()) - threads if not thread.daemon]
-    if _running():
+    if _running() - _told:
         gc.collect()
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
-        left += _running()
+        left += sorted(_running() - _told)
+        _told.update(left)
     for widget in QApplication.topLevelWidgets():
         widget.hide()
     if left:
@@ -73,15 +74,19 @@ _runs: dict[type, bool] = {}
 """Whether objects of a type are timers or threads; there are too many objects to ask each one."""
 
 
-def _running() -> list[str]:
+_told: set[str] = set()
+"""What an earlier test left behind: it is that test's fault alone."""
+
+
+def _running() -> set[str]:
     """Return the timers and threads that are running now."""
-    found = []
+    found = set()
     for thing in gc.get_objects():
         kind = type(thing)
         if kind not in _runs:
             _runs[kind] = issubclass(kind, QTimer | QThread)
         if _runs[kind] and shiboken6.isValid(thing) and _is_running(thing):
-            found.append(f"{thing!r} of {thing.parent()!r}")
+            found.add(f"{thing!r} of {thing.parent()!r}")
     return found
 
 

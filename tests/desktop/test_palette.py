@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QAbstractItemModelTester, QTest
-from PySide6.QtWidgets import QMainWindow, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QPushButton, QScrollArea, QWidget
 from pytestqt.qtbot import QtBot
 
 from desktop.actions import ACTIONS, ActionRegistry
@@ -172,3 +172,16 @@ def test_the_cheat_sheet_closes_with_escape(theme: ThemeManager, window: Window)
     assert sheet.isVisible()
     QTest.keyClick(sheet, Qt.Key.Key_Escape)
     assert sheet.isHidden()
+
+
+def test_a_long_cheat_sheet_scrolls_by_key(theme: ThemeManager, window: Window) -> None:
+    window.window.resize(960, 420)
+    sheet = CheatSheet(window.actions, theme, window.body)
+    sheet.open()
+    QApplication.processEvents()
+    (area,) = sheet.findChildren(QScrollArea)
+    QTest.keyClick(sheet, Qt.Key.Key_PageDown)
+    down = area.verticalScrollBar().value()
+    assert down > 0
+    QTest.keyClick(sheet, Qt.Key.Key_Up)
+    assert area.verticalScrollBar().value() < down
