@@ -52,7 +52,7 @@ def _without_progress_bars() -> None:
     """Standard error is for logs, and the bars leave a thread behind."""
     from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _first_line(error: BaseException) -> str:

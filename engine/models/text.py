@@ -20,7 +20,7 @@ URL_MASK = "http"
 """The masks of TweetEval (Barbieri et al. 2020, section 3), which encoders trained on tweets have seen."""
 
 _PATTERN = re.compile(
-    r"(?P<url>\b(?:https?://|www\.)[^\s<>\"]+)|(?P<user>(?<![\w@])@\w{1,50})",
+    r"(?P<url>(?:https?://|\bwww\.)[^\s<>\"]+)|(?P<user>(?<!\w)(?:@\w+)+)",
     re.IGNORECASE,
 )
 _DOTTED_CAPITAL_I = "İ"

@@ -1,0 +1,105 @@
+"""`secondlook score`: give a verdict to every item that lacks one."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from engine.cli.common import JsonOption, ModelOption, Progress, WorkspaceArgument, answer, progress
+from engine.errors import NotFoundError
+from engine.types import ItemContent, Struct
+from engine.workspace import Workspace, exclusive
+
+EXAMPLES = (
+    "secondlook score tweets.secondlook",
+    "secondlook score tweets.secondlook --model 20260131-120000-1a2b3c --json",
+)
+_PAGE = 256
+
+
+class ScoreReport(Struct, frozen=True, kw_only=True):
+    """What was scored. `items_per_second` leaves loading the model out; `peak_rss_mb` is the whole process's so far."""
+
+    model: str
+    scored: int
+    items_per_second: float
+    peak_rss_mb: float
+
+
+def score(workspace: WorkspaceArgument, model: ModelOption = None, as_json: JsonOption = False) -> None:
+    """Give a verdict to every item that lacks one of the champion, or of another model.
+
+    Verdicts are kept as they come: an interrupted command goes on where it stopped.
+    """
+    with Workspace.open(workspace) as ws, exclusive(ws.path, "secondlook score"), progress("Scoring") as show:
+        report = score_workspace(ws, model, progress=show)
+    answer(report, _text(report), as_json=as_json)
+
+
+def score_workspace(
+    workspace: Workspace,
+    model_id: str | None = None,
+    *,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> ScoreReport:
+    """Score every item that has no verdict of the model (the champion if left out) and keep the verdicts.
+
+    Args:
+        workspace: open for writing; the caller holds its lock.
+        model_id: a registered model's id.
+        progress: called with (items scored, items to score) after each batch.
+        cancelled: asked before each batch; what was scored before stays.
+
+    Raises:
+        NotFoundError: there is no such model, or no model at all.
+        ModelUnavailableError: its folder is missing or damaged.
+        CancelledError: `cancelled` said so.
+    """
+    model = model_id or _champion(workspace)
+    total = workspace.items.count_without_verdict(model)
+    folder = workspace.models.folder(model)
+    if total == 0:
+        return ScoreReport(model=model, scored=0, items_per_second=0.0, peak_rss_mb=_peak_rss_mb())
+    from engine.models.predictor import Predictor
+
+    predictor = Predictor.load(folder)
+    started, scored = time.perf_counter(), 0
+    for verdicts in predictor.predict_stream(_unscored(workspace, model), cancelled=cancelled):
+        workspace.verdicts.put(verdicts)
+        scored += len({verdict.item for verdict in verdicts})
+        if progress is not None:
+            progress(scored, total)
+    rate = scored / (time.perf_counter() - started)
+    return ScoreReport(model=model, scored=scored, items_per_second=round(rate, 2), peak_rss_mb=_peak_rss_mb())
+
+
+def _champion(workspace: Workspace) -> str:
+    champion = workspace.models.champion()
+    if champion is None:
+        raise NotFoundError("There is no model yet.", f"Train one with: secondlook retrain {workspace.path}")
+    return champion.card.id
+
+
+def _unscored(workspace: Workspace, model: str) -> Iterator[ItemContent]:
+    """Page by row number: items that get verdicts meanwhile do not shift the pages."""
+    after = 0
+    while page := workspace.items.without_verdict(model, after=after, limit=_PAGE):
+        after = page[-1][0]
+        yield from (content for _, content in page)
+
+
+def _peak_rss_mb() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024), 1)
+
+
+def _text(report: ScoreReport) -> str:
+    if report.scored == 0:
+        return f"Every item has a verdict of the model {report.model} already."
+    return (
+        f"Scored {report.scored} items with the model {report.model}: {report.items_per_second:.1f} items a second, "
+        f"{report.peak_rss_mb:.0f} MB at the peak."
+    )

@@ -1,0 +1,108 @@
+"""`secondlook score` on a workspace with a tiny model."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from engine.cli.score import score_workspace
+from engine.errors import CancelledError
+from engine.models import checkpoint
+from engine.models.network import build
+from engine.models.spec import HeadSpec, ImageSpec, NetworkSpec, TextSpec, to_plain
+from engine.models.tokenizer import tokenizer_for
+from engine.taxonomy import preset
+from engine.types import Item, ModelCard
+from engine.workspace import Workspace
+
+ITEMS = 70
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A workspace with 70 tweets, every third with a screenshot, and no model."""
+    path = tmp_path / "w.secondlook"
+    with Workspace.create(path, preset("tweets")) as ws:
+        ws.items.add(
+            (Item(id=f"t{number}", kind="tweet", text=f"tweet {number}"), _png(number) if number % 3 == 0 else None)
+            for number in range(ITEMS)
+        )
+    return path
+
+
+@pytest.fixture
+def champion(folder: Path, tmp_path: Path) -> str:
+    """Register and promote a random tiny model."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    with Workspace.open(folder) as ws:
+        task = ws.taxonomy.task("toxicity")
+        spec = NetworkSpec(
+            heads=(HeadSpec(task=task.name, labels=task.label_names, applies_to=task.applies_to),),
+            text=TextSpec(width=8, filters=4, vocabulary=400),
+            image=ImageSpec(size=32),
+        )
+        card = ModelCard(id="tiny", created="", recipe="", tasks={task.name: task.label_names}, network=to_plain(spec))
+        tokenizer = tokenizer_for(spec, ["tweet 1"] * 4)
+        checkpoint.save(tmp_path / "candidate", build(spec, tokenizer), card, tokenizer)
+        ws.models.register(card, tmp_path / "candidate")
+        ws.models.promote("tiny", "the first")
+    return card.id
+
+
+def test_every_item_gets_a_verdict_once(secondlook: Callable[..., Any], folder: Path, champion: str) -> None:
+    ended = secondlook("score", folder, "--json")
+    assert ended.status == 0, ended.err
+    assert ended.json["model"] == champion
+    assert ended.json["scored"] == ITEMS
+    assert ended.json["items_per_second"] > 0
+    assert ended.json["peak_rss_mb"] > 0
+    with Workspace.open(folder, read_only=True) as ws:
+        assert ws.items.count_without_verdict(champion) == 0
+        assert ws.verdicts.of("t69")["toxicity"].model == champion
+    again = secondlook("score", folder, "--model", champion, "--json")
+    assert again.json["scored"] == 0
+
+
+def test_without_a_model_it_says_how_to_get_one(secondlook: Callable[..., Any], folder: Path) -> None:
+    ended = secondlook("score", folder)
+    assert ended.status == 2
+    assert "secondlook retrain" in ended.err
+
+
+def test_an_unknown_model_is_the_users_mistake(secondlook: Callable[..., Any], folder: Path, champion: str) -> None:
+    ended = secondlook("score", folder, "--model", "tinny")
+    assert ended.status == 2
+    assert champion in ended.err
+
+
+def test_a_damaged_model_is_one_sentence(secondlook: Callable[..., Any], folder: Path, champion: str) -> None:
+    with Workspace.open(folder, read_only=True) as ws:
+        (ws.models.folder(champion) / checkpoint.WEIGHTS).write_bytes(b"no")
+    ended = secondlook("score", folder)
+    assert ended.status == 2
+    assert "damaged" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_what_was_scored_before_a_stop_stays(folder: Path, champion: str) -> None:
+    seen: list[tuple[int, int]] = []
+    with Workspace.open(folder) as ws:
+        with pytest.raises(CancelledError):
+            score_workspace(ws, progress=lambda *at: seen.append(at), cancelled=lambda: bool(seen))
+        assert seen == [(64, ITEMS)]
+        assert ws.items.count_without_verdict(champion) == ITEMS - 64
+        report = score_workspace(ws)
+    assert (report.model, report.scored) == (champion, ITEMS - 64)
+
+
+def _png(number: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 40), (number * 3 % 256, 90, 160)).save(buffer, format="PNG")
+    return buffer.getvalue()

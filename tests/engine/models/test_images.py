@@ -1,0 +1,106 @@
+"""Screenshots as networks see them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine.models.images import prepare_capture, resampling
+from engine.models.spec import ImageSpec
+from engine.types import ItemContent
+
+MakeCapture = Callable[..., str]
+FILL = (124, 116, 104)
+"""ImageNet's mean colour."""
+
+
+def content(capture: str | None, **fields: object) -> ItemContent:
+    return ItemContent(id="x", kind="tweet", capture=capture, **fields)  # type: ignore[arg-type]
+
+
+def test_a_screenshot_is_squashed_to_a_square(make_capture: MakeCapture) -> None:
+    square = prepare_capture(content(make_capture(size=(60, 30))), ImageSpec(size=32))
+    assert square is not None
+    assert square.shape == (32, 32, 3)
+    assert square.dtype == np.uint8
+
+
+@pytest.mark.parametrize(("size", "target"), [((90, 70), 32), ((600, 600), 224), ((20, 24), 32)])
+def test_resizing_is_the_linear_map_it_claims_to_be(
+    make_capture: MakeCapture, size: tuple[int, int], target: int
+) -> None:
+    path = make_capture(size=size)
+    square = prepare_capture(content(path), ImageSpec(size=target))
+    raw = np.asarray(Image.open(path), dtype=np.float64)
+    across, down = resampling(size[0], target), resampling(size[1], target)
+    expected = np.einsum("yh,hwc,xw->yxc", down, raw, across, optimize=True)
+    assert square is not None
+    assert np.abs(square - expected).max() <= 1.01  # Pillow rounds after each of its two passes
+
+
+def test_resampling_keeps_a_constant(make_capture: MakeCapture) -> None:
+    np.testing.assert_allclose(resampling(601, 224).sum(axis=1), 1.0)
+
+
+def test_the_top_is_cut_off_before_resizing(tmp_path: Path) -> None:
+    picture = np.zeros((64, 64, 3), dtype=np.uint8)
+    picture[:16] = 255
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    whole = prepare_capture(content(str(tmp_path / "a.png")), ImageSpec(size=32))
+    cut = prepare_capture(content(str(tmp_path / "a.png")), ImageSpec(size=32, crop_top=16))
+    assert whole is not None
+    assert whole.max() == 255
+    assert cut is not None
+    assert cut.max() == 0
+
+
+def test_masked_regions_are_the_mean_colour_to_their_last_sliver(make_capture: MakeCapture) -> None:
+    item = content(
+        make_capture(size=(32, 32)), regions={"handle": ((2.6, 3.2, 10.1, 5.9),), "price": ((20, 20, 4, 4),)}
+    )
+    plain = prepare_capture(item, ImageSpec(size=32))
+    masked = prepare_capture(item, ImageSpec(size=32, mask_regions=("handle", "absent")))
+    assert plain is not None
+    assert masked is not None
+    assert (masked[3:10, 2:13] == FILL).all()
+    outside = np.ones((32, 32), dtype=bool)
+    outside[3:10, 2:13] = False
+    np.testing.assert_array_equal(masked[outside], plain[outside])
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "text", "missing", "jpeg"])
+def test_damage_is_logged_and_looked_past(
+    damage: str, make_capture: MakeCapture, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = Path(make_capture(size=(90, 90)))
+    match damage:
+        case "truncated":
+            path.write_bytes(path.read_bytes()[:-2000])
+        case "empty":
+            path.write_bytes(b"")
+        case "text":
+            path.write_text("not a picture")
+        case "missing":
+            path.unlink()
+        case _:
+            Image.open(path).save(path, format="JPEG")
+    with caplog.at_level(logging.WARNING):
+        assert prepare_capture(content(str(path)), ImageSpec(size=32)) is None
+    assert "item x" in caplog.text
+
+
+def test_nothing_left_after_the_cut_counts_as_missing(make_capture: MakeCapture) -> None:
+    assert prepare_capture(content(make_capture(size=(40, 40))), ImageSpec(size=32, crop_top=40)) is None
+
+
+def test_grey_and_palette_pictures_become_rgb(tmp_path: Path) -> None:
+    for mode in ("L", "P", "RGBA", "1"):
+        Image.new("RGB", (40, 40), (200, 30, 30)).convert(mode).save(tmp_path / "a.png")
+        square = prepare_capture(content(str(tmp_path / "a.png")), ImageSpec(size=32))
+        assert square is not None
+        assert square.shape == (32, 32, 3)

@@ -1,0 +1,144 @@
+"""Fewer bits only where the verdicts stay the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torchvision.models import ResNet, resnet18, resnet50
+
+from engine.models import encoders, precision
+from engine.models.int8 import Int8ResNet
+from engine.models.precision import Probe, agrees
+from engine.models.predictor import Predictor
+from engine.models.spec import HeadSpec, NetworkSpec
+from engine.types import ItemContent, Verdict
+
+MakeModel = Callable[..., Path]
+MakeItems = Callable[[int], list[ItemContent]]
+
+SINGLE = HeadSpec(task="t", labels=("a", "b"))
+MULTI = HeadSpec(task="t", labels=("a", "b"), multi=True)
+
+
+@pytest.mark.parametrize("builder", [resnet18, resnet50])
+def test_an_8_bit_resnet_is_near_the_float_one(builder: Callable[..., ResNet]) -> None:
+    torch.manual_seed(0)
+    network = builder(weights=None)
+    network.fc = nn.Identity()
+    pixels = torch.nn.functional.interpolate(torch.randn(48, 3, 8, 8), size=(64, 64), mode="bilinear")
+    network.train()
+    with torch.no_grad():
+        for _ in range(8):
+            network(pixels[:32])  # running statistics as after training
+    network.eval()
+    with torch.inference_mode():
+        quantised = Int8ResNet(network, pixels[:32])
+        expected, found = network(pixels[32:]), quantised(pixels[32:])
+        assert found.shape == expected.shape
+        assert float((expected - found).norm() / expected.norm()) < 0.1
+        torch.testing.assert_close(quantised(pixels[32:33]), found[:1])
+
+
+@pytest.mark.parametrize(
+    ("flips", "shift", "same"), [(0, 0.0, True), (1, 0.0, True), (3, 0.0, False), (0, 0.009, True), (0, 0.02, False)]
+)
+def test_agreement_is_counted(flips: int, shift: float, same: bool) -> None:
+    first = np.full(400, 0.8)
+    reference = np.stack([first, 1 - first], axis=1)
+    first = first - shift
+    first[:flips] = 0.499
+    assert agrees(reference, np.stack([first, 1 - first], axis=1), SINGLE) is same
+
+
+def test_multi_label_verdicts_agree_only_as_a_whole() -> None:
+    reference = np.array([[0.501, 0.9]] * 10)
+    other = np.array([[0.499, 0.9]] * 10)
+    assert not agrees(reference, other, MULTI)
+    assert agrees(reference, reference, MULTI)
+
+
+@pytest.fixture
+def small_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "PROBE_ITEMS", 64)
+
+
+@pytest.fixture
+def all_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "has_int8", lambda: True)
+    monkeypatch.setattr(precision, "has_bf16", lambda: True)
+
+
+@pytest.mark.usefixtures("small_probe", "all_instructions")
+@pytest.mark.parametrize(
+    ("backbone", "arithmetic"), [("cnn", {"int8 image, fp32 text"}), ("encoder", {"int8 image, bf16 text"})]
+)
+def test_after_the_probe_verdicts_stay_the_same(
+    spec: NetworkSpec,
+    make_model: MakeModel,
+    make_items: MakeItems,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    backbone: str,
+    arithmetic: set[str],
+) -> None:
+    if backbone == "encoder":
+        text = msgspec.structs.replace(spec.text, backbone=request.getfixturevalue("encoder_folder"))
+        spec = msgspec.structs.replace(spec, text=text)
+    predictor = Predictor.load(make_model(spec), "cpu")
+    monkeypatch.setattr(precision, "AGREEMENT", 0.8)  # a random network sits on the fence, a trained one does not
+    monkeypatch.setattr(precision, "DIFFERENCE", 0.05)
+    items = make_items(64)
+    before = predictor.predict(items)
+    assert predictor.device_name.endswith("fp32")
+    after = predictor.predict(items)
+    assert predictor.device_name.split(", ", 2)[2] in arithmetic
+    assert 0 < _difference(before, after) < 0.05
+    alone = [one for item in items[:8] for one in predictor.predict([item])]
+    assert _difference(alone, after[: len(alone)]) < 1e-3
+
+
+@pytest.mark.usefixtures("small_probe", "all_instructions")
+def test_arithmetic_that_disagrees_is_never_used(
+    spec: NetworkSpec, make_model: MakeModel, make_items: MakeItems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = Predictor.load(make_model(spec), "cpu")
+    items = make_items(64)
+    before = predictor.predict(items)
+    monkeypatch.setattr(precision, "agrees", lambda *_: False)
+    assert _difference(before, predictor.predict(items)) < 1e-6
+    assert predictor.device_name.endswith("fp32")
+
+
+@pytest.mark.usefixtures("small_probe")
+def test_a_cpu_without_the_instructions_stays_in_full_precision(
+    spec: NetworkSpec, make_model: MakeModel, make_items: MakeItems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoders, "cpu_features", frozenset)
+    predictor = Predictor.load(make_model(spec), "cpu")
+    predictor.predict(make_items(64))
+    predictor.predict(make_items(2))
+    assert predictor.device_name.endswith("fp32")
+
+
+def test_a_probe_knows_when_it_is_full() -> None:
+    probe = Probe()
+    tables = {"t": np.full((150, 2), 0.5)}
+    fullness = []
+    for _ in range(2):
+        probe.add(["a"] * 150, [None] * 150, tables)
+        fullness.append(probe.full)
+    assert fullness == [False, True]
+    assert probe.tables["t"].shape == (300, 2)
+
+
+def _difference(some: list[Verdict], others: list[Verdict]) -> float:
+    pairs = zip(some, others, strict=True)
+    return float(
+        np.mean([abs(a.probabilities[label] - b.probabilities[label]) for a, b in pairs for label in a.probabilities])
+    )
