@@ -82,6 +82,16 @@ class CaptureView(QWidget):
             return QSize()
         return (self._fit_box(size).size() * self.devicePixelRatioF()).toSize()
 
+    @property
+    def shows_capture(self) -> bool:
+        """Whether the capture itself is painted, not words in its place."""
+        return self._capture is not None and not self._words
+
+    @property
+    def shows_heat(self) -> bool:
+        """Whether there is a heatmap to paint."""
+        return self._heat is not None
+
     # --- zoom and pan -----------------------------------------------------------------------------------------
 
     @property

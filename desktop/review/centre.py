@@ -105,6 +105,15 @@ class Centre(QFrame):
         """Return the device pixels at which an item's capture is shown when fitted."""
         return self.capture.fitted_size(QSize(item.width, item.height))
 
+    @property
+    def complete(self) -> bool:
+        """Whether all that there is to see of the item is painted: capture, heatmap, highlights."""
+        if self._visit is None:
+            return True
+        pictured = self._visit.sight.item.capture is None or self.capture.shows_capture
+        mapped = self._explanation is not None and self._explanation.segment_map is not None
+        return pictured and (not mapped or self.capture.shows_heat)
+
     def stop(self) -> None:
         """Fetch nothing more; what is painted stays."""
         self._visit = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
@@ -56,7 +58,12 @@ class Legend(QWidget):
 
     def _gradient(self, left: float) -> QLinearGradient:
         gradient = QLinearGradient(left, 0, left + _BAR, 0)
-        shades: list[QColor] = [colour(shade) for shade in legend(self._theme.tokens.surface)]
+        shades = _shades(self._theme.tokens.surface)
         for number, shade in enumerate(shades):
             gradient.setColorAt(number / (len(shades) - 1), shade)
         return gradient
+
+
+@cache
+def _shades(surface: str) -> tuple[QColor, ...]:
+    return tuple(colour(shade) for shade in legend(surface))

@@ -100,8 +100,8 @@ class ReviewPage(QWidget):
         controller.focused.connect(self._show_focus)
         controller.recorded.connect(self._show_recorded)
         controller.undone.connect(self._show_undone)
-        controller.refused.connect(self.panel.say)
-        self.model.failed.connect(self.panel.say)
+        controller.refused.connect(self._refuse)
+        self.model.failed.connect(self._refuse)
         self.queue.opened.connect(self.open_queue)
         self.queue.picked.connect(controller.open)
         self.panel.chosen.connect(controller.choose)
@@ -187,7 +187,7 @@ class ReviewPage(QWidget):
         try:
             self.model.load(query)
         except EngineError as error:
-            self.panel.say(str(error))
+            self._refuse(str(error))
             return
         self.controller.start()
         self._opened = True
@@ -245,6 +245,13 @@ class ReviewPage(QWidget):
             self.centre.show_focus(visit)
             self.panel.show_focus(visit)
             self._wanting.start()
+
+    def _refuse(self, sentence: str) -> None:
+        """Say beside the answers why something was not done; in the notice line where there is no item."""
+        if self.controller.visit is not None:
+            self.panel.say(sentence)
+        else:
+            self.desk.notice.emit(sentence, "warning")
 
     def _show_recorded(self, text: str) -> None:
         self.panel.say("")

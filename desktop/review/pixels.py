@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QImage, QImageReader, QPainter
 
 from engine.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Job = Callable[[], QImage | None]
 """Work for the pool; None where there is no picture to be had."""
@@ -44,6 +47,8 @@ def fit(image: QImage, size: QSize) -> QImage:
 
 def blur(image: QImage, size: QSize) -> QImage:
     """Return `image` at `size`, blurred beyond reading and recognising: three box blurs over a small copy."""
+    import numpy as np
+
     small = image.scaled(QSize(_BLUR_SIDE, _BLUR_SIDE), Qt.AspectRatioMode.KeepAspectRatio, _SMOOTH)
     small = small.convertToFormat(QImage.Format.Format_RGB32)
     view = np.frombuffer(small.constBits(), dtype=np.uint8).reshape(small.height(), small.bytesPerLine())
@@ -56,6 +61,8 @@ def blur(image: QImage, size: QSize) -> QImage:
 
 
 def _box(pixels: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
+    import numpy as np
+
     pad = [(0, 0)] * 3
     pad[axis] = (_BLUR_RADIUS + 1, _BLUR_RADIUS)
     sums = np.cumsum(np.pad(pixels, pad, mode="edge"), axis=axis, dtype=np.float32)

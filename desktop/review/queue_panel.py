@@ -5,9 +5,18 @@ from __future__ import annotations
 import msgspec
 from PySide6.QtCore import QModelIndex, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QAbstractItemView, QComboBox, QFrame, QLineEdit, QListView, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QFrame,
+    QHeaderView,
+    QLineEdit,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
 
-from desktop.review.queue_delegate import QueueDelegate
+from desktop.review.queue_delegate import HEIGHT, QueueDelegate
 from desktop.review.queue_model import QueueModel
 from desktop.theme import GAP, ThemeManager
 from engine.triage import NamedQueue, queues
@@ -122,11 +131,21 @@ def _chooser(named: tuple[NamedQueue, ...], parent: QWidget) -> QComboBox:
     return made
 
 
-def _list(model: QueueModel, theme: ThemeManager, parent: QWidget) -> QListView:
-    made = QListView(parent)
+def _list(model: QueueModel, theme: ThemeManager, parent: QWidget) -> QTableView:
+    """Return the list: a table of one column, because a QListView lays all its rows out anew with every change."""
+    made = QTableView(parent)
     made.setModel(model)
     made.setItemDelegate(QueueDelegate(theme, made))
-    made.setUniformItemSizes(True)
+    made.setShowGrid(False)
+    made.setWordWrap(False)
+    made.setCornerButtonEnabled(False)
+    rows, columns = made.verticalHeader(), made.horizontalHeader()
+    rows.hide()
+    rows.setMinimumSectionSize(HEIGHT)
+    rows.setDefaultSectionSize(HEIGHT)
+    rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+    columns.hide()
+    columns.setStretchLastSection(True)
     made.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
     made.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     made.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)

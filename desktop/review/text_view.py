@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import lru_cache
 from operator import itemgetter
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QFont, QMouseEvent, QTextCharFormat, QTextCursor, QTextOption
+from PySide6.QtGui import QColor, QFont, QMouseEvent, QTextCharFormat, QTextCursor, QTextOption
 from PySide6.QtWidgets import QFrame, QTextEdit, QWidget
 
 from desktop.review.heatmap import scale_of, strength
 from desktop.review.places import Places
 from desktop.theme import TYPE, ThemeManager, colour
+from desktop.theme.diverging import Diverging
 from engine.types import Explanation, Item, TokenWeight
 
 _FAINT = 0.04
@@ -81,7 +83,7 @@ class TextView(QTextEdit):
 
     def _token_format(self, share: float) -> QTextCharFormat:
         form = QTextCharFormat()
-        form.setBackground(colour(self._theme.tokens.diverging.colour(share)))
+        form.setBackground(_background(self._theme.tokens.diverging, round(share, 2)))
         form.setForeground(self._theme.colour("text"))
         return form
 
@@ -108,3 +110,8 @@ class TextView(QTextEdit):
         if place < 0 or position >= self._spans[place][1]:
             return None
         return self._spans[place][2]
+
+
+@lru_cache(maxsize=512)
+def _background(diverging: Diverging, share: float) -> QColor:
+    return colour(diverging.colour(share))
