@@ -26,6 +26,12 @@ from engine.workspace.verdicts import Verdicts
 
 TAXONOMY_NAME = "taxonomy.toml"
 FOLDERS = ("captures", "models", "runs", "backups", "logs")
+CHECK_AT_ONCE_BYTES = 64 * 1024 * 1024
+"""Up to this size the whole database is checked while opening, which takes about 0.2 s; of a larger one, the tables
+that cannot be made again."""
+
+_IRREPLACEABLE = ("decisions", "acts", "meta", "facets", "promotions")
+
 REFRESH_AT_ONCE = 5_000
 """Up to as many queue rows are brought up to date while opening; more wait for `queues.refresh`."""
 
@@ -38,6 +44,7 @@ class Workspace:
         self.taxonomy = taxonomy
         self.read_only = db.read_only
         self.warnings = warnings
+        self.unchecked = True
         self._db = db
         self.captures = Captures(path / "captures")
         self.items = Items(db, taxonomy, self.captures)
@@ -75,6 +82,9 @@ class Workspace:
     def open(cls, path: Path | str, *, read_only: bool = False, check: bool = True) -> Workspace:
         """Open a workspace; `check=False` skips the check of the database, for a second connection.
 
+        A large database is checked in part (every decision, not every verdict); `unchecked` then says that `check`
+        is still to be called, which takes some seconds per gigabyte and may be done on another thread's connection.
+
         Raises `WorkspaceError` in one sentence with a way out: no workspace, from a newer version, locked, read-only
         (unless `read_only`), damaged, without its taxonomy. A database from an older version is backed up and
         migrated. `warnings` then names what is missing but not needed to review.
@@ -89,10 +99,10 @@ class Workspace:
         try:
             db.configure()
             _check_version(db)
-            if check:
-                _quick_check(db)
+            whole = check and _check(db)
             _migrate(db)
             workspace = cls(folder, db, taxonomy, _warnings(folder, db))
+            workspace.unchecked = not whole
             if check and not read_only:
                 workspace._follow_taxonomy()
         except EngineError:
@@ -109,7 +119,8 @@ class Workspace:
 
         `full` also compares every index with its table.
         """
-        _quick_check(self._db, "integrity_check" if full else "quick_check")
+        _run_check(self._db, f"{'integrity_check' if full else 'quick_check'}(1)")
+        self.unchecked = False
 
     def __enter__(self) -> Self:
         return self
@@ -202,8 +213,19 @@ def _migrate(db: Database) -> None:
         ) from error
 
 
-def _quick_check(db: Database, pragma: str = "quick_check") -> None:
-    found = db.value(f"PRAGMA {pragma}(1)")
+def _check(db: Database) -> bool:
+    """Check what can be checked without making anybody wait; return whether that was everything."""
+    if db.path.stat().st_size <= CHECK_AT_ONCE_BYTES:
+        _run_check(db, "quick_check(1)")
+        return True
+    known = {row[0] for row in db.all("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    for table in known.intersection(_IRREPLACEABLE):
+        _run_check(db, f"quick_check({table})")
+    return False
+
+
+def _run_check(db: Database, pragma: str) -> None:
+    found = db.value(f"PRAGMA {pragma}")
     if found != "ok":
         raise damaged(db.path, str(found))
 

@@ -119,6 +119,33 @@ def test_a_damaged_database_names_the_newest_backup(workspace: Workspace, where:
     assert "no backup yet" in refused(workspace.path).way_out
 
 
+def test_a_large_database_is_checked_in_part_first(
+    workspace: Workspace, decide: Decide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workspace_module, "CHECK_AT_ONCE_BYTES", 0)
+    workspace.decisions.record([decide("t1", "toxic")])
+    pages: dict[str, int] = dict(workspace._db.all("SELECT name, rootpage FROM sqlite_schema WHERE type = 'table'"))
+    workspace.close()
+    file = workspace.path / "workspace.db"
+    whole = file.read_bytes()
+
+    def break_page_of(table: str) -> None:
+        start = 4096 * (pages[table] - 1)
+        file.write_bytes(whole[:start] + b"\xff" * 64 + whole[start + 64 :])
+
+    break_page_of("verdicts")
+    with Workspace.open(workspace.path) as again:
+        assert again.unchecked
+        with pytest.raises(WorkspaceError, match="is damaged"):
+            again.check()
+    break_page_of("decisions")
+    assert "is damaged" in refused(workspace.path).message
+    file.write_bytes(whole)
+    with Workspace.open(workspace.path) as again:
+        again.check()
+        assert not again.unchecked
+
+
 def test_missing_folders_do_not_keep_anybody_from_reviewing(
     workspace: Workspace, champion: str, decide: Decide, make_tweet: Callable[..., object]
 ) -> None:
