@@ -12,6 +12,7 @@ import typer
 import resources
 from engine.cli.common import DEMO_NAME, JsonOption, Progress, answer, progress
 from engine.cli.models import held_out
+from engine.cli.score import score_workspace
 from engine.errors import TrainingError, WorkspaceError
 from engine.intake import import_paths
 from engine.service.protocol import RunProgress, TrainerEvent
@@ -45,7 +46,7 @@ def demo(
         with progress("Training the starter model") as show:
             champion = _champion(ws, show)
         with progress("Scoring") as show:
-            _score(ws, show)
+            score_workspace(ws, progress=show)
         document = _document(path, champion) | {
             "imported": imported.imported,
             "items": ws.items.count(),
@@ -86,15 +87,6 @@ def _champion(ws: Workspace, show: Progress) -> ModelRow:
 def _never() -> bool:
     """Whether to stop: an interrupt ends the whole command, and the run goes on from its checkpoint next time."""
     return False
-
-
-def _score(ws: Workspace, show: Progress) -> None:
-    champion = ws.models.champion()
-    if champion is None or ws.items.count_without_verdict(champion.card.id) == 0:
-        return
-    from engine.cli.score import score_workspace
-
-    score_workspace(ws, progress=show)
 
 
 def _document(path: Path, champion: ModelRow) -> dict[str, Any]:
