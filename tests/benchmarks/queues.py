@@ -57,13 +57,7 @@ def measure(workspace: Workspace, repeat: int, limit: int, peer_samples: int) ->
     """Time pages in a shuffled order: first pages, pages behind them, and pages from random keys; milliseconds."""
     draw = random.Random(0)
     queries = [msgspec.structs.replace(query, limit=limit) for query in _queries(workspace)]
-    calls: list[tuple[str, QueueQuery]] = []
-    for query in queries:
-        calls += [("first page", query)] * repeat
-        page = workspace.queues.page(query)
-        if page.after is not None:
-            calls += [("next page", msgspec.structs.replace(query, after=page.after))] * repeat
-            calls += [("page from anywhere", _anywhere(workspace, query, draw)) for _ in range(repeat)]
+    calls = list(_calls(workspace, queries, repeat, draw))
     draw.shuffle(calls)
     times: dict[str, list[tuple[float, float, QueueQuery]]] = {}
     for kind, query in calls:
@@ -74,10 +68,7 @@ def measure(workspace: Workspace, repeat: int, limit: int, peer_samples: int) ->
     times["all pages"] = list(itertools.chain.from_iterable(times.values()))
     rows = {kind: _summary([wall for wall, _, _ in found]) for kind, found in times.items()}
     rows["all pages, CPU time only"] = _summary([cpu for _, cpu, _ in times["all pages"]])
-    started = time.perf_counter()
-    for _ in range(200):
-        workspace.queues.counts()
-    rows["counts"] = _summary([(time.perf_counter() - started) * 1000 / 200])
+    rows["counts"] = _counts(workspace)
     rows |= _peer(workspace, draw.sample(queries, min(peer_samples, len(queries))))
     slowest = sorted(times["all pages"], key=lambda one: one[1])[-5:]
     return {
@@ -89,6 +80,26 @@ def measure(workspace: Workspace, repeat: int, limit: int, peer_samples: int) ->
         "milliseconds": rows,
         "slowest": [{"cpu_milliseconds": cpu, "query": msgspec.to_builtins(query)} for _, cpu, query in slowest],
     }
+
+
+def _calls(
+    workspace: Workspace, queries: list[QueueQuery], repeat: int, draw: random.Random
+) -> Iterator[tuple[str, QueueQuery]]:
+    for query in queries:
+        yield from [("first page", query)] * repeat
+        page = workspace.queues.page(query)
+        if page.after is not None:
+            yield from [("next page", msgspec.structs.replace(query, after=page.after))] * repeat
+            yield from [("page from anywhere", _anywhere(workspace, query, draw)) for _ in range(repeat)]
+
+
+def _counts(workspace: Workspace) -> dict[str, float]:
+    found = []
+    for _ in range(200):
+        started = time.perf_counter()
+        workspace.queues.counts()
+        found.append((time.perf_counter() - started) * 1000)
+    return _summary(found)
 
 
 def _queries(workspace: Workspace) -> Iterator[QueueQuery]:
