@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-USAGE = "usage: python -m engine serve WORKSPACE | train RUN_FOLDER [--models FOLDER]"
+USAGE = "usage: python -m engine serve WORKSPACE | train RUN_FOLDER [--models FOLDER] [--nice N]"
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -31,18 +31,19 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m engine train", description="Train what a run folder asks for.")
     parser.add_argument("run_folder", type=Path)
     parser.add_argument("--models", type=Path, default=None, help="the workspace's folder of models")
+    parser.add_argument("--nice", type=int, default=NICENESS, help="the process's niceness (default: %(default)s)")
     options = parser.parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    be_modest()
+    be_modest(options.nice)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     return _run(options.run_folder, options.models, EventLines(sys.stdout.buffer, stop.set), stop.is_set)
 
 
-def be_modest() -> None:
+def be_modest(niceness: int = NICENESS) -> None:
     """Take the processor only when nobody else wants it: at niceness 15 the desk comes first."""
-    os.nice(max(NICENESS - os.nice(0), 0))
+    os.nice(max(niceness - os.nice(0), 0))
 
 
 class EventLines:

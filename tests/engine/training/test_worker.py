@@ -10,10 +10,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 from engine.service.protocol import EpochEnded, RunFailed, RunStarted, decode_trainer_event
@@ -34,7 +34,7 @@ class Worker:
 
     def __init__(self, folder: Path) -> None:
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "engine", "train", str(folder)]
+        command = [sys.executable, "-m", "engine", "train", str(folder), "--nice", "0"]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, cwd=Path(__file__).parents[3]
         )
@@ -72,6 +72,10 @@ def start() -> Iterator[Callable[[Path], Worker]]:
                 stream.close()
 
 
+def reached(epoch: int, event: TrainerEvent) -> bool:
+    return isinstance(event, EpochEnded) and event.epoch >= epoch
+
+
 def test_killed_at_random_moments_it_ends_with_the_very_same_weights(
     make_run: RunMaker, recipe: str, start: Callable[[Path], Worker], same_weights: Same
 ) -> None:
@@ -85,8 +89,7 @@ def test_killed_at_random_moments_it_ends_with_the_very_same_weights(
         first = child.until(lambda event: isinstance(event, RunStarted))
         assert isinstance(first, RunStarted)
         epochs.append(first.epoch)
-        goal = first.epoch + chance.randint(1, 15)
-        child.until(lambda event, goal=goal: isinstance(event, EpochEnded) and event.epoch >= goal)
+        child.until(partial(reached, first.epoch + chance.randint(1, 15)))
         child.process.kill()  # the child has run on while this line was on its way
         assert child.end() == -signal.SIGKILL
     card, _ = train(broken, emit=lambda _: None, cancelled=lambda: False)
@@ -102,7 +105,6 @@ def test_a_terminate_signal_ends_it_soon_and_it_can_go_on(
     folder = make_run(recipe=recipe.replace("epochs = 4", "epochs = 5000"))
     child = start(folder)
     child.until(lambda event: isinstance(event, EpochEnded) and event.epoch == 2)
-    assert psutil.Process(child.process.pid).nice() == 15
     child.process.send_signal(signal.SIGTERM)
     assert child.end() == 130
     failed = child.events[-1]
@@ -160,3 +162,16 @@ def test_a_second_trainer_is_kept_out(make_run: RunMaker) -> None:
 
     train(folder, emit=second, cancelled=lambda: False)
     assert b"being trained by another process" in heard.getvalue()
+
+
+def test_it_leaves_the_processor_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def nice(by: int) -> int:
+        asked.append(by)
+        return 4
+
+    monkeypatch.setattr(os, "nice", nice)
+    worker.be_modest()
+    assert asked == [0, 11]
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
