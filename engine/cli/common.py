@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from engine.cli.output import Progress, answer, note, progress, table
+from engine.workspace import exclusive
 
 __all__ = [
     "DEMO_NAME",
@@ -20,8 +22,11 @@ __all__ = [
     "note",
     "progress",
     "table",
+    "turn",
 ]
 
+TURN_S = 600.0
+"""How long a command waits for another one on the same workspace, in seconds."""
 DEMO_NAME = "demo.secondlook"
 
 WorkspaceArgument = Annotated[Path, typer.Argument(metavar="WORKSPACE", help="The workspace's folder.")]
@@ -30,3 +35,11 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Write one JSON documen
 ModelOption = Annotated[
     str | None, typer.Option("--model", metavar="ID", help="The model's id; the champion where it is left out.")
 ]
+
+
+def turn(workspace: Path, command: str) -> AbstractContextManager[None]:
+    """Hold the workspace for a long command; where another one is at it, say so and wait for it.
+
+    Raises `WorkspaceError` where the other one has not finished after `TURN_S` seconds.
+    """
+    return exclusive(workspace, command, wait_s=TURN_S, waiting=note)

@@ -10,14 +10,14 @@ import platformdirs
 import typer
 
 import resources
-from engine.cli.common import DEMO_NAME, JsonOption, Progress, answer, progress
+from engine.cli.common import DEMO_NAME, JsonOption, Progress, answer, progress, turn
 from engine.cli.models import held_out
 from engine.cli.score import score_workspace
 from engine.errors import TrainingError, WorkspaceError
 from engine.intake import import_paths
 from engine.service.protocol import RunProgress, TrainerEvent
 from engine.taxonomy import preset
-from engine.workspace import ModelRow, Workspace, exclusive
+from engine.workspace import ModelRow, Workspace
 
 EXAMPLES = (
     "secondlook demo",
@@ -38,7 +38,7 @@ def demo(
     """
     started = time.monotonic()
     path = workspace or platformdirs.user_data_path("secondlook", appauthor=False) / DEMO_NAME
-    with _opened(path) as ws, exclusive(ws.path, "secondlook demo"):
+    with _opened(path) as ws, turn(ws.path, "secondlook demo"):
         with progress("Importing the demo") as show:
             imported = import_paths(ws, [resources.path("demo")], strict=True, progress=show)
         if imported.errors:

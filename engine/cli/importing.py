@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.common import JsonOption, WorkspaceArgument, answer, note, progress
+from engine.cli.common import JsonOption, WorkspaceArgument, answer, note, progress, turn
 from engine.intake import ImportReport, RowError, import_paths
-from engine.workspace import Workspace, exclusive
+from engine.workspace import Workspace
 
 EXAMPLES = (
     "secondlook import tweets.secondlook captured.jsonl",
@@ -36,7 +36,7 @@ def import_items(
     In CSV, labels, regions and meta hold JSON, and a column 'label:TASK' holds that task's label, several parted by
     ';'. Other fields are kept in meta.
     """
-    with Workspace.open(workspace) as ws, exclusive(ws.path, "secondlook import"), progress("Importing") as show:
+    with Workspace.open(workspace) as ws, turn(ws.path, "secondlook import"), progress("Importing") as show:
         report = import_paths(ws, paths, strict=strict, progress=show)
     answer(report, lambda: _summary(report, strict), as_json=as_json)
     _explain("warning: ", report.warnings)

@@ -6,11 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.cli.common import JsonOption, WorkspaceArgument, answer, table
+from engine.cli.common import JsonOption, WorkspaceArgument, answer, table, turn
 from engine.errors import InputError, did_you_mean
 from engine.types import ModelCard
 from engine.workspace import Workspace
-from engine.workspace.lock import exclusive
 from engine.workspace.models import ModelRow
 
 EXAMPLES = (
@@ -44,7 +43,7 @@ def _list(workspace: WorkspaceArgument) -> tuple[list[ModelRow], str]:
 
 
 def _change(workspace: WorkspaceArgument, model: str | None) -> tuple[list[ModelRow], str]:
-    with Workspace.open(workspace) as ws, exclusive(ws.path, "secondlook models"):
+    with Workspace.open(workspace) as ws, turn(ws.path, "secondlook models"):
         champion = ws.models.rollback() if model is None else ws.models.promote(model, "Promoted by hand.")
         return ws.models.list(), f"The champion is now {champion.card.id}.\n"
 

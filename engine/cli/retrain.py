@@ -13,12 +13,12 @@ from typing import Annotated, Any
 import typer
 
 import resources
-from engine.cli.common import JsonOption, Progress, WorkspaceArgument, answer, note, progress, table
+from engine.cli.common import JsonOption, Progress, WorkspaceArgument, answer, note, progress, table, turn
 from engine.cli.output import answer_stream
 from engine.errors import CancelledError, EngineError, InputError
 from engine.service.protocol import RunProgress, RunStarted, TrainerEvent, encode
 from engine.types import ModelCard, Outcome
-from engine.workspace import RunFolder, Workspace, exclusive
+from engine.workspace import RunFolder, Workspace
 
 EXAMPLES = (
     "secondlook retrain tweets.secondlook",
@@ -49,7 +49,7 @@ def retrain(
     """
     _check_events(events, as_json=as_json)
     text = _recipe(recipe, settings or [])
-    with Workspace.open(workspace) as ws, exclusive(ws.path, "secondlook retrain"), _listening(events) as emit:
+    with Workspace.open(workspace) as ws, turn(ws.path, "secondlook retrain"), _listening(events) as emit:
         run, resumed = _run_folder(ws, text)
         card = _train(ws, run, emit)
         outcome = ws.runs.adopt(run)

@@ -7,10 +7,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from engine.cli.common import JsonOption, ModelOption, Progress, WorkspaceArgument, answer, progress
+from engine.cli.common import JsonOption, ModelOption, Progress, WorkspaceArgument, answer, progress, turn
 from engine.errors import NotFoundError
 from engine.types import ItemContent, Struct
-from engine.workspace import Workspace, exclusive
+from engine.workspace import Workspace
 
 EXAMPLES = (
     "secondlook score tweets.secondlook",
@@ -33,7 +33,7 @@ def score(workspace: WorkspaceArgument, model: ModelOption = None, as_json: Json
 
     Verdicts are kept as they come: an interrupted command goes on where it stopped.
     """
-    with Workspace.open(workspace) as ws, exclusive(ws.path, "secondlook score"), progress("Scoring") as show:
+    with Workspace.open(workspace) as ws, turn(ws.path, "secondlook score"), progress("Scoring") as show:
         report = score_workspace(ws, model, progress=show)
     answer(report, _text(report), as_json=as_json)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -26,8 +26,10 @@ class Holder(Struct, frozen=True, kw_only=True):
 
 
 @contextlib.contextmanager
-def exclusive(path: Path, purpose: str, *, wait_s: float = 0.0) -> Iterator[None]:
-    """Hold the workspace's command lock; waits up to `wait_s` seconds.
+def exclusive(
+    path: Path, purpose: str, *, wait_s: float = 0.0, waiting: Callable[[str], None] | None = None
+) -> Iterator[None]:
+    """Hold the workspace's command lock; waits up to `wait_s` seconds, and tells `waiting` whom for before it does.
 
     Raises `WorkspaceError` that names the command (`purpose`) and process that hold it. A killed holder lets go.
     Reviewing needs no lock: only imports, scoring and retraining take it.
@@ -36,7 +38,12 @@ def exclusive(path: Path, purpose: str, *, wait_s: float = 0.0) -> Iterator[None
 
     lock = FileLock(path / LOCK_NAME)
     try:
-        lock.acquire(timeout=wait_s)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if waiting is not None and wait_s > 0:
+                waiting(f"Waiting for {_who(path)} to finish. Ctrl+C gives up.")
+            lock.acquire(timeout=wait_s)
     except Timeout as error:
         raise _taken(path) from error
     except OSError as error:
@@ -62,9 +69,12 @@ def holder_of(path: Path) -> Holder | None:
         return None
 
 
-def _taken(path: Path) -> WorkspaceError:
+def _who(path: Path) -> str:
     holder = holder_of(path)
-    who = "another command" if holder is None else f"'{holder.purpose}' (process {holder.pid}, since {holder.since})"
+    return "another command" if holder is None else f"'{holder.purpose}' (process {holder.pid}, since {holder.since})"
+
+
+def _taken(path: Path) -> WorkspaceError:
     return WorkspaceError(
-        f"The workspace '{path}' is in use by {who}.", "Wait until it has finished, or stop it, and try again."
+        f"The workspace '{path}' is in use by {_who(path)}.", "Wait until it has finished, or stop it, and try again."
     )

@@ -122,11 +122,15 @@ def test_import_reports_bad_rows(secondlook: Any, made: Path, tmp_path: Path) ->
     assert f"{file}, line 2: there is no kind 'twet'" in ended.err
 
 
-def test_import_waits_for_nobody_but_says_who_is_at_it(secondlook: Any, made: Path, tmp_path: Path) -> None:
+def test_a_command_waits_for_its_turn_and_says_for_whom(
+    secondlook: Any, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.cli.common.TURN_S", 0.1)
     with exclusive(made, "secondlook retrain"):
         ended = secondlook("import", made, tmp_path / "in.jsonl")
     assert ended.status == 2
-    assert "'secondlook retrain'" in ended.err
+    assert "Waiting for 'secondlook retrain'" in ended.err
+    assert "is in use by 'secondlook retrain'" in ended.err
 
 
 # --- items --------------------------------------------------------------------------------------------------------
