@@ -1,4 +1,4 @@
-"""A screenshot's superpixels as features of an explanation: one is hidden by its mean colour, as LIME does.
+"""A screenshot's superpixels as features of an explanation: one is hidden by a plain colour, its mean as in LIME.
 
 Resizing is linear, so a perturbed input is made where it is small, in the model's square: `hidden + z * difference`,
 where `z` says for every pixel whether its superpixel is kept. No full-size screenshot is ever copied or resized again.
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from engine.errors import InputError
 from engine.explain.model import Question, Values
-from engine.explain.superpixels import Superpixels, grid_size, superpixels
+from engine.explain.superpixels import FLAT, Superpixels, grid_size, superpixels
 from engine.explain.surrogate import Masks, image_masks
 from engine.types import ItemContent, Segment, SegmentMap
 
@@ -36,7 +36,7 @@ class ImagePart:
         size = pixels.shape[-1]
         crop_top = int(question.model.card.network.get("image", {}).get("crop_top", 0))
         places = self.superpixels.at_model_size(size, crop_top)
-        hidden = _mean_colours(pixels, places, self.superpixels.count)
+        hidden = _fills(pixels, places, self.superpixels)[:, places]
         differs = np.zeros(self.superpixels.count)
         np.maximum.at(differs, places, np.abs(pixels - hidden).max(axis=0))
         self._active = np.flatnonzero(differs > INVISIBLE)
@@ -93,11 +93,23 @@ def cut(content: ItemContent) -> Superpixels:
     return superpixels(np.asarray(small, dtype=np.float64) / 255, width, height, content.regions)
 
 
-def _mean_colours(
-    pixels: npt.NDArray[np.float32], places: npt.NDArray[np.int64], count: int
+def _fills(
+    pixels: npt.NDArray[np.float32], places: npt.NDArray[np.int64], found: Superpixels
 ) -> npt.NDArray[np.float32]:
-    """Every pixel's superpixel's mean colour, (3, S, S)."""
+    """The colour that hides each superpixel, (3, superpixels): its mean.
+
+    One that is mostly a single colour (a badge, a button, a coloured panel) cannot be hidden by its mean. The page's
+    background is painted over it, where the page has one.
+    """
     flat = places.ravel()
-    sizes = np.maximum(np.bincount(flat, minlength=count), 1)
-    means = np.stack([np.bincount(flat, channel.ravel(), count) / sizes for channel in pixels])
-    return means[:, places].astype(np.float32)
+    sizes = np.maximum(np.bincount(flat, minlength=found.count), 1)
+    fills = np.stack([np.bincount(flat, channel.ravel(), found.count) / sizes for channel in pixels])
+    if found.background is not None and (places == found.background).any():
+        page = fills[:, found.background].copy()
+        for number in set(flat.tolist()) - {found.background}:
+            own = pixels[:, places == number]
+            colour = np.median(own, axis=1)
+            plain = np.abs(own - colour[:, None]).max(axis=0) <= FLAT
+            if plain.mean() > 0.5 and np.abs(colour - page).max() > FLAT:
+                fills[:, number] = page
+    return fills.astype(np.float32)

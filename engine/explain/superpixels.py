@@ -27,8 +27,10 @@ SEGMENTS = 48
 FLAT = 2.5 / 255
 DOMINANT = 0.08
 MOST_COLOURS = 3
+BACKGROUND = 1
 MOST_PARTS = 24
 SMALLEST = 12
+FINEST = 200
 SMALL_PART = 500
 REACHES = (3, 6, 12, 24)
 
@@ -37,11 +39,13 @@ class Superpixels(msgspec.Struct, frozen=True, kw_only=True):
     """Segments of a screenshot of `width` × `height` pixels on a coarse grid.
 
     `labels` is (rows, columns), numbered from 0 without gaps. A grid cell covers the pixels between its `edges`.
+    `background` is the number of the page's plain background, None where it has none.
     """
 
     width: int
     height: int
     labels: Labels
+    background: int | None = None
 
     @property
     def count(self) -> int:
@@ -93,10 +97,11 @@ def superpixels(
     plain = _plain(small)
     parts, whole = _parts(small.shape[:2], width, height, regions or {})
     plain[whole] = 0
-    labels = _cut(small, _islands(plain == 0, parts, whole)) + MOST_COLOURS
+    labels = _cut(small, _islands(plain == 0, parts, whole), whole) + MOST_COLOURS
     labels = np.where(plain > 0, plain, labels)
-    numbers = np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
-    return Superpixels(width=width, height=height, labels=numbers)
+    found, numbers = np.unique(labels, return_inverse=True)
+    background = 0 if found[0] == BACKGROUND else None
+    return Superpixels(width=width, height=height, labels=numbers.reshape(labels.shape), background=background)
 
 
 def decoded(segment_map: SegmentMap) -> Labels:
@@ -114,7 +119,7 @@ def _edges(pixels: int, cells: int) -> npt.NDArray[np.int64]:
 
 
 def _plain(small: Image) -> Labels:
-    """0 where there is something to see, 1, 2, … for cells of the dominant plain colours."""
+    """0 where there is something to see, `BACKGROUND`, 2, … for cells of the plain colours, the most frequent first."""
     spread = ndimage.maximum_filter(small, size=(3, 3, 1)) - ndimage.minimum_filter(small, size=(3, 3, 1))
     flat = spread.max(axis=2) <= FLAT
     plain = np.zeros(small.shape[:2], dtype=np.int64)
@@ -183,15 +188,15 @@ def _number_pieces(inside: Cells, reach: int, islands: Labels) -> None:
     islands[inside] = islands.max() + pieces[inside]
 
 
-def _cut(small: Image, islands: Labels) -> Labels:
+def _cut(small: Image, islands: Labels, whole: Cells) -> Labels:
     """Cut islands that are larger than their share into superpixels; the numbers start at 1, 0 stays 0."""
-    share = max(SMALLEST, np.count_nonzero(islands) / SEGMENTS)
+    share = max(SMALLEST, islands.size / FINEST, np.count_nonzero(islands) / SEGMENTS)
     result, last = np.zeros_like(islands), 0
     for number, place in enumerate(ndimage.find_objects(islands), start=1):
         if place is None:
             continue
         inside = islands[place] == number
-        wanted = round(inside.sum() / share)
+        wanted = 1 if whole[place][inside].all() else round(inside.sum() / share)
         pieces = _slic(small[place], inside, wanted) if wanted > 1 else inside.astype(np.int64)
         result[place][inside] = last + pieces[inside]
         last += int(pieces.max())
