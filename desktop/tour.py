@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QEventLoop, Qt, QTimer
 from PySide6.QtTest import QTest
 
+from desktop.review.page import ReviewPage
 from engine.errors import EngineError, WorkspaceError
 
 if TYPE_CHECKING:
@@ -45,18 +46,27 @@ def wait_for(what: Callable[[], bool], sentence: str) -> None:
 def drive(shell: Shell, desk: Desk, say: Callable[[str], object]) -> None:
     """Press the keys, each once the item before is decided, and say what is on disk after each."""
     review = shell.window.page_widget("review")
-    if review is None:
+    if not isinstance(review, ReviewPage):
         raise WorkspaceError("The review page did not open.", "Run secondlook doctor on the workspace.")
     decisions = desk.workspace.decisions
     for key, name in KEYS:
-        wait_for(lambda: bool(getattr(review, "settled", False)), "The next item did not appear with its explanation.")
+        wait_for(partial(_explained, review), "The next item did not appear with its explanation.")
         before = decisions.head()[0]
         QTest.keyClick(review, key)
         wait_for(partial(_grew, desk, before), f"The key {name} recorded no decision.")
         row = next(iter(decisions.iter(after=before)))
         labels = ", ".join(row.labels) or "no label"
         say(f"  {name:<5} → {row.item}: {row.action} ({labels}), decision {row.number} is on disk")
-    wait_for(lambda: bool(getattr(review, "settled", False)), "The next item did not appear with its explanation.")
+    wait_for(partial(_explained, review), "The next item did not appear with its explanation.")
+
+
+def _explained(review: ReviewPage) -> bool:
+    """Tell whether the item is on screen with all that will come: its picture and its final explanation."""
+    visit = review.controller.visit
+    if visit is None or not (review.settled and review.centre.complete):
+        return False
+    known = review.explanations.get(visit.sight, visit.focus)
+    return known is not None and known.final
 
 
 def _grew(desk: Desk, before: int) -> bool:
