@@ -8,10 +8,10 @@ The exceptions are documented at `QueueQuery`: a probability range in an order o
 
 from __future__ import annotations
 
-import heapq
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
+
+import msgspec
 
 from engine.errors import InputError, NotFoundError, did_you_mean
 from engine.taxonomy import Taxonomy
@@ -20,6 +20,7 @@ from engine.workspace import board, meta, search
 from engine.workspace.database import Database
 from engine.workspace.encoding import read_labels, rows_parameter
 from engine.workspace.facets import STATES
+from engine.workspace.walk import Pair, Walk, merged
 
 MAX_LIMIT = 10_000
 
@@ -113,19 +114,10 @@ class QueueCounts(Struct, frozen=True, kw_only=True):
 
 
 class _Ranges(NamedTuple):
-    """The index ranges that make up a query: `numbers` in `group` ("bucket" or "facet")."""
+    """The index ranges that make up a query: numbers of a `group` ("bucket" or "facet") and how many rows each has."""
 
     group: str
-    numbers: list[int]
-
-
-class _Walk(NamedTuple):
-    """How an index range is read: `first` from its start, `following` from behind a key; `sign` is -1 descending."""
-
-    first: str
-    following: str
-    bounds: tuple[float, ...]
-    sign: int
+    sizes: dict[int, int]
 
 
 class Queues:
@@ -139,7 +131,7 @@ class Queues:
         """Return at most `limit` rows behind the cursor; raises `InputError` for an unknown order or state."""
         _check(query)
         with self._db.snapshot():
-            keys = list(itertools.islice(self._keys(query), query.limit))
+            keys = self._keys(query, query.limit)
             rows = self._details([row for _, row in keys])
         after = Cursor(key=keys[-1][0], row=keys[-1][1]) if len(keys) == query.limit else None
         return QueuePage(rows=rows, after=after)
@@ -161,9 +153,9 @@ class Queues:
     def count(self, query: QueueQuery) -> int:
         """Return how many items the query has in all; only a probability range or a search makes it look at items."""
         _check(query)
-        if query.search or query.min_probability is not None or query.max_probability is not None:
+        if query.search.strip() or query.min_probability is not None or query.max_probability is not None:
             with self._db.snapshot():
-                return sum(1 for _ in self._keys(query))
+                return len(self._keys(msgspec.structs.replace(query, after=None), self.counts().total))
         where, values = _conditions(query)
         return int(self._db.value(f"SELECT COALESCE(SUM(items), 0) FROM facets WHERE {where}", values))
 
@@ -176,70 +168,37 @@ class Queues:
         """Bring the next `limit` rows that wait up to date in one short transaction; return whether more wait."""
         return self.pending and board.refresh_some(self._db, self._taxonomy, limit)
 
-    def _keys(self, query: QueueQuery) -> Iterator[tuple[float, int]]:
-        """Yield (sort key, row) in order."""
+    def _keys(self, query: QueueQuery, limit: int) -> list[Pair]:
+        """Return the first `limit` (sort key, row) behind the cursor, in order."""
         order = ORDERS[query.order]
         ranges = self._ranges(query)
+        within, bounds = _probability(query, order)
         hits = search.hits(self._db, query.search) if query.search.strip() else None
-        sign = -1 if order.descending else 1
+        start = None if query.after is None else (query.after.key, query.after.row)
         if hits is not None and len(hits) <= search.FEW:
-            merged = iter(self._few(query, ranges, hits))
-        else:
-            chunk = max(8, min(query.limit, 2 * query.limit // max(1, len(ranges.numbers))))
-            walk = _walk(query, ranges.group)
-            branches = [self._branch(walk, number, query.after, chunk) for number in ranges.numbers]
-            merged = branches[0] if len(branches) == 1 else heapq.merge(*branches)
-        for key, row in merged:
-            if hits is None or sign * row in hits:
-                yield sign * key, sign * row
+            return self._few(query, ranges, hits, start)[:limit]
+        walk = Walk(ranges.group, order.column, order.descending, within, bounds)
+        return merged(self._db, walk, ranges.sizes, start, limit, hits)
 
     def _ranges(self, query: QueueQuery) -> _Ranges:
         group = "bucket" if query.label is None and query.split is None else "facet"
         where, values = _conditions(query)
-        rows = self._db.all(f"SELECT DISTINCT {group} FROM facets WHERE items > 0 AND {where}", values)
-        return _Ranges(group, [row[0] for row in rows])
+        rows = self._db.all(f"SELECT {group}, SUM(items) FROM facets WHERE items > 0 AND {where} GROUP BY 1", values)
+        return _Ranges(group, {row[0]: row[1] for row in rows})
 
-    def _branch(self, walk: _Walk, number: int, after: Cursor | None, chunk: int) -> Iterator[tuple[float, int]]:
-        """Yield one range's (key, row), negated where the order descends, so that branches merge by ascending order."""
-        while True:
-            if after is None:
-                pairs = self._db.all(walk.first, (number, *walk.bounds, chunk))
-            else:
-                values = (
-                    number,
-                    after.key,
-                    after.row,
-                    *walk.bounds,
-                    chunk,
-                    number,
-                    after.key,
-                    *walk.bounds,
-                    chunk,
-                    chunk,
-                )
-                pairs = self._db.all(walk.following, values)
-            if walk.sign == 1:
-                yield from pairs
-            else:
-                yield from [(-key, -row) for key, row in pairs]
-            if len(pairs) < chunk:
-                return
-            after = Cursor(key=pairs[-1][0], row=pairs[-1][1])
-            chunk *= 2
-
-    def _few(self, query: QueueQuery, ranges: _Ranges, hits: set[int]) -> list[tuple[float, int]]:
+    def _few(self, query: QueueQuery, ranges: _Ranges, hits: set[int], start: Pair | None) -> list[Pair]:
         """Return the search's matches within the ranges, sorted; for when there are few of them."""
         order = ORDERS[query.order]
-        sign = -1 if order.descending else 1
         within, bounds = _probability(query, order)
-        pairs = self._db.all(
+        pairs: list[Pair] = self._db.all(
             f"SELECT {order.column}, queue.row FROM json_each(?) AS hit CROSS JOIN queue ON queue.row = hit.value"
             f" WHERE {ranges.group} IN (SELECT value FROM json_each(?)) {within}",
-            (rows_parameter(hits), rows_parameter(ranges.numbers), *bounds),
+            (rows_parameter(hits), rows_parameter(ranges.sizes), *bounds),
         )
-        found = sorted((sign * key, sign * row) for key, row in pairs)
-        start = None if query.after is None else (sign * query.after.key, sign * query.after.row)
-        return found if start is None else [pair for pair in found if pair > start]
+        pairs.sort(reverse=order.descending)
+        if start is None:
+            return pairs
+        return [pair for pair in pairs if (pair < start if order.descending else pair > start)]
 
     def _details(self, numbers: Sequence[int]) -> list[QueueRow]:
         rows = self._db.all(
@@ -296,23 +255,6 @@ def _conditions(query: QueueQuery) -> tuple[str, list[object]]:
     if query.disagreement:
         parts.append("disagreement = 1")
     return " AND ".join(parts), values
-
-
-def _walk(query: QueueQuery, group: str) -> _Walk:
-    """Return the statements for a query. Behind a cursor come first the rows that share its key, then those past it.
-
-    Asked for as one condition, SQLite would step through every row that shares the key.
-    """
-    order = ORDERS[query.order]
-    direction, past = ("DESC", "<") if order.descending else ("ASC", ">")
-    within, bounds = _probability(query, order)
-    select = f"SELECT {order.column}, row FROM queue INDEXED BY queue_{group}_{order.column} WHERE {group} = ?"
-    ordered = f"{within} ORDER BY {order.column} {direction}, row {direction} LIMIT ?"
-    following = (
-        f"SELECT * FROM ({select} AND {order.column} = ? AND row {past} ? {ordered})"
-        f" UNION ALL SELECT * FROM ({select} AND {order.column} {past} ? {ordered}) LIMIT ?"
-    )
-    return _Walk(f"{select} {ordered}", following, bounds, -1 if order.descending else 1)
 
 
 def _probability(query: QueueQuery, order: Order) -> tuple[str, tuple[float, ...]]:
