@@ -9,6 +9,7 @@ from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QWidget
 
 from desktop.actions import LABEL_KEYS, ActionRegistry
+from desktop.review.held_keys import HeldKeys, keys_of
 from engine.taxonomy import Task, Taxonomy
 
 Run = Callable[[], object]
@@ -30,6 +31,8 @@ class Keys:
     def add_missing(self, taxonomy: Taxonomy, page: QWidget, press: Callable[[str], None]) -> None:
         """Give label keys that are not in the table a shortcut of the page; like the others they never repeat."""
         used = {label.key.lower() for task in taxonomy.tasks for label in task.labels if label.key}
+        deciding = [spec for spec in self._actions.specs.values() if spec.page == "review" and not spec.repeats]
+        self.held = HeldKeys(keys_of(deciding, used), page)
         for key in sorted(used - set(LABEL_KEYS)):
             shortcut = QShortcut(QKeySequence(key.upper()), page)
             shortcut.setAutoRepeat(False)

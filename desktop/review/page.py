@@ -160,6 +160,7 @@ class ReviewPage(QWidget):
         self.thumbnails.ratio = self.devicePixelRatioF()
         if not self._started:
             self._started = True
+            self.keys.held.watch(self.window().windowHandle())
             self._starting.start()
 
     def start(self) -> None:
