@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QEventLoop
 from PySide6.QtWidgets import QWidget
 
 from desktop.shell import Shell
+from desktop.waiting import until
 from engine.errors import InputError, StorageError
 
 OVERLAYS = ("palette", "cheat-sheet")
@@ -31,14 +30,10 @@ def take(shell: Shell, file: Path, page: str | None = None) -> None:
 
 
 def settle(window: QWidget, page: QWidget | None) -> None:
-    """Run the event loop until the page says that it is settled (has painted what it shows) and nothing is queued."""
+    """Wait until the page says that it is settled (has painted what it shows) and what it queued has been done."""
     window.repaint()
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        QCoreApplication.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 20)
-        if getattr(page, "settled", True):
-            break
-    QCoreApplication.processEvents()
+    looks = iter((False, True))  # one more turn of the event loop after the page settled
+    until(lambda: bool(getattr(page, "settled", True)) and next(looks, True), PATIENCE_S)
 
 
 def _show(shell: Shell, page: str | None) -> None:

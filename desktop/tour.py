@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEventLoop, Qt, QTimer
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from desktop.review.page import ReviewPage
+from desktop.waiting import until
 from engine.errors import EngineError, WorkspaceError
 
 if TYPE_CHECKING:
@@ -25,21 +25,12 @@ if TYPE_CHECKING:
     from desktop.shell import Shell
 
 KEYS = ((Qt.Key.Key_Return, "Enter"), (Qt.Key.Key_Return, "Enter"), (Qt.Key.Key_S, "S"))
-PATIENCE_MS = 60_000
-LOOK_EVERY_MS = 20
+PATIENCE_S = 60.0
 
 
 def wait_for(what: Callable[[], bool], sentence: str) -> None:
-    """Run the event loop until `what` holds; raises `WorkspaceError` with the sentence after a minute."""
-    loop = QEventLoop()
-    end = time.monotonic() + PATIENCE_MS / 1000
-    clock = QTimer(interval=LOOK_EVERY_MS)
-    clock.timeout.connect(lambda: loop.quit() if what() or time.monotonic() > end else None)
-    clock.start()
-    if not what():
-        loop.exec()
-    clock.stop()
-    if not what():
+    """Wait for a minute at most; raises `WorkspaceError` with the sentence where `what` still does not hold."""
+    if not until(what, PATIENCE_S):
         raise WorkspaceError(sentence, "Look at the log files in the workspace's folder logs/.")
 
 
