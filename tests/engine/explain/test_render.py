@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageChops
+
+from engine.errors import InputError, StorageError
+from engine.explain import explain
+from engine.explain.lettering import font_for
+from engine.explain.render import AGAINST, FOR, heat_colours, render, save_png
+from engine.types import Explanation
+
+
+def colour(image: Image.Image, at: tuple[int, int]) -> tuple[int, int, int]:
+    red, green, blue = image.convert("RGB").getpixel(at)  # type: ignore[misc]
+    return int(red), int(green), int(blue)
+
+
+def test_the_scale_is_blue_against_orange_for_and_nothing_for_nothing() -> None:
+    against, faint, nothing, for_it, beyond = heat_colours(np.array([-2.0, -1.0, 0.0, 2.0, 9.0]), 2.0).tolist()
+    assert tuple(against[:3]) == AGAINST
+    assert tuple(for_it[:3]) == FOR
+    assert nothing[3] == 0
+    assert 0 < faint[3] < against[3] == for_it[3] == beyond[3]
+    assert not heat_colours(np.zeros(3), 0.0)[:, 3].any()
+
+
+def test_the_heat_lies_over_the_part_that_speaks_for_the_label(make_fake: Any, make_item: Any) -> None:
+    item = make_item("home")
+    picture = render(item, explain(make_fake(), item, "toxicity", "toxic"))
+    with Image.open(item.capture) as page:
+        plain = page.convert("RGB")
+    left = (picture.width - plain.width) // 2
+    over = picture.crop((left, 0, left + plain.width, plain.height))
+    changed = ImageChops.difference(over, plain).getbbox()
+    assert changed is not None
+    assert changed[0] <= 40
+    assert changed[1] <= 40
+    assert colour(over, (290, 5)) == (255, 255, 255)
+    assert colour(over, (40, 40)) != colour(plain, (40, 40))
+
+
+def test_marked_words_are_orange_and_below_the_screenshot(fake: Any, make_item: Any) -> None:
+    item = make_item("glorp " * 3, title="Τίτλος 🎉")
+    picture = render(item, explain(fake, item, "toxicity", "toxic"))
+    below = np.asarray(picture.crop((0, 290, picture.width, picture.height))).reshape(-1, 3).astype(int)
+    assert ((below[:, 0] - below[:, 2]) > 100).sum() > 200
+    assert picture.height > 300
+
+
+@pytest.mark.parametrize(
+    "text", ["", "مرحبا بالعالم", "שלום glorp", "e\u0301 ∀ \uffff", "x" * 9000, "a\nb\tc", "glorp " * 900]
+)
+def test_any_text_can_be_drawn(fake: Any, make_item: Any, text: str) -> None:
+    item = make_item(text, capture=None)
+    picture = render(item, explain(fake, item, "toxicity", "toxic"))
+    assert picture.width == 480
+    assert 60 < picture.height <= 7000
+
+
+def test_nothing_to_explain_is_written_on_the_picture(make_fake: Any, make_item: Any) -> None:
+    item = make_item()
+    with_note = render(item, explain(make_fake(text=0, image=0), item, "toxicity", "toxic"))
+    without = render(item, explain(make_fake(), item, "toxicity", "toxic"))
+    assert with_note.height > without.height
+
+
+def test_greek_letters_find_a_font_that_has_them() -> None:
+    font = font_for("Καλημέρα", 16)
+    assert font.getlength("Καλημέρα") > 30
+
+
+def test_the_file_is_a_png_or_a_clear_sentence(fake: Any, make_item: Any, tmp_path: Path) -> None:
+    item = make_item()
+    explanation: Explanation = explain(fake, item, "toxicity", "toxic")
+    save_png(item, explanation, tmp_path / "why.png")
+    with Image.open(tmp_path / "why.png") as image:
+        assert image.format == "PNG"
+    with pytest.raises(StorageError, match="cannot be written"):
+        save_png(item, explanation, tmp_path / "none" / "why.png")
+    Path(item.capture).write_bytes(b"gone")
+    with pytest.raises(InputError, match="screenshot of item 'one'"):
+        save_png(item, explanation, tmp_path / "why.png")
