@@ -96,8 +96,8 @@ class Centre(QFrame):
         self.capture.show_capture(image, heat, size, words)
         self.look.show_zoom(self.capture.zoom)
 
-    def refresh_progress(self) -> None:
-        """Say anew how far the explanation is (the engine's state changed)."""
+    def refresh_progress(self, *_: object) -> None:
+        """Say anew how far the explanation is (the engine's state or the champion changed)."""
         if self._visit is not None:
             self.why.show_progress(self._explanations.progress(self._visit.sight, self._visit.focus))
 

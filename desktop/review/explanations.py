@@ -51,6 +51,7 @@ class Explanations(QObject):
         self._stored = desk.workspace.explanations
         self._known: Bounded[Key, Explanation] = Bounded(_LIMIT)
         self._failed: Bounded[Key, str] = Bounded(_LIMIT)
+        self._looking: Key | None = None
         desk.explanationArrived.connect(self._arrived)
         desk.explanationFailed.connect(self._on_failed)
 
@@ -72,8 +73,16 @@ class Explanations(QObject):
         known = self.get(sight, focus)
         if key is None or (known is not None and known.final) or key in self._failed:
             return
+        if priority is Priority.LOOKING:
+            self._look_away_from(key)
         if key[3] == self._desk.champion:
             self._desk.explain(key[0], key[1], key[2], priority)
+
+    def _look_away_from(self, key: Key) -> None:
+        """Whoever asks why another label gets its probability no longer waits for the one before."""
+        before, self._looking = self._looking, key
+        if before is not None and before != key and before[0] == key[0]:
+            self._desk.cancel_explain(*before[:3])
 
     def only(self, items: list[str]) -> None:
         """Stop asking for the explanations of all other items."""

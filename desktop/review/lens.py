@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSlider, QWidget
 
 from desktop.actions import ActionRegistry
@@ -13,6 +14,7 @@ from desktop.widgets import ElidedLabel, IconButton, label, set_role
 from engine.types import Item
 
 _HEIGHT = 40
+_ROOM_FOR_LEGEND = 560
 _ROLES = {Stage.CAREFUL: "strong"}
 
 
@@ -91,6 +93,11 @@ class WhyStrip(QFrame):
         row.addWidget(self.legend)
         row.addSpacing(GAP)
         row.addWidget(self._progress, 1)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Give the sentence about the explanation the legend's room where there is not enough for both."""
+        super().resizeEvent(event)
+        self.legend.setVisible(self.width() >= _ROOM_FOR_LEGEND)
 
     @property
     def progress(self) -> str:

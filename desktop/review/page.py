@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QShowEvent
@@ -16,8 +17,9 @@ from desktop.review.centre import Centre
 from desktop.review.controller import ReviewController, describe
 from desktop.review.explanations import Explanations
 from desktop.review.keys import Keys, Run
-from desktop.review.pictures import Pictures, Veil
+from desktop.review.pictures import Pictures
 from desktop.review.pixel_cache import PixelPool
+from desktop.review.pixels import Veil
 from desktop.review.prefetch import Prefetcher
 from desktop.review.queue_model import QueueModel
 from desktop.review.queue_panel import QueuePanel
@@ -50,7 +52,7 @@ class ReviewPage(QWidget):
         self._connect()
         self.keys = Keys(actions, self._runs(), self.controller.press)
         self.keys.add_missing(desk.workspace.taxonomy, self, self.controller.press)
-        self._started = self._opened = False
+        self._started = self._opened = self._engine_ready = False
         self._dress()
 
     # --- construction -----------------------------------------------------------------------------------------
@@ -59,9 +61,7 @@ class ReviewPage(QWidget):
         workspace = self.desk.workspace
         self.pool = PixelPool(self)
         self.pictures = Pictures(workspace, self.pool, self)
-        self.pictures.veil = Veil(blurred=self._settings.blur, grey=self._settings.grey)
         self.thumbnails = Thumbnails(workspace, self.pool, self)
-        self.thumbnails.blurred = self._settings.blur
         self.explanations = Explanations(self.desk, self)
         self.model = QueueModel(workspace, self.thumbnails, self)
 
@@ -119,7 +119,9 @@ class ReviewPage(QWidget):
         desk.countsChanged.connect(self._counting.start)
         desk.engineStateChanged.connect(self._show_engine)
         desk.trainingStateChanged.connect(self.bar.show_training)
+        desk.championChanged.connect(self.centre.refresh_progress)
         desk.closed.connect(self.stop)
+        self._settings.changed.connect(self._setting_changed)
 
     def _runs(self) -> dict[str, Run]:
         controller, capture = self.controller, self.centre.capture
@@ -133,7 +135,7 @@ class ReviewPage(QWidget):
             "heatmap": lambda: self._switch("heatmap"),
             "tokens": lambda: self._switch("tokens"),
             "guideline": lambda: self._switch("guideline"),
-            "blur": lambda: self.set_blurred(not self.pictures.veil.blurred),
+            "blur": self.toggle_blur,
             "explain-previous": lambda: controller.step_focus(-1),
             "explain-next": lambda: controller.step_focus(1),
             "previous": lambda: controller.move(-1),
@@ -149,7 +151,7 @@ class ReviewPage(QWidget):
         self.centre.capture.set_opacity(self._settings.heatmap_opacity / 100)
         for name in self._shown:
             self._apply(name)
-        self.set_blurred(self._settings.blur)
+        self.show_veil(Veil(blurred=self._settings.blur, grey=self._settings.grey))
         self.bar.show_engine(self.desk.engine_state)
         self.bar.show_training(self.desk.training_state)
 
@@ -195,14 +197,17 @@ class ReviewPage(QWidget):
         self._show_counts()
         self.setFocus()
 
-    def set_blurred(self, blurred: bool) -> None:
-        """Blur captures and thumbnails, or show them clearly, for the rest of the session."""
-        self.pictures.blur(blurred)
-        self.thumbnails.blurred = blurred
-        self.centre.look.show_switch("blur", on=blurred)
+    def show_veil(self, veil: Veil) -> None:
+        """Soften captures and thumbnails from now on, or show them as they are, for the rest of the session."""
+        self.pictures.veil = self.thumbnails.veil = veil
+        self.centre.look.show_switch("blur", on=veil.blurred)
         self.centre.refresh_images()
         self.queue.list.viewport().update()
         self.controller.look_ahead()
+
+    def toggle_blur(self) -> None:
+        """Blur what is clear, or clear what is blurred."""
+        self.show_veil(replace(self.pictures.veil, blurred=not self.pictures.veil.blurred))
 
     def _switch(self, name: str) -> None:
         self._shown[name] = not self._shown[name]
@@ -270,7 +275,7 @@ class ReviewPage(QWidget):
         self.bar.show_progress(self.controller.pace, self.desk.workspace.queues.counts().open)
 
     def _show_end(self) -> None:
-        if self.desk.workspace.items.count() == 0:
+        if self.desk.workspace.queues.counts().total == 0:
             self.empty.say("Nothing to review yet", "Import captures to begin.", "app.import")
         elif self.model.rowCount() == 0:
             self.empty.say(
@@ -292,8 +297,16 @@ class ReviewPage(QWidget):
         self.model.refresh(items)
         self.controller.verdicts_changed(items)
 
+    def _setting_changed(self, name: str) -> None:
+        if name in ("blur", "grey"):
+            self.show_veil(Veil(blurred=self._settings.blur, grey=self._settings.grey))
+
     def _show_engine(self, state: EngineState) -> None:
         self.bar.show_engine(state)
+        if state.ready and not self._engine_ready:
+            self.explanations.retry()
+            self._wanting.start()
+        self._engine_ready = state.ready
         self.centre.refresh_progress()
 
     def _show_counts(self) -> None:

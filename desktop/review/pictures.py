@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from PySide6.QtCore import QObject, QSize, Signal, Slot
 from PySide6.QtGui import QImage
 
@@ -17,14 +15,6 @@ NOW, SOON = 2, 1
 """Priorities in the pool: what is on screen, then what comes next; thumbnails wait behind both."""
 
 _LIMIT = 96_000_000
-
-
-@dataclass(frozen=True)
-class Veil:
-    """How captures are softened: blurred, without colour, or not at all."""
-
-    blurred: bool = False
-    grey: bool = False
 
 
 class Pictures(QObject):
@@ -41,12 +31,8 @@ class Pictures(QObject):
         self._pool = pool
         self._cache = PixelCache(_LIMIT)
         self._damaged: set[str] = set()
-        self.veil = Veil()
+        self.veil = pixels.Veil()
         pool.ready.connect(self._made)
-
-    def blur(self, blurred: bool) -> None:
-        """From now on hand out captures blurred or clear."""
-        self.veil = replace(self.veil, blurred=blurred)
 
     def damaged(self, capture: str) -> bool:
         """Whether the capture's file is missing or cannot be decoded."""
@@ -59,7 +45,7 @@ class Pictures(QObject):
         path = self._captures.path_of(capture)
         if size.isEmpty() or self.damaged(capture):
             return None
-        return self._get(key, priority, lambda: _fitted(pixels.decode(path), size, veil))
+        return self._get(key, priority, lambda: pixels.veiled(pixels.decode(path), size, veil))
 
     def full(self, capture: str) -> QImage | None:
         """Return the capture pixel for pixel, for looking closely; None while the desk is blurred."""
@@ -67,7 +53,7 @@ class Pictures(QObject):
         path = self._captures.path_of(capture)
         if veil.blurred or self.damaged(capture):
             return None
-        return self._get(("full", capture, veil), NOW, lambda: _veiled(pixels.decode(path), veil))
+        return self._get(("full", capture, veil), NOW, lambda: pixels.veiled(pixels.decode(path), None, veil))
 
     def heat(self, explanation: Explanation, size: QSize, priority: int = NOW) -> QImage | None:
         """Return the explanation's heatmap at `size` device pixels; None also where it has none."""
@@ -103,11 +89,3 @@ def heat_key(explanation: Explanation) -> tuple[str, ...]:
         explanation.model,
         f"{explanation.samples}{'' if explanation.final else ' so far'}",
     )
-
-
-def _fitted(image: QImage, size: QSize, veil: Veil) -> QImage:
-    return _veiled(pixels.blur(image, size) if veil.blurred else pixels.fit(image, size), veil)
-
-
-def _veiled(image: QImage, veil: Veil) -> QImage:
-    return pixels.grey(image) if veil.grey else image

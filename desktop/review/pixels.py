@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
 
 Job = Callable[[], QImage | None]
 """Work for the pool; None where there is no picture to be had."""
+
+
+@dataclass(frozen=True)
+class Veil:
+    """How captures are softened: blurred, without colour, both, or not at all."""
+
+    blurred: bool = False
+    grey: bool = False
+
 
 PIXEL_LIMIT = 16_000_000
 """Captures beyond this many pixels are kept smaller (64 MB at 4 bytes a pixel)."""
@@ -73,14 +83,19 @@ def _box(pixels: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
     return result
 
 
-def thumbnail(path: Path, side: int, *, blurred: bool) -> QImage:
-    """Return a square of `side` device pixels: the capture's top, cropped to fill; blurred where asked."""
+def veiled(image: QImage, size: QSize | None, veil: Veil) -> QImage:
+    """Return `image` at `size` (its own where that is None) under the veil."""
+    wanted = size if size is not None else image.size()
+    shown = blur(image, wanted) if veil.blurred else fit(image, wanted)
+    return grey(shown) if veil.grey else shown
+
+
+def thumbnail(path: Path, side: int, veil: Veil) -> QImage:
+    """Return a square of `side` device pixels: the capture's top, cropped to fill, under the veil."""
     image = decode(path)
     edge = min(image.width(), image.height())
     square = image.copy((image.width() - edge) // 2, 0, edge, edge)
-    if blurred:
-        square = blur(square, QSize(side, side))
-    return _rounded(square.scaled(QSize(side, side), _IGNORE, _SMOOTH), side / 10)
+    return _rounded(veiled(square, QSize(side, side), veil), side / 10)
 
 
 def _rounded(image: QImage, radius: float) -> QImage:

@@ -1,4 +1,4 @@
-"""Thumbnails of the queue: made off the GUI thread, kept under a limit, blurred while the desk is blurred."""
+"""Thumbnails of the queue: made off the GUI thread, kept under a limit, under the desk's veil."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QImage
 
 from desktop.review.pixel_cache import Key, PixelCache, PixelPool
-from desktop.review.pixels import thumbnail
+from desktop.review.pixels import Veil, thumbnail
 from engine.workspace import Workspace
 
 SIDE = 48
@@ -30,19 +30,19 @@ class Thumbnails(QObject):
         self._missing: set[Key] = set()
         self._waiting: dict[Key, set[str]] = {}
         self.ratio = 1.0
-        self.blurred = False
+        self.veil = Veil()
         pool.ready.connect(self._made)
 
     def image(self, item: str, capture: str) -> QImage | None:
         """Return the thumbnail of a capture if it is made; otherwise start making it and return None."""
         side = round(SIDE * self.ratio)
-        key = ("thumbnail", capture, self.blurred, side)
+        key = ("thumbnail", capture, self.veil, side)
         image = self._cache.get(key)
         if image is None and key not in self._missing:
             waiting = self._waiting.setdefault(key, set())
             waiting.add(item)
-            path, blurred = self._captures.path_of(capture), self.blurred
-            self._pool.request(key, lambda: thumbnail(path, side, blurred=blurred), _PRIORITY)
+            path, veil = self._captures.path_of(capture), self.veil
+            self._pool.request(key, lambda: thumbnail(path, side, veil), _PRIORITY)
             self._forget_stale()
         return image
 

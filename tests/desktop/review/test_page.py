@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QAbstractButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from desktop.actions import LABEL_KEYS
+from desktop.children.states import EngineState
 from desktop.desk import Desk
 from desktop.review.page import ReviewPage
 from desktop.theme import ThemeManager
@@ -277,6 +278,37 @@ def test_a_blurred_desk_never_paints_the_clear_capture(page: ReviewPage, qtbot: 
         press(page, Key.Key_Right)
     press(page, "b")
     qtbot.waitUntil(clear)
+
+
+def test_settings_take_effect_at_once(page: ReviewPage) -> None:
+    page.desk.settings.blur = True
+    assert page.pictures.veil.blurred
+    assert page.centre.look.switches["blur"].isChecked()
+    page.desk.settings.grey = True
+    assert page.thumbnails.veil.grey
+
+
+def test_another_label_ends_the_wait_for_the_one_before(
+    page: ReviewPage, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+) -> None:
+    ended: list[tuple[str, ...]] = []
+    monkeypatch.setattr(page.desk, "cancel_explain", lambda *key: ended.append(key))
+    go_to(page, "product-0")
+    for label in ("prohibited", "suspect-to-fraud"):
+        wanted = ("product-0", "verdict", label, Priority.LOOKING)
+        qtbot.waitUntil(lambda wanted=wanted: wanted in page.desk.asked)  # type: ignore[misc, attr-defined]
+        press(page, "]")
+    qtbot.waitUntil(lambda: ended[-1:] == [("product-0", "verdict", "suspect-to-fraud")])
+
+
+def test_the_engine_that_comes_back_is_asked_again(page: ReviewPage, qtbot: QtBot) -> None:
+    go_to(page, "tweet-5")
+    page.desk.explanationFailed.emit("tweet-5", "toxicity", "toxic", "The engine stopped.")
+    asked = page.desk.asked  # type: ignore[attr-defined]
+    asked.clear()
+    page.desk.engineStateChanged.emit(EngineState(text="Starting"))
+    page.desk.engineStateChanged.emit(EngineState(text="Ready", ready=True))
+    qtbot.waitUntil(lambda: ("tweet-5", "toxicity", "toxic", Priority.LOOKING) in asked)
 
 
 def test_an_item_without_a_screenshot_says_so(page: ReviewPage) -> None:

@@ -47,7 +47,7 @@ def test_a_blur_keeps_a_flat_colour(tmp_path: Path) -> None:
 
 
 def test_a_thumbnail_is_the_top_of_the_capture_as_a_square(stripes: Path) -> None:
-    image = pixels.thumbnail(stripes, 48, blurred=False)
+    image = pixels.thumbnail(stripes, 48, pixels.Veil())
     assert image.size() == QSize(48, 48)
     assert image.pixelColor(0, 0).alpha() < 128
     assert image.pixelColor(24, 24).alpha() == 255
