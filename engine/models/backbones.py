@@ -69,6 +69,7 @@ class HuggingFaceEncoder(nn.Module):
         self.encoder = encoder
         self.features = int(encoder.config.hidden_size)
         self._mean = spec.pooling == "mean"
+        _check_positions(encoder, spec)
         _freeze_layers(encoder, spec)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
@@ -173,6 +174,15 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         raise ModelUnavailableError(f"The weights {path} cannot be read: {error.strerror or error}.") from error
     except SafetensorError as error:
         raise ModelUnavailableError(f"The weights {path} are damaged or not safetensors: {error}.") from error
+
+
+def _check_positions(encoder: PreTrainedModel, spec: TextSpec) -> None:
+    positions = getattr(encoder.config, "max_position_embeddings", None)
+    if isinstance(positions, int) and 0 < positions < spec.max_tokens:
+        raise ModelUnavailableError(
+            f"The encoder {spec.backbone!r} reads at most {positions} tokens, not {spec.max_tokens}.",
+            f"Set text.max_tokens to {positions} or less.",
+        )
 
 
 def _freeze_layers(encoder: PreTrainedModel, spec: TextSpec) -> None:

@@ -63,7 +63,7 @@ def has_int8() -> bool:
 def full_precision(network: FusionNetwork) -> Encoders:
     """32-bit floats on the CPU, bfloat16 autocast on a GPU. Normalisation layers are folded into convolutions."""
     folded = _folded(network.image) if isinstance(network.image, ResNet) else network.image
-    on_gpu = network.mean.is_cuda
+    on_gpu = network.scale.is_cuda
 
     def text(batch: TextBatch) -> Tensor:
         with torch.autocast("cuda", torch.bfloat16, enabled=on_gpu):

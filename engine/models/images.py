@@ -42,16 +42,20 @@ def prepare_capture(content: ItemContent, spec: ImageSpec) -> NDArray[np.uint8] 
 def resampling(source: int, target: int) -> NDArray[np.float64]:
     """The (target, source) matrix of the resizing along one axis; rows sum to 1.
 
-    Pillow's bilinear filter with antialiasing: triangles as wide as the scale, centred on pixel centres. The resized
-    screenshot is `resampling(H, S) @ channel @ resampling(W, S).T`, but for rounding to bytes.
+    Blocks of whole pixels are averaged first where the source is at least twice the target (half the work, the same
+    picture). Then Pillow's bilinear filter with antialiasing: triangles as wide as the scale, centred on pixel centres.
+    The resized screenshot is `resampling(H, S) @ channel @ resampling(W, S).T`, but for rounding to bytes.
     """
-    scale = source / target
-    width = max(scale, 1.0)
+    block = max(source // target, 1)
+    blocks = np.arange(source) // block
+    averaging = (blocks == np.arange(blocks[-1] + 1)[:, None]).astype(np.float64)
+    averaging /= averaging.sum(axis=1, keepdims=True)
+    scale = source / block / target
     centres = (np.arange(target) + 0.5) * scale
-    distance = np.abs(np.arange(source) + 0.5 - centres[:, None]) / width
+    distance = np.abs(np.arange(len(averaging)) + 0.5 - centres[:, None]) / max(scale, 1.0)
     weights = np.clip(1.0 - distance, 0.0, None)
-    normalised: NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
-    return normalised
+    matrix: NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True) @ averaging
+    return matrix
 
 
 def _prepare(image: Image.Image, content: ItemContent, spec: ImageSpec) -> NDArray[np.uint8]:
@@ -65,7 +69,7 @@ def _prepare(image: Image.Image, content: ItemContent, spec: ImageSpec) -> NDArr
         rgb.paste(_FILL, box)
     if spec.crop_top:  # not resize's own box: its filter reaches over the edge, and the handle would shine through
         rgb = rgb.crop((0, spec.crop_top, width, height))
-    return np.array(rgb.resize((spec.size, spec.size), Image.Resampling.BILINEAR))
+    return np.array(rgb.resize((spec.size, spec.size), Image.Resampling.BILINEAR, reducing_gap=1.0))
 
 
 def _masked_boxes(content: ItemContent, spec: ImageSpec) -> Iterable[tuple[int, int, int, int]]:

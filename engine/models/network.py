@@ -57,8 +57,8 @@ class FusionNetwork(nn.Module):
     two vectors, 0 for a backbone that is "none".
     """
 
-    mean: Tensor
-    deviation: Tensor
+    scale: Tensor
+    shift: Tensor
 
     def __init__(
         self, spec: NetworkSpec, text: nn.Module | None, image: nn.Module | None, features: tuple[int, int]
@@ -75,8 +75,9 @@ class FusionNetwork(nn.Module):
         self.fusion = _feed_forward(spec, sum(features))
         width = (sum(features), *spec.fusion.hidden)[-1]
         self.heads = nn.ModuleDict({head.task: nn.Linear(width, len(head.labels)) for head in spec.heads})
-        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(DEVIATION).view(1, 3, 1, 1), persistent=False)
+        scale = 1 / torch.tensor(DEVIATION).view(1, 3, 1, 1)
+        self.register_buffer("scale", scale, persistent=False)
+        self.register_buffer("shift", -torch.tensor(MEAN).view(1, 3, 1, 1) * scale, persistent=False)
 
     def train(self, mode: bool = True) -> FusionNetwork:
         """As in torch, but a backbone that is wholly frozen stays as it is in use: its statistics do not move."""
@@ -114,7 +115,7 @@ class FusionNetwork(nn.Module):
 
     def normalised(self, pixels: Tensor) -> Tensor:
         """Pixels in [0, 1] as the image backbone takes them: ImageNet's mean is 0, its deviation 1, per channel."""
-        return (pixels - self.mean) / self.deviation
+        return torch.addcmul(self.shift, pixels, self.scale)  # one pass over memory
 
     def fuse(self, text: Tensor, image: Tensor) -> dict[str, Tensor]:
         """(B, text_features) and (B, image_features) vectors to (B, labels) logits per task."""

@@ -62,7 +62,8 @@ class Predictor:
         device = self._scorer.device
         if device.type == "cuda":
             return f"CUDA, {torch.cuda.get_device_name(device)}, {self._scorer.encoders.name}"
-        return f"CPU, {torch.get_num_threads()} threads, {self._scorer.encoders.name}"
+        threads = torch.get_num_threads()
+        return f"CPU, {threads} thread{'s' if threads > 1 else ''}, {self._scorer.encoders.name}"
 
     def predict(self, contents: Sequence[ItemContent], *, cancelled: Callable[[], bool] | None = None) -> list[Verdict]:
         """Verdicts of all items in their order, one for each task that applies to an item's kind.

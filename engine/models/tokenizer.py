@@ -81,6 +81,7 @@ class EncoderTokens:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, spec: TextSpec) -> None:
         self._tokenizer = tokenizer
         self._spec = spec
+        self._limit = min(spec.max_tokens, tokenizer.model_max_length)
         self.vocabulary = len(tokenizer)
         self.pad = _pad_of(tokenizer.pad_token_id, spec.backbone)
 
@@ -91,7 +92,7 @@ class EncoderTokens:
         encoded = self._tokenizer(
             [_input(text, self._spec) for text in texts],
             truncation=True,
-            max_length=self._spec.max_tokens,
+            max_length=self._limit,
             padding=False,
             return_attention_mask=False,
             return_token_type_ids=False,

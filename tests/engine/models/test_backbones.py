@@ -75,6 +75,11 @@ def test_a_missing_encoder_names_two_ways_out(monkeypatch: pytest.MonkeyPatch, t
     assert "HF_HOME" in caught.value.way_out
 
 
+def test_more_tokens_than_an_encoder_reads_are_refused(encoder_folder: str) -> None:
+    with pytest.raises(ModelUnavailableError, match="at most 512 tokens, not 600"):
+        pretrained_encoder(TextSpec(backbone=encoder_folder, max_tokens=600))
+
+
 def test_a_folder_without_an_encoder_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailableError, match="holds no usable encoder"):
         pretrained_encoder(TextSpec(backbone=str(tmp_path)))

@@ -30,7 +30,7 @@ def test_a_screenshot_is_squashed_to_a_square(make_capture: MakeCapture) -> None
     assert square.dtype == np.uint8
 
 
-@pytest.mark.parametrize(("size", "target"), [((90, 70), 32), ((600, 600), 224), ((20, 24), 32)])
+@pytest.mark.parametrize(("size", "target"), [((90, 70), 32), ((601, 600), 224), ((20, 24), 32), ((131, 40), 32)])
 def test_resizing_is_the_linear_map_it_claims_to_be(
     make_capture: MakeCapture, size: tuple[int, int], target: int
 ) -> None:
@@ -40,10 +40,10 @@ def test_resizing_is_the_linear_map_it_claims_to_be(
     across, down = resampling(size[0], target), resampling(size[1], target)
     expected = np.einsum("yh,hwc,xw->yxc", down, raw, across, optimize=True)
     assert square is not None
-    assert np.abs(square - expected).max() <= 1.01  # Pillow rounds after each of its two passes
+    assert np.abs(square - expected).max() <= 1.51  # Pillow rounds after each of its passes
 
 
-def test_resampling_keeps_a_constant(make_capture: MakeCapture) -> None:
+def test_resampling_keeps_a_constant() -> None:
     np.testing.assert_allclose(resampling(601, 224).sum(axis=1), 1.0)
 
 

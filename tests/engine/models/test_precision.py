@@ -56,9 +56,12 @@ def test_agreement_is_counted(flips: int, shift: float, same: bool) -> None:
     assert agrees(reference, np.stack([first, 1 - first], axis=1), SINGLE) is same
 
 
-def test_multi_label_verdicts_agree_only_as_a_whole() -> None:
-    reference = np.array([[0.501, 0.9]] * 10)
-    other = np.array([[0.499, 0.9]] * 10)
+def test_every_label_of_a_multi_label_task_is_an_answer() -> None:
+    reference = np.full((150, 2), 0.501)
+    other = reference.copy()
+    other[0, 0] = 0.499
+    assert agrees(reference, other, MULTI)
+    other[1, 1] = 0.499
     assert not agrees(reference, other, MULTI)
     assert agrees(reference, reference, MULTI)
 

@@ -154,7 +154,7 @@ def test_an_unknown_task_gets_a_hint(predictor: Predictor) -> None:
 
 
 def test_it_says_where_it_runs(predictor: Predictor) -> None:
-    assert predictor.device_name == "CPU, 1 threads, fp32"
+    assert predictor.device_name == "CPU, 1 thread, fp32"
 
 
 @pytest.mark.parametrize("part", ["text", "image"])
