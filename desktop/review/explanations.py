@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from desktop.desk import Desk
 from desktop.review.bounded import Bounded
-from desktop.review.heatmap import fit_warning
+from desktop.review.heatmap import fit_warning, leaning
 from desktop.review.sight import Focus, Sight
 from engine.service.protocol import Priority
 from engine.types import Explanation, Struct
@@ -140,4 +140,5 @@ def _of(explanation: Explanation) -> Progress:
         return Progress(stage=Stage.CAREFUL, text=explanation.note)
     if warning:
         return Progress(stage=Stage.CAREFUL, text="Low fit: read with care", detail=warning)
-    return Progress(stage=Stage.READY, text=f"{explanation.method.upper()}, {explanation.samples:,} samples")
+    made = f"{explanation.method.upper()}, {explanation.samples:,} samples"
+    return Progress(stage=Stage.READY, text=" · ".join(filter(None, (made, leaning(explanation)))))

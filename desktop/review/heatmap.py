@@ -30,6 +30,7 @@ SCALE_FLOOR = 0.02
 LOW_FIT = 0.3
 """A surrogate that explains less of its own samples than this (R²) is marked "read with care"."""
 
+_LITTLE = 0.2
 _CELL_LIMIT = 4096 * 4096
 
 
@@ -113,3 +114,14 @@ def fit_warning(explanation: Explanation) -> str:
         if fit is not None and fit < LOW_FIT
     ]
     return f"R² {', '.join(low)}" if low else ""
+
+
+def leaning(explanation: Explanation) -> str:
+    """Say where one part has next to no weight beside the other, so that a pale heatmap is not taken for a fault."""
+    words = max((abs(token.weight) for token in explanation.tokens), default=None)
+    picture = max((abs(segment.weight) for segment in explanation.segments), default=None)
+    if words is None or picture is None or max(words, picture) < SCALE_FLOOR:
+        return ""
+    if picture < _LITTLE * words:
+        return "the picture counts little"
+    return "the words count little" if words < _LITTLE * picture else ""

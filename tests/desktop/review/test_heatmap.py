@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import QSize
 
-from desktop.review.heatmap import SCALE_FLOOR, cells_of, compose, fit_warning, overlay, scale_of, strength, weight_at
+from desktop.review.heatmap import (
+    SCALE_FLOOR,
+    cells_of,
+    compose,
+    fit_warning,
+    leaning,
+    overlay,
+    scale_of,
+    strength,
+    weight_at,
+)
 from desktop.theme.diverging import HEAT_NEGATIVE, HEAT_POSITIVE, heat
 from engine.errors import InputError
 from engine.types import Explanation, Segment, SegmentMap
@@ -82,3 +92,10 @@ def test_a_low_fit_names_the_part_that_fits_badly(make_explanation: Callable[...
     assert fit_warning(make_explanation()) == ""
     assert fit_warning(make_explanation(image_fit=0.1)) == "R² image 0.10"
     assert fit_warning(make_explanation(image_fit=None, text_fit=0.05)) == "R² text 0.05"
+
+
+def test_a_part_without_weight_is_named(make_explanation: Callable[..., Explanation]) -> None:
+    assert leaning(make_explanation()) == ""
+    assert leaning(make_explanation(segments=(segment(1, 0.01),))) == "the picture counts little"
+    assert leaning(make_explanation(segments=(segment(1, 9.0),))) == "the words count little"
+    assert leaning(make_explanation(tokens=())) == ""
