@@ -98,6 +98,7 @@ def table(report: dict[str, Any]) -> str:
         unit = "MB" if name == "memory" else "ms"
         verdict = "ok" if value < LIMITS[name] else "OVER"
         lines.append(f"{name:<26}{value:>9.1f} {unit}   limit {LIMITS[name]:>7.1f}   {verdict}")
+    lines.append(f"the GUI thread's own work per press: median {statistics.median(report['key_cpu_ms']):.1f} ms")
     lines.append(f"complete at the first paint: {report['complete']} of {presses}")
     if "peer" in report:
         peer = report["peer"]["key_ms"]
@@ -135,16 +136,19 @@ def _press(options: argparse.Namespace, *, prefetch: bool = True) -> dict[str, A
     if not prefetch:
         page.prefetcher.stop()
     commits = _timed_commits(page)
-    keys, complete = [], 0
+    keys, work, complete = [], [], 0
     for number in range(options.presses):
         _spend(options.think_ms)
+        begun = time.thread_time()
         spent, ready = _one_press(application, page, number)
         keys.append(spent)
+        work.append(1000 * (time.thread_time() - begun))
         complete += ready
     frames = _frames(page)
     report = {
         "items": page.desk.workspace.queues.counts().total,
         "key_ms": keys,
+        "key_cpu_ms": work,
         "complete": complete,
         "commit_ms": list(commits),
         "frame_ms": frames,
