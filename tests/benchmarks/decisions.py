@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import random
 import shutil
@@ -37,6 +38,7 @@ def main() -> None:
         copy.mkdir()
         for name in ("workspace.db", "taxonomy.toml"):
             shutil.copy(options.workspace / name, copy / name)
+        os.sync()  # the first commit is not to wait for the copy
         with Workspace.open(copy, check=False) as workspace:
             report = measure(workspace, options.count)
     sys.stdout.write(table(report) + "\n")
