@@ -6,7 +6,6 @@ Widgets talk to a `Desk` and to nothing behind it. It never blocks: what may tak
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,7 @@ from desktop.children.retraining import Retraining
 from desktop.children.scoring import BulkScoring
 from desktop.children.states import EngineState, TrainingState
 from desktop.children.writer import JobFailure, Writer
-from desktop.settings import Settings
+from desktop.settings import RETRAIN_AFTER, Settings
 from engine.errors import EngineError
 from engine.service.protocol import Priority
 from engine.types import Action, Decision, Outcome
@@ -101,6 +100,7 @@ class Desk(QObject):
             raise
         self._commands = commands or DeskCommands()
         self._import_ticket = 0
+        self._learned_up_to: int | None = None
         self._closed = False
         champion = self.workspace.models.champion()
         self._champion = champion.card.id if champion is not None else ""
@@ -225,13 +225,11 @@ class Desk(QObject):
 
     # --- decisions and retraining -----------------------------------------------------------------------------
 
-    @cached_property
-    def _learned_up_to(self) -> int:
-        """The number of the newest decision that a model of this workspace was trained on."""
-        return max((max(row.card.decisions, default=0) for row in self.workspace.models.list()), default=0)
-
     def corrections(self) -> int:
         """Return how many standing corrections no retrain has learned from."""
+        if self._learned_up_to is None:
+            cards = (row.card for row in self.workspace.models.list())
+            self._learned_up_to = max((max(card.decisions, default=0) for card in cards), default=0)
         return self.workspace.decisions.corrections_since(self._learned_up_to)
 
     def decisions_recorded(self, decisions: Sequence[Decision]) -> None:
@@ -242,8 +240,11 @@ class Desk(QObject):
         if not any(decision.action in (Action.CORRECT, Action.UNDO) for decision in decisions):
             return
         self.correctionsChanged.emit()
+        self._retrain_if_enough()
+
+    def _retrain_if_enough(self) -> None:
         limit = self.settings.retrain_after
-        if limit and not self._retraining.running and self.corrections() >= limit:
+        if limit and not self._retraining.busy and self.corrections() >= limit:
             self.start_retrain()
 
     def start_retrain(self, recipe: str | None = None, overrides: Sequence[str] = ()) -> None:
@@ -261,9 +262,8 @@ class Desk(QObject):
         except EngineError as error:
             self.notice.emit(str(error), "error")
             return
-        last = self._last_decision_number()
         if self._retraining.start(text):
-            self._learned_up_to = last
+            self._learned_up_to = self.workspace.decisions.head()[0]
             self.correctionsChanged.emit()
 
     def cancel_retrain(self) -> None:
@@ -336,6 +336,7 @@ class Desk(QObject):
         if outcome.better:
             self._on_champion(outcome.model)
         self.correctionsChanged.emit()
+        self._retrain_if_enough()
 
     def _on_champion(self, model: str) -> None:
         if self._closed or model == self._champion:
@@ -372,14 +373,11 @@ class Desk(QObject):
             self.notice.emit(failure.message, "error")
 
     def _on_setting(self, name: str) -> None:
-        if name == "retrain_after":
+        if name == RETRAIN_AFTER:
             self.correctionsChanged.emit()
 
     def _on_job_failed(self, failure: JobFailure) -> None:
         self.notice.emit(failure.message, "info" if failure.cancelled else "error")
-
-    def _last_decision_number(self) -> int:
-        return self.workspace.decisions.head()[0]
 
 
 def _size(file: Path) -> int:

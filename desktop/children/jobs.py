@@ -151,24 +151,27 @@ class MarkRun(msgspec.Struct, frozen=True):
 
 
 class FindUnfinished(msgspec.Struct, frozen=True):
-    """Find the runs that a window left behind, and end a trainer that outlived it.
+    """Find the newest run that a window left behind, and end a trainer that outlived it.
 
-    A command that is at it right now keeps its runs: then there is nothing to go on with.
+    Older ones are given up: the newest one's snapshot holds all that they would have learned from. A command that is
+    at it right now keeps its runs: then there is nothing to go on with.
     """
 
-    def run(self, context: JobContext) -> tuple[Path, ...]:
-        """Return the run folders, oldest first."""
-        runs = context.workspace.runs.unfinished()
-        if not runs:
-            return ()
+    def run(self, context: JobContext) -> Path | None:
+        """Return the run folder, or None."""
+        runs = context.workspace.runs
+        if not runs.unfinished():
+            return None
         try:
             with exclusive(context.workspace.path, "look for unfinished runs"):
-                folders = tuple(run.path for run in reversed(runs))
-                for folder in folders:
-                    orphans.end(folder)
-                return folders
+                newest, *older = runs.unfinished()
+                for run in (newest, *older):
+                    orphans.end(run.path)
+                for run in older:
+                    runs.mark(run.id, "cancelled", f"Given up for the newer run {newest.id}.")
+                return newest.path
         except WorkspaceError:
-            return ()
+            return None
 
 
 class AdoptRun(msgspec.Struct, frozen=True):

@@ -45,7 +45,8 @@ class Retraining(QObject):
         self._crashes = 0
         self._folder: Path | None = None
         self._ticket = 0
-        self._waiting_runs: list[Path] = []
+        self._looking = False
+        self._wanted = ""
         self._closing = False
         self.trainer = TrainerProcess(command, log, self)
         self.trainer.stateChanged.connect(self.stateChanged)
@@ -65,21 +66,39 @@ class Retraining(QObject):
         """Whether a retrain is under way, from taking its snapshot to adopting its candidate."""
         return self.state.running
 
+    @property
+    def busy(self) -> bool:
+        """Whether a retrain is under way, or it is not yet known whether one goes on from before."""
+        return self.running or self._looking
+
     def start(self, recipe: str) -> bool:
         """Begin a retrain with this recipe (TOML text); False while another one is under way."""
         if self.running or self._closing:
             return False
+        if self._looking:
+            self._wanted = recipe
+            return True
         self._set(TrainingState(stage="prepare", text="Taking a snapshot of the decisions…"))
         self._ticket = self._writer.submit(PrepareRun(recipe), self._on_prepared, self._on_job_failed)
         return True
 
     def resume(self) -> None:
-        """Go on with the runs that have not ended, one after the other."""
-        self._writer.submit(FindUnfinished(), self._on_found, self._on_job_failed)
+        """Go on with the run that a window left behind; a `start` meanwhile waits to hear whether there is one."""
+        self._looking = True
+        self._writer.submit(FindUnfinished(), self._on_found, self._on_lost)
 
-    def _on_found(self, folders: tuple[Path, ...]) -> None:
-        self._waiting_runs.extend(folders)
-        self._next_waiting_run()
+    def _on_found(self, folder: Path | None) -> None:
+        self._looking = False
+        wanted, self._wanted = self._wanted, ""
+        if folder is not None:
+            self._on_prepared(folder)
+        elif wanted:
+            self.start(wanted)
+
+    def _on_lost(self, failure: JobFailure) -> None:
+        self._on_found(None)
+        if not self.running:
+            self.failed.emit(failure.message, False)
 
     def cancel(self) -> None:
         """End the retrain under way for good; nothing happens when its candidate is being adopted already."""
@@ -96,10 +115,6 @@ class Retraining(QObject):
         self._closing = True
         self._restart.stop()
         self.trainer.suspend()
-
-    def _next_waiting_run(self) -> None:
-        if self._waiting_runs and not self.running and not self._closing:
-            self._on_prepared(self._waiting_runs.pop(0))
 
     def _on_prepared(self, folder: Path) -> None:
         self._folder = folder
@@ -120,12 +135,11 @@ class Retraining(QObject):
         self._writer.submit(AdoptRun(folder), self._on_adopted, self._on_job_failed)
 
     def _on_adopted(self, outcome: Outcome) -> None:
-        verb = "is the new champion" if outcome.better else "was kept, but not promoted"
-        text = f"The new model {verb}: {outcome.reason}"
+        what = "gives the verdicts from now on" if outcome.better else "was kept, and the champion stays"
+        text = f"The new model {what}. {outcome.reason}"
         self._folder = None
         self._set(msgspec.structs.replace(self.state, stage="done", text=text, outcome=outcome))
         self.adopted.emit(outcome)
-        self._next_waiting_run()
 
     def _on_run_failed(self, _folder: Path, message: str, cancelled: bool) -> None:
         self._end(message, cancelled=cancelled)
@@ -149,7 +163,6 @@ class Retraining(QObject):
         self._folder = None
         self._set(msgspec.structs.replace(self.state, stage=stage, text=message))
         self.failed.emit(message, cancelled)
-        self._next_waiting_run()
 
     def _set(self, state: TrainingState) -> None:
         self.trainer.set_state(state)

@@ -218,6 +218,31 @@ def test_a_retrain_that_the_window_left_goes_on_at_the_next_start(qtbot: QtBot, 
     assert "Going on" in desk.training_state.text or desk.training_state.epoch == 1
 
 
+def test_of_several_runs_left_behind_the_newest_goes_on_before_another_begins(
+    qtbot: QtBot, make: Callable[..., Desk]
+) -> None:
+    desk = make(trainer="hang")
+    desk.settings.retrain_after = 2
+    old, new = (desk.workspace.runs.prepare("[training]\nepochs = 1\n", run_id=name) for name in ("old", "run-new"))
+    desk.workspace.runs.mark(old.id, "running")
+    desk.start()
+    for number in (0, 3, 6):
+        correct(desk, f"t{number}")
+    qtbot.waitUntil(lambda: desk.training_state.done > 0)
+    assert desk.training_state.run == new.id
+    states = {run.id: (run.state, run.message) for run in desk.workspace.runs.list()}
+    assert states == {"old": ("cancelled", "Given up for the newer run run-new."), "run-new": ("running", "")}
+
+
+def test_a_retrain_asked_for_while_looking_for_old_runs_is_not_lost(qtbot: QtBot, make: Callable[..., Desk]) -> None:
+    desk = make(trainer="hang")
+    desk.start()
+    desk.start_retrain()
+    assert not desk.training_state.running
+    qtbot.waitUntil(lambda: desk.training_state.done > 0)
+    assert len(desk.workspace.runs.list()) == 1
+
+
 def test_a_trainer_that_dies_is_started_again(qtbot: QtBot, make: Callable[..., Desk], leave_candidate: None) -> None:
     desk = make(trainer="candidate-die-once")
     desk._retraining._pauses = (1,)
