@@ -98,6 +98,7 @@ class _Block:
 class Int8ResNet:
     """Normalised pixels (B, 3, S, S) to float vectors (B, D), like the ResNet that it is made from."""
 
+    @torch.inference_mode()
     def __init__(self, network: ResNet, calibration: Tensor) -> None:
         self._input = _Range()
         self._stem = _Convolution(fuse_conv_bn_eval(network.conv1, network.bn1), rectified=True)

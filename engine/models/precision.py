@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from engine.models.encoders import (
@@ -48,7 +47,7 @@ class Probe:
     @property
     def tables(self) -> Tables:
         """The full-precision probabilities of all items so far."""
-        return {task: np.concatenate([part[task] for part in self._tables]) for task in self._tables[0]}
+        return _joined(self._tables)
 
     def add(self, texts: list[str], squares: list[NDArray[np.uint8] | None], tables: Tables) -> None:
         """Take in scored items."""
@@ -57,24 +56,45 @@ class Probe:
         self._tables.append(tables)
 
 
-@torch.inference_mode()
-def fastest_equal(full: Scorer, probe: Probe) -> Encoders:
-    """The fastest encoders that this CPU has and whose verdicts agree with full precision on the probe.
+class Check:
+    """Looks for the fastest encoders that this CPU has and whose verdicts agree with full precision on a full probe.
 
     Agreement: in every task at least 99.5 % of the answers are the same (one an item, or in a multi-label task a yes or
-    no for each label) and probabilities differ by less than 0.01 on average.
+    no for each label) and probabilities differ by less than 0.01 on average. Works in steps, so that a reviewer's
+    question between two of them does not wait for all of it.
     """
-    for candidate in _candidates(full, probe):
-        tables = full.using(candidate).tables(probe.texts, probe.squares)
-        if all(agrees(probe.tables[head.task], tables[head.task], head) for head in full.network.spec.heads):
-            _log.info("scoring goes on in %s: it agrees on %d items", candidate.name, len(probe.texts))
-            return candidate
-        _log.info("%s does not agree with full precision on %d items", candidate.name, len(probe.texts))
-    return full.encoders
+
+    def __init__(self, full: Scorer, probe: Probe) -> None:
+        self._full = full
+        self._probe = probe
+        self._candidates = _candidates(full, probe)
+        self._candidate: Encoders | None = None
+        self._tables: list[Tables] = []
+        self._done = 0
+
+    def step(self, items: int) -> Encoders | None:
+        """Score that many more items of the probe. None while it is undecided."""
+        if self._candidate is None:
+            self._candidate = next(self._candidates, self._full.encoders)
+        if self._candidate is self._full.encoders:
+            return self._candidate
+        part = slice(self._done, self._done + items)
+        self._tables.append(
+            self._full.using(self._candidate).tables(self._probe.texts[part], self._probe.squares[part])
+        )
+        self._done += items
+        return self._judged(self._candidate) if self._done >= len(self._probe.texts) else None
+
+    def _judged(self, candidate: Encoders) -> Encoders | None:
+        reference, found = self._probe.tables, _joined(self._tables)
+        same = all(agrees(reference[head.task], found[head.task], head) for head in self._full.network.spec.heads)
+        _log.info("%s %s on %d items", candidate.name, "agrees" if same else "does not agree", len(self._probe.texts))
+        self._candidate, self._tables, self._done = None, [], 0
+        return candidate if same else None
 
 
 def agrees(reference: NDArray[np.float64], other: NDArray[np.float64], head: HeadSpec) -> bool:
-    """Whether two (n, L) tables of probabilities say the same, as `fastest_equal` means it."""
+    """Whether two (n, L) tables of probabilities say the same, as `Check` means it."""
     if head.multi:
         same = (reference >= THRESHOLD) == (other >= THRESHOLD)
     else:
@@ -94,6 +114,10 @@ def _candidates(full: Scorer, probe: Probe) -> Iterator[Encoders]:
             yield with_bf16_image(text, full.network)
     if text is not full.encoders:
         yield text
+
+
+def _joined(tables: list[Tables]) -> Tables:
+    return {task: np.concatenate([part[task] for part in tables]) for task in tables[0]}
 
 
 def _text_gains(full: Scorer, probe: Probe) -> bool:

@@ -15,13 +15,15 @@ from engine.models import checkpoint
 from engine.models.decoding import Decoded, decode_ahead
 from engine.models.encoders import full_precision
 from engine.models.images import prepare_capture
-from engine.models.precision import Probe, fastest_equal
+from engine.models.precision import Check, Probe
 from engine.models.scorer import Scorer
 from engine.models.text import model_text
 from engine.models.verdicts import verdict
 from engine.types import ItemContent, ModelCard, Verdict
 
 BATCH = 64
+_CHECKED_PER_ITEM = 4
+"""So many items of the probe are checked with each further item: a large batch ends the check, small ones stay short."""
 
 
 class Predictor:
@@ -42,6 +44,7 @@ class Predictor:
             loaded.network, loaded.tokenizer, loaded.card.temperatures, full_precision(loaded.network), device
         )
         self._probe: Probe | None = Probe() if device.type == "cpu" else None
+        self._check: Check | None = None
         self._heads = {head.task: head for head in self.spec.heads}
         self.missing_text = loaded.network.missing_text.detach()
         self.missing_image = loaded.network.missing_image.detach()
@@ -119,9 +122,9 @@ class Predictor:
     def _score(self, part: Sequence[Decoded]) -> list[Verdict]:
         texts = [model_text(content) for content, _ in part]
         squares = [square for _, square in part]
-        self._settle_if_due()
+        self._settle(len(part))
         tables = self._scorer.tables(texts, squares)
-        if self._probe is not None:
+        if self._probe is not None and not self._probe.full:
             self._probe.add(texts, squares, tables)
         return [
             verdict(content.id, self.card.id, head, tables[task][row])
@@ -130,8 +133,11 @@ class Predictor:
             if not head.applies_to or content.kind in head.applies_to
         ]
 
-    def _settle_if_due(self) -> None:
+    def _settle(self, items: int) -> None:
         """Before, not after, further items: a job that ends with its probe never pays for a choice it cannot use."""
-        if self._probe is not None and self._probe.full:
-            self._scorer = self._scorer.using(fastest_equal(self._scorer, self._probe))
-            self._probe = None
+        if self._probe is None or not self._probe.full:
+            return
+        self._check = self._check or Check(self._scorer, self._probe)
+        encoders = self._check.step(_CHECKED_PER_ITEM * items)
+        if encoders is not None:
+            self._scorer, self._probe, self._check = self._scorer.using(encoders), None, None
