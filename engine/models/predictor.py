@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.errors import CancelledError, NotFoundError, did_you_mean
-from engine.models import checkpoint
+from engine.models import checkpoint, devices
 from engine.models.decoding import Decoded, decode_ahead
 from engine.models.encoders import full_precision
 from engine.models.images import prepare_capture
@@ -23,7 +23,7 @@ from engine.types import ItemContent, ModelCard, Verdict
 
 BATCH = 64
 _CHECKED_PER_ITEM = 4
-"""So many items of the probe are checked with each further item: a large batch ends the check, small ones stay short."""
+"""So many items of the probe are checked with each further item: large batches end the check, small ones stay short."""
 
 
 class Predictor:
@@ -56,17 +56,13 @@ class Predictor:
         Raises:
             ModelUnavailableError: the folder holds no sound model.
         """
-        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        chosen = torch.device(device) if device else devices.best()
         return cls(checkpoint.load(folder, chosen), chosen)
 
     @property
     def device_name(self) -> str:
         """Where and how it runs, in words, such as "CPU, 2 threads, fp32"."""
-        device = self._scorer.device
-        if device.type == "cuda":
-            return f"CUDA, {torch.cuda.get_device_name(device)}, {self._scorer.encoders.name}"
-        threads = torch.get_num_threads()
-        return f"CPU, {threads} thread{'s' if threads > 1 else ''}, {self._scorer.encoders.name}"
+        return f"{devices.name_of(self._scorer.device)}, {self._scorer.encoders.name}"
 
     def predict(self, contents: Sequence[ItemContent], *, cancelled: Callable[[], bool] | None = None) -> list[Verdict]:
         """Verdicts of all items in their order, one for each task that applies to an item's kind.
