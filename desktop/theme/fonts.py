@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from PySide6.QtGui import QFont, QFontDatabase
 
 from desktop.theme.tokens import TYPE
@@ -18,8 +20,13 @@ def families() -> list[str]:
     return [*own, *(family for family in FALLBACKS if family != system)]
 
 
+@cache
 def font(size: int = TYPE.body, *, bold: bool = False) -> QFont:
-    """Return the window's font at a size of the type scale, in device-independent pixels."""
+    """Return the window's font at a size of the type scale, in device-independent pixels.
+
+    Made once, so painters may call it freely: never change the one returned. It is the same in every theme and at
+    every scale of the screen; `forget` makes it anew where the system's own font is another.
+    """
     made = QFont()
     made.setFamilies(families())
     made.setPixelSize(size)
@@ -33,3 +40,8 @@ def fixed(size: int = TYPE.body) -> QFont:
     made = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
     made.setPixelSize(size)
     return made
+
+
+def forget() -> None:
+    """Make fonts anew from now on: the system's font, or what is installed, is another."""
+    font.cache_clear()

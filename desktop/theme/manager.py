@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QGuiApplication, QIcon, QPainter, QPalette
 from PySide6.QtWidgets import QApplication, QStyleFactory
 
-from desktop.theme import icons
+from desktop.theme import fonts, icons
 from desktop.theme.colour import on_surface
 from desktop.theme.fonts import font
 from desktop.theme.stylesheet import stylesheet
@@ -42,6 +42,7 @@ class ThemeManager(QObject):
         self._mode = mode if mode in MODES else "system"
         self.tokens = self._wanted()
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._refresh)
+        _application().fontDatabaseChanged.connect(self._renew_fonts)
 
     @property
     def mode(self) -> str:
@@ -63,6 +64,7 @@ class ThemeManager(QObject):
         """Dress the whole application: Fusion style, font, palette, stylesheet. Call it once, before the window."""
         application = _application()
         application.setStyle(QStyleFactory.create("Fusion"))
+        fonts.forget()
         application.setFont(font())
         self._dress()
 
@@ -97,6 +99,11 @@ class ThemeManager(QObject):
             self.tokens = wanted
             self._dress()
             self.changed.emit()
+
+    def _renew_fonts(self) -> None:
+        fonts.forget()
+        _application().setFont(font())
+        self.changed.emit()
 
     def _dress(self) -> None:
         application = _application()

@@ -231,3 +231,14 @@ def test_labels_take_their_size_from_the_scale(theme: ThemeManager, qtbot: Any) 
     qtbot.addWidget(shown)
     shown.ensurePolished()
     assert QFontInfo(shown.font()).pixelSize() == TYPE.display
+
+
+def test_a_font_is_made_once_until_the_system_has_other_fonts(theme: ThemeManager, qapp: QApplication) -> None:
+    small, bold = font(TYPE.caption), font(TYPE.caption, bold=True)
+    assert font(TYPE.caption) is small
+    assert (small.pixelSize(), small.bold(), bold.weight().name) == (TYPE.caption, False, "DemiBold")
+    painted: list[bool] = []
+    theme.changed.connect(lambda: painted.append(True))
+    qapp.fontDatabaseChanged.emit()
+    assert font(TYPE.caption) is not small
+    assert painted == [True]
