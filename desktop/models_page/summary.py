@@ -18,7 +18,10 @@ FEW_ITEMS = 30
 
 
 class Headline(msgspec.Struct, frozen=True):
-    """Mean macro-F1 over the tasks, in [0, 1], next to the majority answer's, over `n` held-out items of `split`."""
+    """Mean macro-F1 over the tasks, in [0, 1], next to the majority answer's, over `n` held-out items of `split`.
+
+    Each task weighs as much as it has items, as where a candidate is compared with the champion.
+    """
 
     macro_f1: float
     majority: float
@@ -70,9 +73,10 @@ def headline(card: ModelCard) -> Headline | None:
     measured = [task for task in metrics.values() if task.n]
     if not measured:
         return None
-    mean = sum(task.macro_f1 for task in measured) / len(measured)
-    majority = sum(task.majority_macro_f1 for task in measured) / len(measured)
-    return Headline(mean, majority, max(task.n for task in measured), split)
+    answers = sum(task.n for task in measured)
+    mean = sum(task.macro_f1 * task.n for task in measured) / answers
+    majority = sum(task.majority_macro_f1 * task.n for task in measured) / answers
+    return Headline(mean, majority, card.counts.get(split) or max(task.n for task in measured), split)
 
 
 def score_sentence(found: Headline | None) -> str:
@@ -113,11 +117,11 @@ def duration(seconds: float) -> str:
 def facts(row: ModelRow) -> list[tuple[str, str]]:
     """Return what else is known of a model, as pairs of a word and a value."""
     card = row.card
-    counts = ", ".join(f"{count:,} {name}" for name, count in card.counts.items()) or "unknown"
+    counts = ", ".join(f"{count:,} {name}" for name, count in card.counts.items() if "/" not in name)
     return [
         ("Made", when(card.created)),
         ("Parent", card.parent or "none: trained from the start"),
-        ("Items", counts),
+        ("Items", counts or "unknown"),
         ("Decisions used", f"{len(card.decisions):,}" if card.decisions else "none: truths of the import only"),
         ("Trained on", f"{card.device or 'unknown'}, {duration(card.seconds)}"),
         ("Seed", str(card.seed)),

@@ -127,7 +127,7 @@ def _versions() -> dict[str, str]:
 def _champion(job: Job) -> Predictor | str:
     """Return the champion, or why there is none to compare with."""
     if job.champion is None:
-        return "There is no champion yet"
+        return "The first model of this workspace"
     try:
         return Predictor.load(job.champion)
     except ModelUnavailableError as error:

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+import pytest
+
 from desktop.models_page.summary import duration, facts, headline, score_sentence, when
 from engine.types import ModelCard
 from engine.workspace import ModelRow
@@ -28,6 +31,20 @@ def test_few_held_out_items_are_said_to_be_few(card: Cards) -> None:
 def test_a_model_that_was_never_measured_says_so(card: Cards) -> None:
     assert headline(card("m", None)) is None
     assert score_sentence(None) == "Never measured on held-out items."
+
+
+def test_a_task_weighs_as_much_as_it_has_items(card: Cards) -> None:
+    """A conditional task with three held-out items must not drag the headline down by a third."""
+    one = card("m", 0.9, n=30)
+    (large,) = one.metrics["test"].values()
+    small = msgspec.structs.replace(large, n=3, macro_f1=0.0)
+    both = msgspec.structs.replace(
+        one, metrics={"test": {"toxicity": large, "reason": small}}, counts={"train": 99, "test": 31}
+    )
+    found = headline(both)
+    assert found is not None
+    assert found.macro_f1 == pytest.approx(0.9 * 30 / 33)
+    assert found.n == 31
 
 
 def test_the_facts_name_what_it_was_made_from(card: Cards) -> None:

@@ -69,7 +69,7 @@ def test_tasks_weigh_as_much_as_they_have_items() -> None:
 def test_no_champion_means_better() -> None:
     found = first_model({"t": answers(TRUTH, TRUTH)}, "test")
     assert found.better
-    assert found.reason == "There is no champion yet; macro-F1 1.00 on 8 held-out test items."
+    assert found.reason == "The first model of this workspace; macro-F1 1.00 on 8 held-out test items."
 
 
 @pytest.mark.parametrize(("wins", "losses"), [(0, 0), (1, 0), (5, 5), (9, 1), (0, 8)])
