@@ -107,8 +107,13 @@ class Explanations(QObject):
     def _missing(self, model: str) -> Progress:
         if model != self._desk.champion:
             return Progress(stage=Stage.SILENT, text="No explanation was stored for this older verdict")
-        if not self._desk.engine_state.ok:
+        state = self._desk.engine_state
+        if not state.ok:
             return Progress(stage=Stage.SILENT, text="No explanation while the engine is down")
+        if not (state.ready or state.busy):
+            return Progress(stage=Stage.SILENT, text="No explanation yet: the engine is not running")
+        if not state.ready:
+            return Progress(stage=Stage.COMPUTING, text="Explanation comes once the engine is ready")
         return Progress(stage=Stage.COMPUTING, text="Explanation is being computed…")
 
     @Slot(object)

@@ -353,6 +353,24 @@ def test_a_failed_explanation_says_why(page: ReviewPage) -> None:
     assert page.centre.why.progress == "No explanation: The engine stopped twice."
 
 
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (EngineState(text="Engine not started"), "No explanation yet: the engine is not running"),
+        (EngineState(text="Engine starting…", busy=True), "Explanation comes once the engine is ready"),
+        (EngineState(text="The engine stopped.", ok=False), "No explanation while the engine is down"),
+        (EngineState(text="Engine ready", ready=True), "Explanation is being computed…"),
+    ],
+)
+def test_a_missing_explanation_is_promised_only_while_somebody_works_on_it(
+    page: ReviewPage, state: EngineState, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_to(page, "tweet-5")
+    monkeypatch.setattr(type(page.desk), "engine_state", property(lambda _desk: state))
+    page.desk.engineStateChanged.emit(state)
+    assert page.centre.why.progress == words
+
+
 def test_leaving_an_item_ends_what_only_it_wanted(page: ReviewPage) -> None:
     press(page, Key.Key_Right, Key.Key_Right, Key.Key_Right)
     kept = page.desk.kept[-1]  # type: ignore[attr-defined]
