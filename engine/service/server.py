@@ -181,11 +181,6 @@ def _own_output() -> BinaryIO:
 
 
 def _serve(events: BinaryIO) -> None:
-    import torch
-
-    from engine.explain import explain_steps
-    from engine.models.predictor import Predictor
-
     lock = threading.Lock()
 
     def emit(event: ServiceEvent) -> None:
@@ -193,13 +188,46 @@ def _serve(events: BinaryIO) -> None:
             events.write(encode(event))
             events.flush()
 
-    server = Server(Predictor.load, explain_steps, emit)
-    device = "CUDA" if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
-    emit(Ready(device=device, versions={name: importlib.metadata.version(name) for name in LIBRARIES}))
+    server = Server(_load_predictor, _explain_steps, emit)
+    up = threading.Event()
     # A file object of its own: Python waits for nobody who still reads it when this process ends.
     requests = os.fdopen(os.dup(0), "rb")
-    threading.Thread(target=server.read, args=(requests,), name="requests", daemon=True).start()
+    threading.Thread(target=_attend, args=(server, requests, up), name="requests", daemon=True).start()
     try:
+        emit(_ready())
+        up.set()
         server.work()
     except BrokenPipeError:
         _log.warning("the desktop is gone")
+
+
+def _attend(server: Server, requests: BinaryIO, up: threading.Event) -> None:
+    """Read requests to their end. A desktop that is gone before torch is imported has nothing to wait for."""
+    server.read(requests)
+    if not up.is_set():
+        os._exit(0)
+
+
+def _ready() -> Ready:
+    """Import what the first requests need, then say so."""
+    import torch
+
+    import engine.explain
+    import engine.models.predictor  # noqa: F401 - not needed here
+
+    device = "CUDA" if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
+    return Ready(device=device, versions={name: importlib.metadata.version(name) for name in LIBRARIES})
+
+
+def _load_predictor(folder: Path) -> Predictor:
+    from engine.models.predictor import Predictor
+
+    return Predictor.load(folder)
+
+
+def _explain_steps(
+    model: Predictor, content: ItemContent, task: str, label: str, *, seed: int
+) -> Iterator[Explanation | None]:
+    from engine.explain import explain_steps
+
+    return explain_steps(model, content, task, label, seed=seed)

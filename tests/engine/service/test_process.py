@@ -125,7 +125,7 @@ def test_it_loads_scores_explains_and_ends_with_its_input(
 
     assert service.process.stdin is not None
     service.process.stdin.close()
-    assert service.process.wait(timeout=30) == 0
+    assert service.process.wait(timeout=60) == 0
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -134,7 +134,15 @@ def test_it_ends_when_nobody_listens_although_its_input_stays_open(service: Serv
     assert service.process.stdout is not None
     service.process.stdout.close()
     service.ask(Load(request=1, folder="/nowhere"))
-    assert service.process.wait(timeout=30) == 0
+    assert service.process.wait(timeout=60) == 0
+
+
+def test_it_ends_at_once_when_its_input_closes_while_it_starts(service: Service) -> None:
+    assert service.process.stdin is not None
+    assert service.process.stdout is not None
+    service.process.stdin.close()
+    assert service.process.stdout.read() == b""
+    assert service.process.wait(timeout=60) == 0
 
 
 def test_a_workspace_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
