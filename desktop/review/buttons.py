@@ -6,11 +6,12 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QEnterEvent, QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
-from desktop.theme import GAP, RADIUS, TYPE, ThemeManager, font
+from desktop.theme import GAP, HALF, RADIUS, TYPE, ThemeManager, font
 from desktop.widgets import LabelButton, paint_bar, paint_key_caps
 from desktop.widgets.keycap import width_of
 
 _TITLE_LEFT = 22
+_TICK = 16
 COMPACT = 32
 """Height of an answer where a task has many labels."""
 
@@ -44,8 +45,19 @@ class AnswerButton(LabelButton):
         """Mark the label as the item's answer so far."""
         if answered != self._answered:
             self._answered = answered
-            self.setToolTip("The answer so far" if answered else "")
+            self._hint()
             self.update()
+
+    def _hints(self) -> list[str]:
+        return [*super()._hints(), *(["The answer so far"] if self._answered else [])]
+
+    def _paint_title(self, painter: QPainter, right: float) -> None:
+        """Paint the title, and a tick behind it that a long title leaves room for."""
+        super()._paint_title(painter, right - (_TICK + GAP if self._answered else 0))
+        if self._answered:
+            end = _TITLE_LEFT + QFontMetrics(font(TYPE.body, bold=True)).horizontalAdvance(self.text()) + GAP
+            tick = QRectF(min(end, right - _TICK - HALF), self.height() / 2 - _TICK / 2, _TICK, _TICK)
+            self._theme.paint_icon(painter, tick, "check", "good")
 
     def _paint_probability(self, painter: QPainter, right: float) -> float:
         painter.setFont(font(TYPE.caption))
@@ -61,7 +73,7 @@ class AnswerButton(LabelButton):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
-        if not (self._suggested or self._explained or self._answered):
+        if not (self._suggested or self._explained):
             return
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -72,9 +84,6 @@ class AnswerButton(LabelButton):
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(self._theme.colour("accent_text"))
             painter.drawEllipse(QRectF(2.5, self.height() / 2 - 2, 4, 4))
-        if self._answered:
-            left = _TITLE_LEFT + QFontMetrics(font(TYPE.body, bold=True)).horizontalAdvance(self.text()) + GAP
-            self._theme.paint_icon(painter, QRectF(left, self.height() / 2 - 8, 16, 16), "check", "good")
         painter.end()
 
 

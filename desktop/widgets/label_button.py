@@ -17,7 +17,7 @@ class LabelButton(QAbstractButton):
     """A wide painted button: a stripe in the label's colour, the title, an optional probability, the key cap.
 
     Checked means that the label is part of the answer that is being given (multi-label tasks); `set_verdict` marks
-    the one that the model gives.
+    the one that the model gives. A title that is too long ends in "…" and is whole in the tooltip.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class LabelButton(QAbstractButton):
         self._theme, self._key, self._colour = theme, key, label_colour
         self._probability: float | None = None
         self._verdict = False
-        self._over = False
+        self._over = self._elided = False
         self.setText(title)
         self.setMinimumHeight(HEIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -109,6 +109,8 @@ class LabelButton(QAbstractButton):
         box = QRectF(left, 0, right - left, self.height())
         text = painter.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, int(box.width()))
         painter.drawText(box, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
+        self._elided = text != self.text()
+        self._hint()
 
     def _paint_probability(self, painter: QPainter, right: float) -> float:
         painter.setFont(font(TYPE.caption))
@@ -120,6 +122,15 @@ class LabelButton(QAbstractButton):
         bar = QRectF(left, self.height() / 2 - 3, 48, 6)
         paint_bar(painter, bar, self._probability or 0, self._theme.mark(self._colour, "raised"), self._theme)
         return left
+
+    def _hints(self) -> list[str]:
+        """Return the lines of the tooltip."""
+        return [self.text()] if self._elided else []
+
+    def _hint(self) -> None:
+        lines = "\n".join(self._hints())
+        if lines != self.toolTip():
+            self.setToolTip(lines)
 
     def _name_it(self) -> None:
         words = [self.text()]

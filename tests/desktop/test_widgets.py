@@ -94,6 +94,17 @@ def test_a_label_button_says_everything_to_a_screen_reader(window: QMainWindow, 
     made.deleteLater()
 
 
+def test_a_label_button_tells_a_title_that_it_cannot_show_whole(window: QMainWindow, theme: ThemeManager) -> None:
+    title = "Dangerous in the hands of children and of everybody else"
+    made = LabelButton(title, "1", "#d55e00", theme)
+    show(made, window, 160)
+    made.grab()
+    assert (made.toolTip(), made.accessibleName()) == (title, f"{title}, key 1")
+    window.resize(800, 60)
+    made.grab()
+    assert made.toolTip() == ""
+
+
 @pytest.mark.parametrize("key", ["1", ""])
 def test_a_label_button_draws_its_colour(window: QMainWindow, theme: ThemeManager, key: str) -> None:
     made = LabelButton("Toxic", key, "#d55e00", theme)
