@@ -22,7 +22,9 @@ class Comparison(Struct, frozen=True, kw_only=True):
     reason: str
 
 
-def first_model(answers: Mapping[str, Answers], split: str, why: str = "The first model of this workspace") -> Comparison:
+def first_model(
+    answers: Mapping[str, Answers], split: str, why: str = "The first model of this workspace"
+) -> Comparison:
     """Return the comparison of a candidate that has nothing to be compared with."""
     score, count = mean_macro_f1(answers), _items(answers)
     return Comparison(better=True, reason=f"{why}; macro-F1 {score:.2f} on {_held_out(count, split)}.")

@@ -68,17 +68,13 @@ def leave_candidate(
     card = _card(job, plan, splits, trained)
     checkpoint.save(part, trained.network, card, trained.tokenizer)
     held_out = {split: found for split in (VAL, TEST) if (found := splits.pick(job.items, split))}
-    predictor = Predictor.load(part)
-    mine = {split: collect_answers(predictor, items, cancelled=cancelled) for split, items in held_out.items()}
+    mine = _answers_of(Predictor.load(part), held_out, cancelled)
     progress("evaluate")
     rival = _champion(job)
-    theirs = _answers_of(rival, held_out, cancelled)
+    theirs = {} if isinstance(rival, str) else _answers_of(rival, held_out, cancelled)
     progress("evaluate")
-    card = msgspec.structs.replace(
-        card,
-        metrics=_metrics(card, mine),
-        champion_metrics=_metrics(rival.card, theirs) if isinstance(rival, Predictor) else {},
-    )
+    rival_metrics = {} if isinstance(rival, str) else _metrics(rival.card, theirs)
+    card = msgspec.structs.replace(card, metrics=_metrics(card, mine), champion_metrics=rival_metrics)
     outcome = _outcome(job, plan, splits, mine, theirs, rival)
     _leave(job, part, card, outcome, splits)
     progress("save")
@@ -135,11 +131,9 @@ def _champion(job: Job) -> Predictor | str:
 
 
 def _answers_of(
-    rival: Predictor | str, held_out: Mapping[str, Sequence[TrainingItem]], cancelled: Callable[[], bool]
+    predictor: Predictor, held_out: Mapping[str, Sequence[TrainingItem]], cancelled: Callable[[], bool]
 ) -> SplitAnswers:
-    if isinstance(rival, str):
-        return {}
-    return {split: collect_answers(rival, items, cancelled=cancelled) for split, items in held_out.items()}
+    return {split: collect_answers(predictor, items, cancelled=cancelled) for split, items in held_out.items()}
 
 
 def _metrics(card: ModelCard, answers: SplitAnswers) -> dict[str, dict[str, TaskMetrics]]:
