@@ -60,11 +60,8 @@ class Workspace:
     def create(cls, path: Path | str, taxonomy: Taxonomy) -> Workspace:
         """Make a new workspace folder and open it; raises `WorkspaceError` where there already is something."""
         folder = Path(path)
-        if (folder / DATABASE_NAME).exists():
-            raise WorkspaceError(f"There already is a workspace '{folder}'.", "Open it, or choose another name.")
-        if folder.exists() and any(folder.iterdir()):
-            raise WorkspaceError(f"The folder '{folder}' is not empty.", "Choose another name, or empty it.")
         try:
+            _refuse_occupied(folder)
             folder.mkdir(parents=True, exist_ok=True)
             for name in FOLDERS:
                 (folder / name).mkdir(exist_ok=True)
@@ -140,6 +137,15 @@ class Workspace:
         if self.queues.pending and self.items.count() <= REFRESH_AT_ONCE:
             while self.queues.refresh():
                 pass
+
+
+def _refuse_occupied(folder: Path) -> None:
+    if (folder / DATABASE_NAME).exists():
+        raise WorkspaceError(f"There already is a workspace '{folder}'.", "Open it, or choose another name.")
+    if folder.exists() and not folder.is_dir():
+        raise WorkspaceError(f"'{folder}' is a file, not a folder.", "Choose another name.")
+    if folder.exists() and any(folder.iterdir()):
+        raise WorkspaceError(f"The folder '{folder}' is not empty.", "Choose another name, or empty it.")
 
 
 def _refuse_foreign(folder: Path, file: Path) -> None:

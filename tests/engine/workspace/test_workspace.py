@@ -58,6 +58,8 @@ def test_a_place_that_is_taken_is_left_alone(closed: Path, tmp_path: Path, taxon
     (tmp_path / "full" / "letter.txt").write_text("dear")
     with pytest.raises(WorkspaceError, match="not empty"):
         Workspace.create(tmp_path / "full", taxonomy)
+    with pytest.raises(WorkspaceError, match="is a file"):
+        Workspace.create(tmp_path / "full" / "letter.txt", taxonomy)
     with pytest.raises(StorageError, match="cannot be made"):
         Workspace.create(tmp_path / "full" / "letter.txt" / "inside", taxonomy)
 
