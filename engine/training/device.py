@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import torch
 
+from engine.models.devices import best, name_of
+
 
 @dataclass(frozen=True)
 class Device:
@@ -20,9 +22,7 @@ class Device:
     @property
     def words(self) -> str:
         """Where and how it runs, such as "CPU, 2 threads, fp32"."""
-        if self.torch.type == "cuda":
-            return f"CUDA, {torch.cuda.get_device_name(self.torch)}, {'bf16' if self.half else 'fp32'}"
-        return f"CPU, {torch.get_num_threads()} threads, fp32"
+        return f"{name_of(self.torch)}, {'bf16' if self.half else 'fp32'}"
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """Return bf16 autocast where it is used, else a context that does nothing. bf16 needs no loss scaling."""
@@ -38,9 +38,8 @@ def choose_device(threads: int = 0) -> Device:
     99th percentile stay under 20 ms), and an idle machine is not left half unused.
     """
     torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
-    if torch.cuda.is_available():
-        return Device(torch.device("cuda"), half=torch.cuda.is_bf16_supported())
-    return Device(torch.device("cpu"), half=False)
+    device = best()
+    return Device(device, half=device.type == "cuda" and torch.cuda.is_bf16_supported())
 
 
 def derived_seed(seed: int, *names: str | int) -> int:

@@ -79,7 +79,7 @@ def test_the_first_model_becomes_champion_and_can_be_evaluated(
     assert ended.status == 0, ended.err
     document = ended.json
     assert document["promoted"]
-    assert "no champion yet" in document["reason"]
+    assert "first model" in document["reason"]
     assert document["metrics"]["test"]["toxicity"]["macro_f1"] > 0.9
     measured = secondlook("evaluate", workspace, "--json").json
     assert measured["model"] == document["model"]

@@ -28,7 +28,7 @@ def test_a_run_learns_and_leaves_a_candidate(make_run: RunMaker, listener: type[
     folder, heard = make_run(), listener()
     card, outcome = train(folder, emit=heard, cancelled=heard.cancelled)
     assert outcome.better
-    assert "no champion" in outcome.reason
+    assert "first model" in outcome.reason
     assert card.metrics["test"]["mood"].macro_f1 > 0.9 > card.metrics["test"]["mood"].majority_macro_f1
     assert card.fingerprint == hashlib.sha256((folder / "snapshot.jsonl").read_bytes()).hexdigest()
     assert card.counts["train"] + card.counts["val"] + card.counts["test"] == 48
