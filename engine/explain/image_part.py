@@ -22,6 +22,10 @@ from engine.explain.surrogate import Masks, image_masks
 from engine.types import ItemContent, Segment, SegmentMap
 
 CPU_BATCH, GPU_BATCH = 8, 64
+"""How many inputs of 224 pixels a ResNet-18 sees before the next look at whether somebody else waits: 100 ms or so."""
+MOST_CPU_BATCH = 16
+COSTS = {"resnet34": 2.0, "resnet50": 2.3, "resnet101": 4.3}
+"""Multiplications beside a ResNet-18's (He et al. 2016, table 1)."""
 INVISIBLE = 1.5 / 255
 """A superpixel that differs from its mean colour by less than this looks the same when it is hidden."""
 
@@ -57,7 +61,7 @@ class ImagePart:
 
     def batches(self, masks: Masks) -> Iterator[npt.NDArray[np.intp]]:
         """Row numbers in small batches."""
-        step = GPU_BATCH if self._question.model.device_name.startswith("CUDA") else CPU_BATCH
+        step = _batch_size(self._question, self._places.shape[-1])
         return (np.arange(start, min(start + step, len(masks))) for start in range(0, len(masks), step))
 
     def probabilities(self, masks: Masks) -> Values:
@@ -91,6 +95,13 @@ def cut(content: ItemContent) -> Superpixels:
             f"The screenshot of item '{content.id}' cannot be read: {error}.", "Capture or import the item again."
         ) from error
     return superpixels(np.asarray(small, dtype=np.float64) / 255, width, height, content.regions)
+
+
+def _batch_size(question: Question, size: int) -> int:
+    if question.model.device_name.startswith("CUDA"):
+        return GPU_BATCH
+    cost = COSTS.get(question.model.card.network.get("image", {}).get("backbone", ""), 1.0)
+    return min(MOST_CPU_BATCH, max(1, round(CPU_BATCH / cost * (224 / size) ** 2)))
 
 
 def _fills(

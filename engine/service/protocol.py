@@ -61,7 +61,10 @@ class Cancel(Message, frozen=True, kw_only=True):
 
 
 class Stop(Message, frozen=True, kw_only=True):
-    """Finish what is running, then exit with status 0. Closing standard input means the same."""
+    """Finish the step under way (a batch), then exit with status 0; what is not finished stays unanswered.
+
+    Closing standard input means the same.
+    """
 
 
 Request = Load | Score | Explain | Cancel | Stop

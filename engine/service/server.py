@@ -210,13 +210,12 @@ def _attend(server: Server, requests: BinaryIO, up: threading.Event) -> None:
 
 def _ready() -> Ready:
     """Import what the first requests need, then say so."""
-    import torch
-
     import engine.explain
     import engine.models.predictor  # noqa: F401 - not needed here
+    from engine.models import devices
 
-    device = "CUDA" if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
-    return Ready(device=device, versions={name: importlib.metadata.version(name) for name in LIBRARIES})
+    versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
+    return Ready(device=devices.name_of(devices.best()), versions=versions)
 
 
 def _load_predictor(folder: Path) -> Predictor:

@@ -130,19 +130,28 @@ def test_offsets_are_those_of_the_raw_fields(fake: Any, make_item: Any, title: s
 def test_cancelling_ends_it_within_a_batch(fake: Any, make_item: Any) -> None:
     with pytest.raises(CancelledError):
         explain(fake, make_item(), "toxicity", "toxic", cancelled=lambda: fake.images >= 17)
-    assert 17 <= fake.images <= 17 + 8
+    assert 17 <= fake.images <= 17 + 16
 
 
 def test_steps_are_small_and_may_be_left_at_any_time(fake: Any, make_item: Any) -> None:
     steps = explain_steps(fake, make_item(), "toxicity", "toxic")
     before = 0
     for step in steps:
-        assert fake.images - before <= 9
+        assert fake.images - before <= 17
         before = fake.images
         if step is not None:
             break
     steps.close()  # type: ignore[attr-defined]
     assert fake.images < 60
+
+
+def test_a_large_network_is_asked_in_smaller_batches(fake: Any, make_item: Any) -> None:
+    network = {"image": {"backbone": "resnet101"}}
+    fake.card = msgspec.structs.replace(fake.card, network=network)
+    seen = [0]
+    for _step in explain_steps(fake, make_item(""), "toxicity", "toxic"):
+        seen.append(fake.images)
+    assert max(np.diff(seen[1:])) == round(8 / 4.3 * (224 / 96) ** 2)
 
 
 @pytest.mark.parametrize(

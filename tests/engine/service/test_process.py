@@ -129,14 +129,6 @@ def test_it_loads_scores_explains_and_ends_with_its_input(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_it_ends_when_nobody_listens_although_its_input_stays_open(service: Service) -> None:
-    assert isinstance(service.event(), Ready)
-    assert service.process.stdout is not None
-    service.process.stdout.close()
-    service.ask(Load(request=1, folder="/nowhere"))
-    assert service.process.wait(timeout=60) == 0
-
-
 def test_it_ends_at_once_when_its_input_closes_while_it_starts(service: Service) -> None:
     assert service.process.stdin is not None
     assert service.process.stdout is not None

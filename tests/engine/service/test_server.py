@@ -21,6 +21,7 @@ from engine.service.protocol import (
     Stop,
     encode,
 )
+from engine.service.server import Server
 from engine.types import ItemContent
 
 Items = Callable[[int], tuple[ItemContent, ...]]
@@ -152,3 +153,12 @@ def test_the_end_of_input_and_stop_end_the_work(bench: Any, lines: list[bytes]) 
     bench.server.read(lines)
     bench.server.work()
     assert bench.events == []
+
+
+def test_nobody_listening_ends_the_reading_and_the_work() -> None:
+    def emit(_event: ServiceEvent) -> None:
+        raise BrokenPipeError
+
+    server = Server(lambda _folder: pytest.fail("nothing is loaded"), lambda *_all, **_named: iter(()), emit)
+    server.read([b"nonsense\n", encode(LOAD)])
+    server.work()
