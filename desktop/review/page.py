@@ -67,7 +67,8 @@ class ReviewPage(QWidget):
 
     def _build_widgets(self, theme: ThemeManager, actions: ActionRegistry) -> None:
         workspace = self.desk.workspace
-        self.queue = QueuePanel(self.model, theme, self)
+        self._actions = actions
+        self.queue = QueuePanel(self.model, workspace.taxonomy, theme, actions, self)
         self.centre = Centre(workspace.taxonomy, self.pictures, self.explanations, theme, actions, self)
         self.empty = EmptyState("inbox", theme, actions, self)
         self.panel = VerdictPanel(workspace.taxonomy, theme, actions, self)
@@ -104,6 +105,7 @@ class ReviewPage(QWidget):
         self.model.failed.connect(self._refuse)
         self.queue.opened.connect(self.open_queue)
         self.queue.picked.connect(controller.open)
+        self.queue.filter.left.connect(self.setFocus)
         self.panel.chosen.connect(controller.choose)
         self.panel.newerWanted.connect(controller.show_newer)
         self.panel.note.edited.connect(controller.keep_note)
@@ -144,6 +146,8 @@ class ReviewPage(QWidget):
             "zoom-out": lambda: capture.zoom_by(1 / ZOOM_STEP),
             "zoom-reset": capture.fit,
             "find": self.queue.start_search,
+            "filter": self._toggle_filter,
+            "clear-filter": self.queue.filter.clear,
         }
 
     def _dress(self) -> None:
@@ -194,8 +198,14 @@ class ReviewPage(QWidget):
             return
         self.controller.start()
         self._opened = True
+        self._actions.set_enabled("review.clear-filter", self.queue.filter.active)
         self._show_counts()
-        self.setFocus()
+        if not self.queue.filter.focused:
+            self.setFocus()
+
+    def _toggle_filter(self) -> None:
+        self.queue.filter.toggle()
+        self.queue.show_counts(self.desk.workspace.queues)
 
     def show_veil(self, veil: Veil) -> None:
         """Soften captures and thumbnails from now on, or show them as they are, for the rest of the session."""
@@ -277,6 +287,9 @@ class ReviewPage(QWidget):
     def _show_end(self) -> None:
         if self.desk.workspace.queues.counts().total == 0:
             self.empty.say("Nothing to review yet", "Import captures to begin.", "app.import")
+        elif self.queue.filter.active:
+            words = f"Only these are shown: {self.queue.filter.words}."
+            self.empty.say(f"{self.queue.title}: nothing left that passes", words, "review.clear-filter")
         elif self.model.rowCount() == 0:
             self.empty.say(
                 f"{self.queue.title} is empty", "Choose another queue on the left, or import more.", "app.import"

@@ -1,4 +1,4 @@
-"""The left side: which queue, its list, and a search that comes up with its key."""
+"""The left side: which queue, its list, and a filter and a search that come up with their keys."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
     QFrame,
+    QHBoxLayout,
     QHeaderView,
     QLineEdit,
     QTableView,
@@ -16,9 +17,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from desktop.actions import ActionRegistry
 from desktop.review.queue_delegate import HEIGHT, QueueDelegate
+from desktop.review.queue_filter import QueueFilter
 from desktop.review.queue_model import QueueModel
-from desktop.theme import GAP, ThemeManager
+from desktop.theme import GAP, HALF, ThemeManager
+from desktop.widgets import IconButton
+from engine.taxonomy import Taxonomy
 from engine.triage import NamedQueue, queues
 from engine.workspace import QueueQuery
 from engine.workspace.queues import Queues
@@ -30,11 +35,20 @@ class QueuePanel(QFrame):
     opened = Signal(object)
     picked = Signal(int)
 
-    def __init__(self, model: QueueModel, theme: ThemeManager, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        model: QueueModel,
+        taxonomy: Taxonomy,
+        theme: ThemeManager,
+        actions: ActionRegistry,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self.setProperty("surface", "surface")
         self._queues: tuple[NamedQueue, ...] = queues()
         self.chooser = _chooser(self._queues, self)
+        self.button = IconButton("filter", "review.filter", theme, actions, self)
+        self.filter = QueueFilter(taxonomy, theme, actions, self)
         self.search = _Search(self)
         self.list = _list(model, theme, self)
         column = QVBoxLayout(self)
@@ -43,11 +57,17 @@ class QueuePanel(QFrame):
         top = QVBoxLayout()
         top.setContentsMargins(GAP, 0, GAP, 0)
         top.setSpacing(GAP)
-        top.addWidget(self.chooser)
+        first = QHBoxLayout()
+        first.setSpacing(HALF)
+        first.addWidget(self.chooser, 1)
+        first.addWidget(self.button)
+        top.addLayout(first)
+        top.addWidget(self.filter)
         top.addWidget(self.search)
         column.addLayout(top)
         column.addWidget(self.list, 1)
-        self.chooser.activated.connect(self._choose)
+        self.chooser.activated.connect(self._choose_queue)
+        self.filter.changed.connect(self._choose)
         self.search.submitted.connect(self._choose)
         self.list.clicked.connect(self._pick)
 
@@ -56,7 +76,12 @@ class QueuePanel(QFrame):
 
     @property
     def query(self) -> QueueQuery:
-        """The chosen queue, narrowed by what is searched for."""
+        """The chosen queue, narrowed by the filter and by what is searched for."""
+        return self.filter.narrowed(self._whole)
+
+    @property
+    def _whole(self) -> QueueQuery:
+        """The chosen queue without the filter."""
         named = self._queues[max(0, self.chooser.currentIndex())]
         return msgspec.structs.replace(named.query, search=self.search.text().strip())
 
@@ -78,6 +103,7 @@ class QueuePanel(QFrame):
             text = named.title if ranged else f"{named.title}   {queues.count(named.query):,}"
             if self.chooser.itemText(number) != text:
                 self.chooser.setItemText(number, text)
+        self.filter.show_counts(queues, self._whole)
 
     def show_place(self, place: int) -> None:
         """Mark the row at this place as the one on screen, and scroll only as far as needed."""
@@ -90,6 +116,10 @@ class QueuePanel(QFrame):
         if place + 2 < model.rowCount():
             self.list.scrollTo(model.index(place + 2, 0))
         self.list.scrollTo(index)
+
+    def _choose_queue(self) -> None:
+        self.filter.reset()
+        self._choose()
 
     def _choose(self) -> None:
         self.opened.emit(self.query)

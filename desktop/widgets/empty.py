@@ -64,6 +64,11 @@ class EmptyState(QWidget):
         column.setAlignment(self._buttons, Qt.AlignmentFlag.AlignHCenter)
         column.addStretch(3)
 
+    @property
+    def title(self) -> str:
+        """The heading that says what is missing."""
+        return self._title.text()
+
     def say(self, title: str, body: str, *names: str) -> None:
         """Say what is missing and offer these actions; the first one is the main button."""
         self._title.setText(title)
