@@ -24,6 +24,7 @@ from desktop.review.prefetch import Prefetcher
 from desktop.review.queue_model import QueueModel
 from desktop.review.queue_panel import QueuePanel
 from desktop.review.session_bar import SessionBar
+from desktop.review.splits import keep
 from desktop.review.thumbnails import Thumbnails
 from desktop.review.verdict_panel import VerdictPanel
 from desktop.theme import ThemeManager
@@ -88,6 +89,8 @@ class ReviewPage(QWidget):
             self.splitter.setStretchFactor(self.splitter.count() - 1, stretch)
         self.splitter.setSizes(list(SIDES))
         self.splitter.setChildrenCollapsible(False)
+        keep(self.splitter, self._settings, "review-sides")
+        keep(self.centre.splitter, self._settings, "review-rows")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
