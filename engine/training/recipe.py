@@ -17,7 +17,7 @@ from engine.types import Struct
 
 OPTIMIZERS = ("adamw", "adam")
 STARTS = ("champion", "scratch")
-BEST_BY = ("val-loss", "macro-f1")
+BEST_BY = ("macro-f1", "val-loss")
 
 
 class DataRecipe(Struct, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ class TrainingRecipe(Struct, frozen=True, kw_only=True):
     brightness: float = 0.1
     seed: int = 0
     start: str = "champion"
-    best_by: str = "val-loss"
+    best_by: str = "macro-f1"
     patience: int = 0
     checkpoint_seconds: float = 20.0
     threads: int = 0
