@@ -134,9 +134,14 @@ class ModelsPage(QWidget):
         self.promote_button.setEnabled(not row.champion)
         self.promote_button.setToolTip("It is the champion already." if row.champion else "")
         self.rollback_button.setVisible(row.champion)
+        self.rollback_button.setEnabled(self._can_roll_back())
         self._actions.set_enabled("models.promote", not row.champion)
-        self._actions.set_enabled("models.rollback", bool(desk.champion))
+        self._actions.set_enabled("models.rollback", self._can_roll_back())
         self.details.show_model(row, desk.workspace.taxonomy)
+
+    def _can_roll_back(self) -> bool:
+        rows = (self.models.model_row(number) for number in range(self.models.rowCount()))
+        return any(row.promoted_at and not row.champion for row in rows if row is not None)
 
     def _show_panel(self) -> None:
         """The empty state says how to begin; the panel comes with the first retrain."""
@@ -170,14 +175,6 @@ class ModelsPage(QWidget):
         return view
 
     def _lay_out(self) -> None:
-        left = frame("surface", self)
-        column = QVBoxLayout(left)
-        column.setContentsMargins(0, PAD, 0, GAP)
-        column.setSpacing(GAP)
-        title = label("Models", "heading", left)
-        title.setContentsMargins(PAD, 0, PAD, 0)
-        column.addWidget(title)
-        column.addWidget(self.list, 1)
         right = frame("window", self)
         beside = QHBoxLayout(right)
         beside.setContentsMargins(0, 0, 0, 0)
@@ -197,7 +194,7 @@ class ModelsPage(QWidget):
         self._lower.addWidget(self.empty)
         self._lower.addWidget(self._chosen_view(inner))
         splitter = QSplitter(self)
-        splitter.addWidget(left)
+        splitter.addWidget(self._list_view())
         splitter.addWidget(right)
         splitter.setSizes([LIST_WIDTH, 3 * LIST_WIDTH])
         splitter.setStretchFactor(1, 1)
@@ -205,6 +202,17 @@ class ModelsPage(QWidget):
         outer = QHBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(splitter)
+
+    def _list_view(self) -> QWidget:
+        left = frame("surface", self)
+        column = QVBoxLayout(left)
+        column.setContentsMargins(0, PAD, 0, GAP)
+        column.setSpacing(GAP)
+        title = label("Models", "heading", left)
+        title.setContentsMargins(PAD, 0, PAD, 0)
+        column.addWidget(title)
+        column.addWidget(self.list, 1)
+        return left
 
     def _chosen_view(self, parent: QWidget) -> QWidget:
         view = QWidget(parent)

@@ -84,7 +84,7 @@ def score_sentence(found: Headline | None) -> str:
     if found is None:
         return "Never measured on held-out items."
     words = f"Macro-F1 {found.macro_f1:.2f}; always giving the most frequent label scores {found.majority:.2f}."
-    few = " That is few: a difference of some hundredths may be chance." if found.n < FEW_ITEMS else ""
+    few = " That is few: a difference of a tenth may be chance." if found.n < FEW_ITEMS else ""
     return f"{words} Measured on {found.n:,} held-out items.{few}"
 
 

@@ -88,14 +88,19 @@ def test_a_reviewer_teaches_a_model_that_learned_the_wrong_way_round(
     )
     assert right_verdicts(path) >= ITEMS - ITEMS // 5
 
-    children = window.children()
-    assert len(children) >= 1
-    press(needs_display, number, "ctrl+q")
-    assert window.process.wait(20) == 0
-    _, alive = psutil.wait_procs(children, timeout=10)
-    assert not alive, f"Left behind: {alive}"
+    leave(needs_display, number, window)
     with Workspace.open(path) as workspace:
         assert workspace.decisions.verify().ok
+
+
+def leave(display: str, number: int, window: Window) -> None:
+    """Press Ctrl+Q, and see that no process is left behind."""
+    children = window.children()
+    assert len(children) >= 1
+    press(display, number, "ctrl+q")
+    assert window.process.wait(PATIENCE) == 0
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive, f"Left behind: {alive}"
 
 
 def undo_one(display: str, number: int, window: Window) -> None:

@@ -69,6 +69,11 @@ def test_the_champion_is_shown_first_with_its_scores_and_why(
     assert "off by 6 percentage points" in told
     assert not page.promote_button.isEnabled()
     assert page.rollback_button.isVisibleTo(page)
+    assert not page.rollback_button.isEnabled()
+    desk.workspace.models.promote("m-b", "Promoted by hand.")
+    desk.modelsChanged.emit()
+    page.list.setCurrentIndex(page.models.index(0))
+    assert page.rollback_button.isEnabled()
 
 
 def test_promoting_asks_in_the_page_and_esc_leaves_it(
