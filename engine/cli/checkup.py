@@ -25,10 +25,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 CAPTURES_LOOKED_AT = 200
 _GPU_SECONDS = 60
 # Run in a process of its own: importing torch takes seconds, and a broken driver may end the process.
-_ASK_FOR_GPU = (
-    "import torch; print(torch.cuda.get_device_name(0) if torch.cuda.is_available()"
-    " else f'none, using the CPU with {torch.get_num_threads()} threads')"
-)
+_ASK_FOR_GPU = "from engine.models.devices import best, name_of; print(name_of(best()))"
 
 
 class Check(Struct, frozen=True, kw_only=True):
