@@ -199,7 +199,8 @@ def damaged(path: Path, detail: str) -> WorkspaceError:
             f"Nothing was repaired: move '{path.name}' (and any '{path.name}-journal' or '-wal' beside it) away and "
             f"copy the newest backup '{newest}' in its place under the name '{path.name}'."
         )
-    return WorkspaceError(f"The database '{path}' is damaged ({detail}).", way_out)
+    lines = (line.strip() for line in detail.splitlines() if not line.startswith("***"))
+    return WorkspaceError(f"The database '{path}' is damaged ({next(lines, detail)}).", way_out)
 
 
 def newest_backup(folder: Path) -> Path | None:

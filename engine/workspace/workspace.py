@@ -187,6 +187,8 @@ def _create_database(file: Path) -> None:
 
 
 def _check_version(db: Database) -> None:
+    if not db.path.stat().st_size:
+        raise damaged(db.path, "it is empty")
     if db.value("PRAGMA application_id") != APPLICATION_ID:
         raise WorkspaceError(
             f"The file '{db.path}' is a database, but not one of Second Look's.", "Choose another folder."

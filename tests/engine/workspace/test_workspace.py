@@ -72,8 +72,16 @@ def test_a_folder_that_is_no_workspace(tmp_path: Path) -> None:
 def test_a_database_of_something_else(closed: Path) -> None:
     sql(closed, "PRAGMA application_id = 7")
     assert "not one of Second Look's" in refused(closed).message
+
+
+def test_an_emptied_database_is_damaged_and_not_a_stranger_s(closed: Path) -> None:
     (closed / "workspace.db").write_bytes(b"")
-    assert "not one of Second Look's" in refused(closed).message
+    assert "is damaged (it is empty)" in refused(closed).message
+
+
+def test_damage_is_told_in_one_line(closed: Path) -> None:
+    error = database.damaged(closed / "workspace.db", "*** in database main ***\nPage 3: broken\nPage 4: broken")
+    assert error.message.endswith("is damaged (Page 3: broken).")
 
 
 def test_a_workspace_from_a_newer_version(closed: Path) -> None:
