@@ -35,6 +35,7 @@ from engine.workspace import QueueQuery
 
 SIDES = (272, 752, 336)
 _COUNT_PAUSE_MS = 200
+_REREAD = 50
 
 
 class ReviewPage(QWidget):
@@ -124,7 +125,10 @@ class ReviewPage(QWidget):
         desk.countsChanged.connect(self._counting.start)
         desk.engineStateChanged.connect(self._show_engine)
         desk.trainingStateChanged.connect(self.bar.show_training)
-        desk.championChanged.connect(self.centre.refresh_progress)
+        self._stale: list[str] = []
+        self._rereading = QTimer(self, interval=0)
+        self._rereading.timeout.connect(self._reread)
+        desk.championChanged.connect(self._champion_changed)
         desk.closed.connect(self.stop)
         self._settings.changed.connect(self._setting_changed)
 
@@ -189,6 +193,7 @@ class ReviewPage(QWidget):
         self.centre.stop()
         self._counting.stop()
         self._wanting.stop()
+        self._rereading.stop()
         self.pool.close()
         self.keys.release()
 
@@ -312,6 +317,19 @@ class ReviewPage(QWidget):
     def _verdicts_changed(self, items: Sequence[str]) -> None:
         self.model.refresh(items)
         self.controller.verdicts_changed(items)
+
+    def _champion_changed(self) -> None:
+        """Read the rows anew: a champion that came back by a rollback has its verdicts already."""
+        self._stale = self.model.items
+        self._rereading.start()
+        self.centre.refresh_progress()
+
+    def _reread(self) -> None:
+        """Read the next rows anew, few enough at a time not to hold up a key press."""
+        part, self._stale = self._stale[:_REREAD], self._stale[_REREAD:]
+        if not self._stale:
+            self._rereading.stop()
+        self._verdicts_changed(part)
 
     def _setting_changed(self, name: str) -> None:
         if name in ("blur", "grey"):

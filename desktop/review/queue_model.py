@@ -66,6 +66,11 @@ class QueueModel(QAbstractListModel):
         return self._query
 
     @property
+    def items(self) -> list[str]:
+        """The ids of the rows that were read so far, in order."""
+        return [row.item for row in self._rows]
+
+    @property
     def of_open(self) -> bool:
         """Whether this is a queue of items that wait, so that deciding one takes it off."""
         return self._query.states == ("open",)

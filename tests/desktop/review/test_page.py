@@ -406,6 +406,17 @@ def test_the_newer_verdict_can_be_shown(page: ReviewPage, make_verdict: Any, qtb
     assert rows(page)[0].shown_probability == 0.9
 
 
+def test_another_champion_brings_its_own_verdicts_into_the_rows(
+    page: ReviewPage, make_verdict: Any, qtbot: QtBot
+) -> None:
+    """After a rollback the verdicts are there already, so nothing but the champion's change says that they differ."""
+    page.desk.workspace.verdicts.put([make_verdict(f"tweet-{n}", "toxicity", toxic=0.1, non_toxic=0.9) for n in (0, 2)])
+    page.desk.championChanged.emit("the-one-before")
+    qtbot.waitUntil(lambda: page.model.row_at(2).label == "non-toxic")
+    assert page.panel.confirm.text() == "Confirm Toxic"
+    assert page.panel.newer.isVisible()
+
+
 # --- queues ------------------------------------------------------------------------------------------------------
 
 
