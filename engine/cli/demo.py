@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import platformdirs
 import typer
 
@@ -17,12 +18,15 @@ from engine.errors import TrainingError, WorkspaceError
 from engine.intake import import_paths
 from engine.service.protocol import RunProgress, TrainerEvent
 from engine.taxonomy import preset
+from engine.triage import named
 from engine.workspace import ModelRow, Workspace
 
 EXAMPLES = (
     "secondlook demo",
     "secondlook demo my-demo.secondlook --json",
 )
+EXPLAINED = 8
+"""As many items as a person sees before the engine has started and goes on."""
 _RECIPE = ("recipes", "starter.toml")
 
 
@@ -47,6 +51,8 @@ def demo(
             champion = _champion(ws, show)
         with progress("Scoring") as show:
             score_workspace(ws, progress=show)
+        with progress("Explaining the first items") as show:
+            _explain_first(ws, champion, show)
         document = _document(path, champion) | {
             "imported": imported.imported,
             "items": ws.items.count(),
@@ -82,6 +88,23 @@ def _champion(ws: Workspace, show: Progress) -> ModelRow:
     if champion is None:
         raise TrainingError(f"The starter model was not promoted: {outcome.reason}")
     return champion
+
+
+def _explain_first(ws: Workspace, champion: ModelRow, show: Progress) -> None:
+    """Store why the model says what it says of the items that the desk opens on, so that their heatmaps are there."""
+    first = msgspec.structs.replace(named("to-review").query, limit=EXPLAINED)
+    wanted = [row for row in ws.queues.page(first).rows if row.label]
+    missing = [row for row in wanted if not ws.explanations.get(row.item, row.task, row.label, champion.card.id)]
+    if not missing:
+        return
+    from engine.explain import explain
+    from engine.models.predictor import Predictor
+
+    predictor = Predictor.load(ws.models.folder(champion.card.id))
+    for done, row in enumerate(missing, start=1):
+        content = ws.items.content(ws.items.get(row.item))
+        ws.explanations.put(explain(predictor, content, row.task, row.label))
+        show(done, len(missing))
 
 
 def _never() -> bool:

@@ -13,7 +13,7 @@ import pytest
 
 import resources
 from engine.service.protocol import RunProgress, TrainerEvent
-from engine.types import LabelScores, ModelCard, Outcome, TaskMetrics
+from engine.types import Explanation, ItemContent, LabelScores, ModelCard, Outcome, TaskMetrics, Verdict
 from engine.workspace import Workspace
 
 SCORES = TaskMetrics(
@@ -48,6 +48,7 @@ class Stage:
     def __init__(self) -> None:
         self.trained: list[str] = []
         self.scored = 0
+        self.explained: list[str] = []
         self.interrupt = False
         self.better = True
 
@@ -67,12 +68,40 @@ def stage(small_demo: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
 
     def score_workspace(ws: Workspace, **options: Any) -> None:
         stage.scored += 1
+        (model,) = (row.card.id for row in ws.models.list())
+        ws.verdicts.put([toxic(item, model) for item in ("a", "b")])
 
     module = types.ModuleType("engine.training.run")  # the real one takes seconds to import torch
     module.train = train  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "engine.training.run", module)
+    stand_in_for_explaining(stage, monkeypatch)
     monkeypatch.setattr("engine.cli.demo.score_workspace", score_workspace)
     return stage
+
+
+def toxic(item: str, model: str) -> Verdict:
+    return Verdict(
+        item=item,
+        task="toxicity",
+        model=model,
+        label="toxic",
+        labels=("toxic",),
+        probability=0.9,
+        probabilities={"toxic": 0.9, "non-toxic": 0.1},
+    )
+
+
+def stand_in_for_explaining(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def explain(model: str, content: ItemContent, task: str, label: str) -> Explanation:
+        stage.explained.append(content.id)
+        return Explanation(item=content.id, task=task, label=label, model=model, probability=0.9)
+
+    predictor = types.ModuleType("engine.models.predictor")
+    predictor.Predictor = types.SimpleNamespace(load=lambda folder: folder.name)  # type: ignore[attr-defined]
+    explaining = types.ModuleType("engine.explain")
+    explaining.explain = explain  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "engine.models.predictor", predictor)
+    monkeypatch.setitem(sys.modules, "engine.explain", explaining)
 
 
 def leave_candidate(run: Path, *, better: bool) -> None:
@@ -109,6 +138,15 @@ def test_a_second_time_nothing_is_done_again(secondlook: Any, stage: Stage, tmp_
     secondlook("demo", tmp_path / "d.secondlook")
     ended = secondlook("demo", tmp_path / "d.secondlook", "--json")
     assert (ended.status, ended.json["imported"], len(stage.trained)) == (0, 0, 1)
+
+
+def test_the_items_that_the_desk_opens_on_are_explained_once(secondlook: Any, stage: Stage, tmp_path: Path) -> None:
+    for _ in range(2):
+        secondlook("demo", tmp_path / "d.secondlook")
+    assert stage.explained == ["a", "b"]
+    with Workspace.open(tmp_path / "d.secondlook") as ws:
+        (model,) = (row.card.id for row in ws.models.list())
+        assert ws.explanations.get("a", "toxicity", "toxic", model) is not None
 
 
 def test_an_interrupted_demo_goes_on_with_the_same_run(secondlook: Any, stage: Stage, tmp_path: Path) -> None:
