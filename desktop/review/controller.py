@@ -182,7 +182,7 @@ class ReviewController(QObject):
     def keep_note(self, text: str) -> None:
         """Keep a note for the item on screen; it is saved with the item's next decision."""
         if self.visit is not None:
-            self._notes[self.visit.sight.item.id] = text.strip()
+            self._notes[self.visit.sight.item.id] = text
 
     # --- the rest ---------------------------------------------------------------------------------------------
 
@@ -257,7 +257,7 @@ class ReviewController(QObject):
             labels=labels,
             reviewer=self._reviewer(),
             seconds=round(seconds - self._spent, 3),
-            note=self._notes.get(visit.sight.item.id, ""),
+            note=self.note.strip(),
             shown_model=verdict.model if verdict is not None else "",
             shown_labels=verdict.labels if verdict is not None else (),
             shown_probability=verdict.probability if verdict is not None else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QWidget
 
 _HEIGHT = 56
@@ -12,8 +12,8 @@ _HEIGHT = 56
 class NoteField(QPlainTextEdit):
     """`edited(text)` with every change; `left()` when the keys return to the item.
 
-    Enter leaves and keeps what was typed, Shift+Enter begins a new line, Esc leaves and puts back what stood there
-    before.
+    Enter and Esc both leave and keep what was typed, because words are never thrown away by a key that only means
+    "back to the item"; Shift+Enter begins a new line.
     """
 
     edited = Signal(str)
@@ -21,10 +21,12 @@ class NoteField(QPlainTextEdit):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._before = ""
-        self.setPlaceholderText("Note for this decision")
+        self.setPlaceholderText("Note for this item's next decision. Enter or Esc keeps it.")
         self.setAccessibleName("Note for this decision")
-        self.setAccessibleDescription("Enter keeps the note, Escape leaves it as it was")
+        self.setAccessibleDescription(
+            "Enter or Escape goes back to the item and keeps the note; it is saved with the item's next decision. "
+            "Shift and Enter begin a new line."
+        )
         self.setTabChangesFocus(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -43,16 +45,10 @@ class NoteField(QPlainTextEdit):
         self.setPlainText(text)
         self._quiet = False
 
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        self._before = self.toPlainText()
-        super().focusInEvent(event)
-
     def keyPressEvent(self, event: QKeyEvent) -> None:
         enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
-        if event.key() == Qt.Key.Key_Escape:
-            self.setPlainText(self._before)
-            self.left.emit()
-        elif enter and not event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+        new_line = enter and event.modifiers() & Qt.KeyboardModifier.ShiftModifier
+        if event.key() == Qt.Key.Key_Escape or (enter and not new_line):
             self.left.emit()
         else:
             super().keyPressEvent(event)

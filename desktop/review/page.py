@@ -279,6 +279,7 @@ class ReviewPage(QWidget):
 
     def _show_recorded(self, text: str) -> None:
         self.panel.say("")
+        self.panel.note.show_note(self.controller.note)
         self.bar.show_last(text)
 
     def _show_undone(self, text: str) -> None:

@@ -26,14 +26,19 @@ def test_enter_keeps_and_leaves(note: NoteField, qtbot: QtBot) -> None:
     assert note.toPlainText() == "ask Ana"
 
 
-def test_escape_leaves_it_as_it_was(note: NoteField, qtbot: QtBot) -> None:
+def test_escape_keeps_and_leaves_too(note: NoteField, qtbot: QtBot) -> None:
     note.clearFocus()
     note.show_note("before")
     note.setFocus()
     QTest.keyClicks(note, "x")
-    with qtbot.waitSignals([note.edited, note.left]):
+    with qtbot.assertNotEmitted(note.edited), qtbot.waitSignal(note.left):
         QTest.keyClick(note, Qt.Key.Key_Escape)
-    assert note.toPlainText() == "before"
+    assert note.toPlainText() == "xbefore"
+
+
+def test_it_says_that_both_keys_keep_the_words(note: NoteField) -> None:
+    assert note.placeholderText() == "Note for this item's next decision. Enter or Esc keeps it."
+    assert "Enter or Escape goes back to the item and keeps the note" in note.accessibleDescription()
 
 
 def test_shift_and_enter_begin_a_line(note: NoteField, qtbot: QtBot) -> None:

@@ -106,6 +106,44 @@ def test_the_mouse_decides_too(page: ReviewPage, qtbot: QtBot) -> None:
     assert [row.labels for row in rows(page)] == [("non-toxic",), ("toxic",)]
 
 
+# --- notes -------------------------------------------------------------------------------------------------------
+
+
+def write_note(page: ReviewPage, text: str, leave: Key) -> None:
+    press(page, "n")
+    assert page.panel.note.hasFocus()
+    QTest.keyClicks(page.panel.note, text)
+    press(page, leave)
+    assert page.hasFocus()
+
+
+@pytest.mark.parametrize("leave", [Key.Key_Escape, Key.Key_Return])
+def test_a_note_goes_with_the_next_decision_whichever_key_leaves_it(page: ReviewPage, leave: Key) -> None:
+    write_note(page, " ask Ana ", leave)
+    assert page.panel.note.toPlainText() == " ask Ana "
+    press(page, "1")
+    assert [row.note for row in rows(page)] == ["ask Ana"]
+    assert page.panel.note.toPlainText() == ""
+
+
+def test_a_note_waits_for_its_own_item(page: ReviewPage) -> None:
+    write_note(page, "ask Ana", Key.Key_Escape)
+    press(page, Key.Key_Right)
+    assert page.panel.note.toPlainText() == ""
+    press(page, "1", Key.Key_Left, Key.Key_Left)
+    assert page.panel.note.toPlainText() == "ask Ana"
+    press(page, "s")
+    assert [(row.item, row.note) for row in rows(page)] == [("tweet-1", ""), ("tweet-0", "ask Ana")]
+
+
+def test_a_note_that_was_saved_no_longer_stands_in_the_field(page: ReviewPage) -> None:
+    go_to(page, "product-0")
+    write_note(page, "see the label", Key.Key_Escape)
+    press(page, "4")
+    assert on_screen(page) == "product-0"
+    assert page.panel.note.toPlainText() == ""
+
+
 # --- undo --------------------------------------------------------------------------------------------------------
 
 
