@@ -287,9 +287,16 @@ class ReviewController(QObject):
         if undone is not None:
             self.pace.undone(undone.act)
             self._committed(undone.item, [undone.undo])
+            self._bring_note_back(undone)
             self._return_to(undone.item)
             self.undone.emit(f"Taken back: {describe(self._taxonomy, undone.decisions[-1])}")
         return undone
+
+    def _bring_note_back(self, undone: Undone) -> None:
+        """Put the words of what was taken back before those that were typed since, so that neither are lost."""
+        since = self._notes.get(undone.item, "")
+        words = dict.fromkeys([*(decision.note for decision in undone.decisions), since])
+        self._notes[undone.item] = "\n".join(filter(None, words))
 
     def _return_to(self, item: str) -> None:
         try:

@@ -176,6 +176,32 @@ def test_undo_reaches_back_over_a_restart(
     assert again.bar.tally.startswith("0 done")
 
 
+def undo(page: ReviewPage) -> None:
+    QTest.keyClick(page.window().focusWidget(), Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+
+
+def test_undo_brings_the_note_back(page: ReviewPage) -> None:
+    write_note(page, "ask Ana", Key.Key_Return)
+    press(page, "2")
+    assert page.panel.note.toPlainText() == ""
+    undo(page)
+    assert on_screen(page) == "tweet-0"
+    assert page.panel.note.toPlainText() == "ask Ana"
+    press(page, "1")
+    assert [row.note for row in rows(page)] == ["ask Ana", "", "ask Ana"]
+
+
+def test_undo_brings_every_note_of_the_act_back_and_keeps_what_was_typed_since(page: ReviewPage) -> None:
+    go_to(page, "product-0")
+    write_note(page, "see the label", Key.Key_Escape)
+    press(page, "4")
+    write_note(page, "and the back", Key.Key_Escape)
+    press(page, Key.Key_Escape)
+    assert page.panel.note.toPlainText() == "see the label\nand the back"
+    press(page, "2")
+    assert rows(page)[-1].note == "see the label\nand the back"
+
+
 # --- several answers ---------------------------------------------------------------------------------------------
 
 
