@@ -7,7 +7,7 @@ from math import comb
 
 from engine.training.evaluate import Answers
 from engine.training.metrics import macro_f1, predictions
-from engine.types import Struct
+from engine.types import Struct, TaskMetrics
 
 CHANCE = 0.05
 """Differences that a fair coin would produce more often than this are said to be possibly chance."""
@@ -67,6 +67,21 @@ def mean_macro_f1(answers: Mapping[str, Answers]) -> float:
         macro_f1(one.truth, predictions(one.probabilities, multi=one.multi)) * len(one.ids) for one in answers.values()
     )
     return sum(scores) / max(items, 1)
+
+
+def beyond_majority(metrics: Mapping[str, TaskMetrics]) -> list[str]:
+    """Return a sentence where a model is no better than always giving the most frequent label, else none.
+
+    The mean macro-F1 of both, each task weighing as much as it has items.
+    """
+    items = max(sum(one.n for one in metrics.values()), 1)
+    score = sum(one.macro_f1 * one.n for one in metrics.values()) / items
+    majority = sum(one.majority_macro_f1 * one.n for one in metrics.values()) / items
+    if score > majority + _SMALLEST:
+        return []
+    return [
+        f"It is no better than always giving the most frequent label ({majority:.2f}): do not rely on its verdicts."
+    ]
 
 
 def chance_of(wins: int, losses: int) -> float:

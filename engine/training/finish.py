@@ -18,7 +18,7 @@ from engine.models.network import FusionNetwork
 from engine.models.predictor import Predictor
 from engine.models.spec import to_plain
 from engine.models.tokenizer import TextTokenizer
-from engine.training.compare import Comparison, compare, first_model, seen_before
+from engine.training.compare import Comparison, beyond_majority, compare, first_model, seen_before
 from engine.training.evaluate import Answers, collect_answers, majority_label, metrics_of
 from engine.training.job import Job
 from engine.training.plan import Plan
@@ -75,7 +75,7 @@ def leave_candidate(
     progress("evaluate")
     rival_metrics = {} if isinstance(rival, str) else _metrics(rival.card, theirs)
     card = msgspec.structs.replace(card, metrics=_metrics(card, mine), champion_metrics=rival_metrics)
-    outcome = _outcome(job, plan, splits, mine, theirs, rival)
+    outcome = _outcome(job, plan, splits, mine, theirs, rival, card)
     _leave(job, part, card, outcome, splits)
     progress("save")
     return checkpoint.read_card(job.candidate), outcome
@@ -144,10 +144,16 @@ def _metrics(card: ModelCard, answers: SplitAnswers) -> dict[str, dict[str, Task
 
 
 def _outcome(
-    job: Job, plan: Plan, splits: Splits, mine: SplitAnswers, theirs: SplitAnswers, rival: Predictor | str
+    job: Job,
+    plan: Plan,
+    splits: Splits,
+    mine: SplitAnswers,
+    theirs: SplitAnswers,
+    rival: Predictor | str,
+    card: ModelCard,
 ) -> Outcome:
     split = TEST if mine.get(TEST) else VAL
-    notes = [*plan.left_out, *_moved(splits)]
+    notes = [*beyond_majority(card.metrics.get(split, {})), *plan.left_out, *_moved(splits)]
     if isinstance(rival, str):
         comparison = first_model(mine[split], split, rival)
     else:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from engine.training.compare import chance_of, compare, first_model, mean_macro_f1
+from engine.training.compare import beyond_majority, chance_of, compare, first_model, mean_macro_f1
 from engine.training.evaluate import Answers
+from engine.types import TaskMetrics
 
 
 def answers(truth: str, given: str) -> Answers:
@@ -70,6 +71,23 @@ def test_no_champion_means_better() -> None:
     found = first_model({"t": answers(TRUTH, TRUTH)}, "test")
     assert found.better
     assert found.reason == "The first model of this workspace; macro-F1 1.00 on 8 held-out test items."
+
+
+@pytest.mark.parametrize(("score", "told"), [(0.6, False), (0.4, True), (0.3, True)])
+def test_a_model_that_learned_nothing_is_told(score: float, told: bool) -> None:
+    scores = TaskMetrics(
+        n=20,
+        accuracy=score,
+        macro_f1=score,
+        majority_accuracy=0.6,
+        majority_macro_f1=0.4,
+        ece=0.0,
+        labels=("a", "b"),
+        per_class={},
+    )
+    sentences = beyond_majority({"t": scores})
+    assert bool(sentences) == told
+    assert all("most frequent label (0.40)" in sentence for sentence in sentences)
 
 
 @pytest.mark.parametrize(("wins", "losses"), [(0, 0), (1, 0), (5, 5), (9, 1), (0, 8)])
