@@ -235,7 +235,7 @@ class ReviewController(QObject):
         visit.answers[task.name] = labels
         follow = next_task(self._taxonomy, visit.sight.item.kind, visit.answers)
         if follow is None:
-            self._next(visit)
+            self._next(visit, action)
         else:
             visit.go_to(follow)
             self.changed.emit()
@@ -244,7 +244,7 @@ class ReviewController(QObject):
         visit = self.visit
         task = self._taxonomy.primary(visit.sight.item.kind) if visit is not None else None
         if visit is not None and task is not None and self._record(visit, task, action, ()):
-            self._next(visit)
+            self._next(visit, action)
 
     def _record(self, visit: Visit, task: Task, action: Action, labels: tuple[str, ...]) -> bool:
         """Commit one row; False (and `refused`) where it could not be."""
@@ -274,8 +274,8 @@ class ReviewController(QObject):
         self.recorded.emit(describe(self._taxonomy, rows[-1]))
         return True
 
-    def _next(self, visit: Visit) -> None:
-        self.pace.decided(visit.act, self._spent)
+    def _next(self, visit: Visit, action: Action) -> None:
+        self.pace.ended(visit.act, action, self._spent)
         self._go(self._queue.next_open(self.place))
 
     def _undo(self, item: str | None) -> Undone | None:

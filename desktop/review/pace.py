@@ -1,16 +1,20 @@
-"""How the session goes: how many items were decided, how fast, and how long the item on screen has been there."""
+"""How the session goes: what was done with how many items, how fast, and how long the item on screen is there."""
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import islice
 
 from PySide6.QtCore import QElapsedTimer
+
+from engine.types import Action
 
 IDLE_LIMIT = 300.0
 """Seconds. Who looks at an item for longer than this has left the desk; the rest does not count."""
 
 _WINDOW = 20
 _LEAST = 0.05
+_OUTCOMES = {Action.SKIP: "skipped", Action.ESCALATE: "escalated"}
 
 
 class Stopwatch:
@@ -30,19 +34,20 @@ class Stopwatch:
 
 
 class Pace:
-    """Items decided in this session and items a minute over the last 20 of them."""
+    """What was done with items in this session, and items a minute over the last 20 of them."""
 
     def __init__(self) -> None:
-        self._acts: dict[str, float] = {}
+        self._acts: dict[str, tuple[str, float]] = {}
 
     @property
-    def done(self) -> int:
-        """How many items were decided in this session and not taken back."""
-        return len(self._acts)
+    def words(self) -> list[str]:
+        """How many acts stand, by what they did: ["3 decided", "1 skipped"]; nothing is said of what never happened."""
+        counts = Counter(outcome for outcome, _ in self._acts.values())
+        return [f"{counts[outcome]:,} {outcome}" for outcome in ("decided", "skipped", "escalated") if counts[outcome]]
 
-    def decided(self, act: str, seconds: float) -> None:
-        """Count one act that took this long."""
-        self._acts[act] = max(_LEAST, seconds)
+    def ended(self, act: str, action: Action, seconds: float) -> None:
+        """Count one act that ended with this action and took this long."""
+        self._acts[act] = (_OUTCOMES.get(action, "decided"), max(_LEAST, seconds))
 
     def undone(self, act: str) -> None:
         """Take an act back; one of an earlier session was never counted in this one."""
@@ -50,5 +55,5 @@ class Pace:
 
     def per_minute(self) -> float | None:
         """Return items a minute; None before the second item, when it would say nothing."""
-        latest = list(islice(reversed(self._acts.values()), _WINDOW))
+        latest = list(islice((seconds for _, seconds in reversed(self._acts.values())), _WINDOW))
         return 60 * len(latest) / sum(latest) if len(latest) > 1 else None

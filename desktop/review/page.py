@@ -304,8 +304,8 @@ class ReviewPage(QWidget):
                 f"{self.queue.title} is empty", "Choose another queue on the left, or import more.", "app.import"
             )
         else:
-            done = self.controller.pace.done
-            self.empty.say("You are through", f"{done:,} items decided in this session. Nothing is left in this queue.")
+            done = ", ".join(self.controller.pace.words) or "nothing decided"
+            self.empty.say("You are through", f"In this session: {done}. Nothing is left in this queue.")
 
     # --- what the desk says -----------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from desktop.theme import GAP, PAD, ThemeManager
 from desktop.widgets import ElidedLabel, IconButton, KeyCap, StatusChip, label
 
 HEIGHT = 40
+_TALLY = 26 * GAP
 
 
 class SessionBar(QFrame):
@@ -22,7 +23,6 @@ class SessionBar(QFrame):
         self.setProperty("surface", "bottom")
         self.setFixedHeight(HEIGHT)
         self._tally = label("", "quiet", self)
-        self._tally.setMinimumWidth(26 * GAP)
         self._last = ElidedLabel("", "", self)
         self._last.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._undo = IconButton("undo", "review.undo", theme, actions, self)
@@ -52,12 +52,13 @@ class SessionBar(QFrame):
         return self._tally.text()
 
     def show_progress(self, pace: Pace, left: int) -> None:
-        """Show how many items were decided in this session, how many are left, and the pace."""
+        """Show how many items were decided, skipped and escalated in this session, how many are left, and the pace."""
         speed = pace.per_minute()
-        words = [f"{pace.done:,} done", f"{left:,} left"]
+        words = [*pace.words, f"{left:,} left"]
         if speed is not None:
             words.append(f"{speed:.0f} a minute" if speed >= 10 else f"{speed:.1f} a minute")
-        self._tally.setText("  ·  ".join(words))
+        self._tally.setText(" · ".join(words))
+        self._tally.setMinimumWidth(max(_TALLY, self._tally.sizeHint().width()))
         self._tally.setAccessibleName("This session: " + ", ".join(words))
 
     def show_last(self, text: str) -> None:

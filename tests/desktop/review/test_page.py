@@ -17,6 +17,7 @@ from desktop.children.states import EngineState
 from desktop.desk import Desk
 from desktop.review.page import ReviewPage
 from desktop.theme import ThemeManager
+from desktop.window import LEAST
 from engine.errors import StorageError
 from engine.service.protocol import Priority
 from engine.types import Action, Decision, Explanation
@@ -59,7 +60,7 @@ def test_enter_saves_what_is_shown_and_shows_the_next_item(page: ReviewPage) -> 
     assert (row.item, row.action, row.labels, row.reviewer) == ("tweet-0", Action.CONFIRM, ("toxic",), "ana")
     assert (row.shown_model, row.shown_labels, row.shown_probability) == ("first-model", ("toxic",), 0.8)
     assert page.bar.last == "Toxic → tweet-0"
-    assert page.bar.tally.startswith("1 done")
+    assert page.bar.tally.startswith("1 decided · 7 left")
     assert page.model.row_at(0).state == "decided"
 
 
@@ -73,6 +74,16 @@ def test_skip_and_escalate_are_recorded_and_go_on(page: ReviewPage) -> None:
     assert told(page) == [("tweet-0", Action.SKIP, ()), ("tweet-1", Action.ESCALATE, ())]
     assert on_screen(page) == "tweet-2"
     assert page.bar.last == "Escalated → tweet-1"
+
+
+def test_the_bar_tells_decisions_skips_and_escalations_apart(page: ReviewPage) -> None:
+    assert page.bar.tally == "8 left"
+    press(page, "1", "s", "2", Key.Key_Return, "e")
+    assert page.bar.tally.startswith("3 decided · 1 skipped · 1 escalated · 3 left · ")
+    press(page, "u")
+    assert page.bar.tally.startswith("3 decided · 1 skipped · 4 left · ")
+    press(page, "u", "u", "u")
+    assert page.bar.tally == "1 decided · 7 left"
 
 
 def test_a_key_that_is_held_decides_once(page: ReviewPage) -> None:
@@ -94,7 +105,7 @@ def test_a_commit_that_fails_pretends_nothing(page: ReviewPage, monkeypatch: pyt
         assert page.panel.message.text() == "Not saved. The disk is full. Free some space and press the key again."
         assert page.panel.message.isVisible()
         assert page.bar.last == ""
-        assert page.bar.tally.startswith("0 done")
+        assert page.bar.tally == "8 left"
     press(page, "2")
     assert on_screen(page) == "tweet-1"
     assert not page.panel.message.isVisible()
@@ -173,7 +184,7 @@ def test_undo_reaches_back_over_a_restart(
     QTest.keyClick(again, Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert on_screen(again) == "tweet-0"
     assert again.controller.place == 0
-    assert again.bar.tally.startswith("0 done")
+    assert again.bar.tally == "8 left"
 
 
 def undo(page: ReviewPage) -> None:
@@ -542,3 +553,13 @@ def test_it_paints_in_both_themes(page: ReviewPage, theme: ThemeManager, mode: s
     image = page.grab().toImage()
     assert image.pixelColor(page.queue.x() + 2, page.queue.height() - 2).name() == theme.tokens.surface
     assert image.pixelColor(page.centre.mapTo(page, page.centre.capture.pos()).x() + 2, 300).lightness() != 0
+
+
+def test_a_long_session_still_fits_the_smallest_window(page: ReviewPage) -> None:
+    for number in range(2000):
+        page.controller.pace.ended(f"a{number}", (Action.CONFIRM, Action.SKIP, Action.ESCALATE)[number % 3], 2.0)
+    page.bar.show_progress(page.controller.pace, 123_456)
+    assert page.bar.tally == "667 decided · 667 skipped · 666 escalated · 123,456 left · 30 a minute"
+    page.window().resize(LEAST)
+    assert page.window().width() == LEAST.width()
+    assert page.bar.minimumSizeHint().width() <= LEAST.width()

@@ -105,10 +105,12 @@ def test_keys_find_labels_of_the_active_task_only() -> None:
 
 def test_the_pace_counts_standing_acts() -> None:
     pace = Pace()
-    pace.decided("a", 2.0)
+    assert pace.words == []
+    pace.ended("a", Action.CONFIRM, 2.0)
     assert pace.per_minute() is None
-    pace.decided("b", 4.0)
+    pace.ended("b", Action.SKIP, 4.0)
     assert pace.per_minute() == pytest.approx(20.0)
+    assert pace.words == ["1 decided", "1 skipped"]
     pace.undone("b")
     pace.undone("of an earlier session")
-    assert pace.done == 1
+    assert pace.words == ["1 decided"]
