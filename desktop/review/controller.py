@@ -55,10 +55,16 @@ class ReviewController(QObject):
 
     # --- moving -----------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Show the first item of the queue that was just loaded, or nothing where it is empty."""
+    def start(self, item: str = "") -> None:
+        """Show this item, or the first one of the queue that was just loaded, or nothing where it is empty."""
         self.place = -1
-        self._go(self._queue.next_open(-1))
+        first = self._queue.next_open(-1)
+        if item:
+            self._return_to(item)
+        elif first is None:
+            self._end()
+        else:
+            self._go(first)
 
     def open(self, place: int) -> None:
         """Show the item at this place of the queue."""
@@ -190,8 +196,7 @@ class ReviewController(QObject):
         if place is None:
             place = self._start_over()
         if place is None:
-            self.place, self.visit = self._queue.rowCount(), None
-            self.shown.emit()
+            self._end()
             return
         try:
             sight = self._prefetcher.sight(self._queue.row_at(place).item)
@@ -200,6 +205,10 @@ class ReviewController(QObject):
             return
         self.place = place
         self._enter(sight)
+
+    def _end(self) -> None:
+        self.place, self.visit = self._queue.rowCount(), None
+        self.shown.emit()
 
     def _start_over(self) -> int | None:
         """At the end of a queue of open items, look for those that were passed by or came in meanwhile."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import msgspec
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
@@ -55,6 +56,7 @@ class ReviewPage(QWidget):
         self.keys = Keys(actions, self._runs(), self.controller.press)
         self.keys.add_missing(desk.workspace.taxonomy, self, self.controller.press)
         self._started = self._opened = self._engine_ready = False
+        self._left_off = (QueueQuery(), "")
         self._dress()
 
     # --- construction -----------------------------------------------------------------------------------------
@@ -110,13 +112,15 @@ class ReviewPage(QWidget):
         self.queue.opened.connect(self.open_queue)
         self.queue.picked.connect(controller.open)
         self.queue.filter.left.connect(self.setFocus)
+        self.queue.search.left.connect(self.setFocus)
+        self.queue.search.entered.connect(self._leave_search)
         self.panel.chosen.connect(controller.choose)
         self.panel.newerWanted.connect(controller.show_newer)
         self.panel.note.edited.connect(controller.keep_note)
         self.panel.note.left.connect(self.setFocus)
         self.centre.resized.connect(controller.look_ahead)
         self._counting = QTimer(self, singleShot=True, interval=_COUNT_PAUSE_MS)
-        self._counting.timeout.connect(self._show_counts)
+        self._counting.timeout.connect(self._counts_changed)
         self._wanting = QTimer(self, singleShot=True, interval=0)
         self._wanting.timeout.connect(self._want)
         self._starting = QTimer(self, singleShot=True, interval=0)
@@ -139,7 +143,7 @@ class ReviewPage(QWidget):
             "undo": controller.undo,
             "skip": controller.skip,
             "escalate": controller.escalate,
-            "back": controller.back,
+            "back": self._back,
             "note": self.panel.note.setFocus,
             "heatmap": lambda: self._switch("heatmap"),
             "tokens": lambda: self._switch("tokens"),
@@ -152,7 +156,7 @@ class ReviewPage(QWidget):
             "zoom-in": lambda: capture.zoom_by(ZOOM_STEP),
             "zoom-out": lambda: capture.zoom_by(1 / ZOOM_STEP),
             "zoom-reset": capture.fit,
-            "find": self.queue.start_search,
+            "find": self.queue.search.begin,
             "filter": self._toggle_filter,
             "clear-filter": self.queue.filter.clear,
         }
@@ -189,6 +193,7 @@ class ReviewPage(QWidget):
     def stop(self) -> None:
         """End the page's own work; the workspace is about to close."""
         self._starting.stop()
+        self.queue.search.settle()
         self.controller.stop()
         self.centre.stop()
         self._counting.stop()
@@ -198,18 +203,45 @@ class ReviewPage(QWidget):
         self.keys.release()
 
     def open_queue(self, query: QueueQuery) -> None:
-        """Begin the visit of a queue."""
+        """Begin the visit of a queue; one whose search was cleared goes on with the item that was left for it."""
+        item = self._before_search(query)
         try:
             self.model.load(query)
         except EngineError as error:
             self._refuse(str(error))
             return
-        self.controller.start()
+        self.controller.start(item)
         self._opened = True
         self._actions.set_enabled("review.clear-filter", self.queue.filter.active)
         self._show_counts()
-        if not self.queue.filter.focused:
+        if not self.queue.filter.focused and not self.queue.search.hasFocus():
             self.setFocus()
+
+    def _before_search(self, query: QueueQuery) -> str:
+        """Note the item on screen where a search begins; return it where that search ends and it still waits."""
+        visit, before = self.controller.visit, self.model.query.search
+        if query.search and not before:
+            self._left_off = (
+                msgspec.structs.replace(query, search=""),
+                visit.sight.item.id if visit is not None else "",
+            )
+        whole, item = self._left_off
+        if query.search or not before or query != whole or not item:
+            return ""
+        return item if self.desk.workspace.queues.row(item).state in query.states else ""
+
+    def _leave_search(self) -> None:
+        """Go to the item that was found; where nothing was, the keys stay in the field."""
+        if self.controller.visit is not None:
+            self.setFocus()
+
+    def _back(self) -> None:
+        """Leave the reasons; where there are none to leave, the search."""
+        visit = self.controller.visit
+        if self.queue.search.words and (visit is None or not visit.conditional):
+            self.queue.search.finish()
+        else:
+            self.controller.back()
 
     def _toggle_filter(self) -> None:
         self.queue.filter.toggle()
@@ -296,6 +328,12 @@ class ReviewPage(QWidget):
     def _show_end(self) -> None:
         if self.desk.workspace.queues.counts().total == 0:
             self.empty.say("Nothing to review yet", "Import captures to begin.", "app.import")
+        elif self.queue.search.words:
+            narrowed = f"Only these are searched: {self.queue.filter.words}. " if self.queue.filter.active else ""
+            self.empty.say(
+                f"Nothing in {self.queue.title} matches {self.queue.search.quoted}",
+                f"{narrowed}Type other words, or press Esc to clear the search and return.",
+            )
         elif self.queue.filter.active:
             words = f"Only these are shown: {self.queue.filter.words}."
             self.empty.say(f"{self.queue.title}: nothing left that passes", words, "review.clear-filter")
@@ -347,6 +385,9 @@ class ReviewPage(QWidget):
     def _show_counts(self) -> None:
         self._show_progress()
         self.queue.show_counts(self.desk.workspace.queues)
+
+    def _counts_changed(self) -> None:
+        self._show_counts()
         if self.controller.visit is None and self._started and self.model.of_open:
             self._look_again()
 

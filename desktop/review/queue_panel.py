@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import msgspec
 from PySide6.QtCore import QModelIndex, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
     QFrame,
     QHBoxLayout,
     QHeaderView,
-    QLineEdit,
     QTableView,
     QVBoxLayout,
     QWidget,
@@ -21,6 +19,7 @@ from desktop.actions import ActionRegistry
 from desktop.review.queue_delegate import HEIGHT, QueueDelegate
 from desktop.review.queue_filter import QueueFilter
 from desktop.review.queue_model import QueueModel
+from desktop.review.queue_search import QueueSearch
 from desktop.theme import GAP, HALF, ThemeManager
 from desktop.widgets import IconButton
 from engine.taxonomy import Taxonomy
@@ -49,7 +48,7 @@ class QueuePanel(QFrame):
         self.chooser = _chooser(self._queues, self)
         self.button = IconButton("filter", "review.filter", theme, actions, self)
         self.filter = QueueFilter(taxonomy, theme, actions, self)
-        self.search = _Search(self)
+        self.search = QueueSearch(self)
         self.list = _list(model, theme, self)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, GAP, 0, 0)
@@ -68,7 +67,7 @@ class QueuePanel(QFrame):
         column.addWidget(self.list, 1)
         self.chooser.activated.connect(self._choose_queue)
         self.filter.changed.connect(self._choose)
-        self.search.submitted.connect(self._choose)
+        self.search.changed.connect(self._choose)
         self.list.clicked.connect(self._pick)
 
     def sizeHint(self) -> QSize:
@@ -83,18 +82,12 @@ class QueuePanel(QFrame):
     def _whole(self) -> QueueQuery:
         """The chosen queue without the filter."""
         named = self._queues[max(0, self.chooser.currentIndex())]
-        return msgspec.structs.replace(named.query, search=self.search.text().strip())
+        return msgspec.structs.replace(named.query, search=self.search.words)
 
     @property
     def title(self) -> str:
         """The chosen queue's title."""
         return self._queues[max(0, self.chooser.currentIndex())].title
-
-    def start_search(self) -> None:
-        """Show the search field and put the cursor there."""
-        self.search.show()
-        self.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        self.search.selectAll()
 
     def show_counts(self, queues: Queues) -> None:
         """Write the lengths behind the queues' names, but for queues that would have to be counted item by item."""
@@ -119,6 +112,7 @@ class QueuePanel(QFrame):
 
     def _choose_queue(self) -> None:
         self.filter.reset()
+        self.search.settle()
         self._choose()
 
     def _choose(self) -> None:
@@ -126,28 +120,6 @@ class QueuePanel(QFrame):
 
     def _pick(self, index: QModelIndex) -> None:
         self.picked.emit(index.row())
-
-
-class _Search(QLineEdit):
-    submitted = Signal()
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setPlaceholderText("Find in this queue")
-        self.setAccessibleName("Find in this queue")
-        self.setClearButtonEnabled(True)
-        self.returnPressed.connect(self.submitted)
-        self.hide()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() != Qt.Key.Key_Escape:
-            super().keyPressEvent(event)
-            return
-        found = bool(self.text())
-        self.clear()
-        self.hide()
-        if found:
-            self.submitted.emit()
 
 
 def _chooser(named: tuple[NamedQueue, ...], parent: QWidget) -> QComboBox:

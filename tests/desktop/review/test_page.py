@@ -519,7 +519,7 @@ def test_a_queue_can_be_searched(page: ReviewPage, qtbot: QtBot) -> None:
     QTest.keyClick(page, Key.Key_F, Qt.KeyboardModifier.ControlModifier)
     assert page.queue.search.hasFocus()
     QTest.keyClicks(page.queue.search, "kettle")
-    press(page, Key.Key_Return)
+    press(page, Key.Key_Return)  # without waiting for the pause
     assert page.model.rowCount() == 2
     assert on_screen(page) == "product-0"
     assert page.hasFocus()
