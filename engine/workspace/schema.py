@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING
 
-from engine.workspace.database import APPLICATION_ID
+from engine.workspace.database import APPLICATION_ID, Database
 
 if TYPE_CHECKING:
     from sqlite_utils import Database as UtilsDatabase
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LATEST = 1
 MIGRATION_SET = "secondlook"
+STEPS = ("1-foundation",)
+"""The names of all migrations, in the order of `migrations()`."""
 
 ORDER_COLUMNS = ("uncertain", "risk", "exposure", "moment", "recent")
 """The queue's sort keys; each has an index behind `bucket` and one behind `facet` (see queues.py)."""
@@ -187,7 +189,7 @@ def migrations() -> Migrations:
 
     steps = Migrations(MIGRATION_SET)
 
-    @steps(name="1-foundation")
+    @steps(name=STEPS[0])
     def foundation(db: UtilsDatabase) -> None:
         _run(db.conn, _FACTS)
         for column in ORDER_COLUMNS:
@@ -213,6 +215,14 @@ def migrate(connection: sqlite3.Connection) -> None:
         if connection.in_transaction:
             connection.rollback()
         raise
+
+
+def unknown_step(db: Database) -> str | None:
+    """Return a migration that is recorded in the database but not known here, whatever `user_version` says."""
+    if db.value("SELECT 1 FROM sqlite_schema WHERE name = '_sqlite_migrations'") is None:
+        return None
+    recorded = db.all("SELECT name FROM _sqlite_migrations ORDER BY id")
+    return next((str(name) for (name,) in recorded if name not in STEPS), None)
 
 
 def _run(connection: sqlite3.Connection, script: str) -> None:

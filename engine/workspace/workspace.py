@@ -21,7 +21,7 @@ from engine.workspace.items import Items
 from engine.workspace.models import Models
 from engine.workspace.queues import Queues
 from engine.workspace.runs import Runs
-from engine.workspace.schema import LATEST, migrate
+from engine.workspace.schema import LATEST, migrate, unknown_step
 from engine.workspace.verdicts import Verdicts
 
 TAXONOMY_NAME = "taxonomy.toml"
@@ -198,6 +198,12 @@ def _check_version(db: Database) -> None:
         raise WorkspaceError(
             f"The workspace '{db.path.parent}' was made by a newer Second Look (format {version}, this one knows"
             f" {LATEST}).",
+            "Update Second Look to open it.",
+        )
+    if (step := unknown_step(db)) is not None:
+        raise WorkspaceError(
+            f"The workspace '{db.path.parent}' was made by a newer Second Look (its migration '{step}' is not known"
+            " here).",
             "Update Second Look to open it.",
         )
 

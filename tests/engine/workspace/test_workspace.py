@@ -91,6 +91,31 @@ def test_a_workspace_from_a_newer_version(closed: Path) -> None:
     assert "Update" in error.way_out
 
 
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_migration_that_this_version_does_not_know_is_a_newer_one(closed: Path, read_only: bool) -> None:
+    sql(
+        closed,
+        "INSERT INTO _sqlite_migrations (migration_set, name, applied_at)"
+        " VALUES ('secondlook', '9999_future', '2031-01-01')",
+    )
+    error = refused(closed, read_only=read_only)
+    assert isinstance(error, WorkspaceError)
+    assert "newer Second Look (its migration '9999_future' is not known here)" in error.message
+    assert "Update" in error.way_out
+
+
+def test_a_database_without_records_of_its_migrations_opens(closed: Path) -> None:
+    sql(closed, "DROP TABLE _sqlite_migrations")
+    with Workspace.open(closed) as again:
+        assert again.items.count() == 8
+
+
+def test_every_step_is_known_by_its_name() -> None:
+    known = [step.name for step in schema.migrations()._migrations]
+    assert tuple(known) == schema.STEPS
+    assert len(known) == schema.LATEST
+
+
 def test_a_missing_or_broken_taxonomy(closed: Path) -> None:
     (closed / "taxonomy.toml").write_text("name = ")
     with pytest.raises(InputError, match=r"taxonomy\.toml"):
