@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -25,6 +26,8 @@ _SUFFIXES = (".jsonl", ".ndjson", ".csv")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _JSON_CELLS = ("labels", "regions", "meta")
 _LABEL_COLUMN = "label:"
+_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
+_JSON_NAMES = {list: "a list", str: "a text", int: "a number", float: "a number"}
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -117,11 +120,29 @@ def _json_record(number: int, line: bytes) -> Record:
     except RecursionError:
         return Record(line=number, problem="its brackets are nested too deeply")
     except msgspec.DecodeError as error:
-        problem = _not_utf8(line) or f"it is not valid JSON ({error})"
+        problem = _not_utf8(line) or f"it is not valid JSON ({_half_a_pair(line) or error})"
         return Record(line=number, problem=problem)
     if not isinstance(fields, dict):
-        return Record(line=number, problem=f"it is no JSON object but {type(fields).__name__}")
+        shown = _JSON_NAMES.get(type(fields)) or msgspec.json.encode(fields).decode()
+        return Record(line=number, problem=f"it is no JSON object but {shown}")
     return Record(line=number, fields=fields)
+
+
+def _half_a_pair(line: bytes) -> str:
+    """Return which escape of the line is half of a surrogate pair and so no character, or ""."""
+    high: re.Match[bytes] | None = None
+    for escape in _ESCAPE.finditer(line):
+        code = int(escape[1], 16) if escape[1] else 0
+        low = 0xDC00 <= code <= 0xDFFF
+        if high is not None and not (low and escape.start() == high.end()):
+            break
+        if low and high is None:
+            high = escape
+            break
+        high = escape if 0xD800 <= code <= 0xDBFF else None
+    if high is None:
+        return ""
+    return f"{high[0].decode()} at position {high.start() + 1} is half of a surrogate pair, which is no character"
 
 
 def _not_utf8(line: bytes) -> str:
@@ -193,7 +214,9 @@ def _csv_record(line: int, header: Sequence[str], cells: Sequence[str]) -> Recor
     if any(_broken(cell) for cell in cells):
         return Record(line=line, problem="it is not UTF-8; save the file as UTF-8")
     if len(cells) != len(header):
-        return Record(line=line, problem=f"it has {len(cells)} cells, but the header has {len(header)} columns")
+        has = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
+        wants = "1 column" if len(header) == 1 else f"{len(header)} columns"
+        return Record(line=line, problem=f"it has {has}, but the header has {wants}")
     fields: dict[str, Any] = {}
     labels: dict[str, Any] = {}
     for name, cell in zip(header, cells, strict=True):
@@ -205,10 +228,16 @@ def _csv_record(line: int, header: Sequence[str], cells: Sequence[str]) -> Recor
         try:
             fields[name] = _cell(name, cell)
         except (msgspec.DecodeError, RecursionError):
-            return Record(line=line, problem=f"`{name}` is not valid JSON: {cell[:60]!r}")
+            return Record(line=line, problem=f"`{name}` is not valid JSON: {cell[:60]!r}{_way_out(name)}")
     if labels and isinstance(fields.setdefault("labels", {}), dict):
         fields["labels"] = {**labels, **fields["labels"]}
     return Record(line=line, fields=fields)
+
+
+def _way_out(name: str) -> str:
+    return (
+        "; put plain labels in a column named `label:TASK`, with the task's name for TASK" if name == "labels" else ""
+    )
 
 
 def _cell(name: str, cell: str) -> object:

@@ -23,7 +23,7 @@ def test_json_lines_keep_their_numbers_past_blank_and_broken_ones(tmp_path: Path
     assert [(record.line, record.fields) for record in records if record.fields] == [(1, {"id": "a"}), (5, {"id": "b"})]
     assert [record.line for record in records if record.problem] == [3, 4]
     assert "not valid JSON" in records[1].problem
-    assert "no JSON object but list" in records[2].problem
+    assert "no JSON object but a list" in records[2].problem
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,14 @@ def test_json_lines_keep_their_numbers_past_blank_and_broken_ones(tmp_path: Path
         (b'{"id": "caf\xe9"}', "not UTF-8 (byte 0xe9 at position 12)"),
         (b'{"exposure": NaN}', "not valid JSON"),
         (b'{"exposure": 1e999}', "not valid JSON"),
-        (b'{"text": "\\ud800"}', "not valid JSON"),
+        (b'{"text": "\\ud800"}', r"not valid JSON (\ud800 at position 11 is half of a surrogate pair"),
+        (b'{"text": "\\\\ud800 \\ud83d\\ude00 \\uDC00 x"}', r"(\uDC00 at position 32 is half of a surrogate pair"),
+        (b'{"text": "\\ud83dx\\ude00"}', r"(\ud83d at position 11 is half of a surrogate pair"),
+        (b'{"text": "\\ud83d\\ude00', "not valid JSON (Input data was truncated)"),
+        (b"null", "it is no JSON object but null"),
+        (b"true", "it is no JSON object but true"),
+        (b"1.5", "it is no JSON object but a number"),
+        (b'"x"', "it is no JSON object but a text"),
         (b"[" * 100_000, "nested too deeply"),
         ('{"id": "a"}'.encode("utf-16"), "the file is UTF-16"),
         (b'"' + b"x" * LONGEST_LINE + b'"', "longer than 8 MB"),
@@ -78,9 +85,10 @@ def test_csv_cells_become_fields(tmp_path: Path, separator: str) -> None:
         (b"a,b\n1,2\n", 1, "`id` among them"),
         (b"id,id\n1,2\n", 1, "the column 'id' comes twice"),
         (b"id,\xe9\n1,2\n", 1, "header is not UTF-8"),
-        (b"id,text\n1\n", 2, "it has 1 cells, but the header has 2"),
+        (b"id,text\n1\n", 2, "it has 1 cell, but the header has 2 columns"),
         (b"id,text\n1,caf\xe9\n", 2, "it is not UTF-8"),
-        (b"id,regions\n1,{x\n", 2, "`regions` is not valid JSON"),
+        (b"id,regions\n1,{x\n", 2, "`regions` is not valid JSON: '{x'"),
+        (b"id,labels\n1,toxic\n", 2, "put plain labels in a column named `label:TASK`"),
         (b'id,text\n1,"never closed\n2,x\n', 2, "the row that starts here cannot be read"),
         (b"id,text\n1," + b"x" * LONGEST_LINE + b"\n2,x\n", 2, "longer than 8 MB"),
         ("id,text\n1,2\n".encode("utf-16"), 1, "the file is UTF-16"),
