@@ -33,7 +33,11 @@ ALIASES = {"file_name": "screenshot"}
 
 SPLITS = ("train", "val", "test")
 _LONGEST_ID, _LONGEST_NAME, _MOST_BOXES, _FARTHEST = 200, 2_000, 2_000, 1_000_000
+_MOST_CODES = 4
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""Control characters that no text holds on purpose: all but tab, line feed and carriage return."""
+_IN_THEIR_PLACE = "\N{REPLACEMENT CHARACTER}"
 _MISSING = (None, "")
 
 
@@ -53,6 +57,9 @@ def read_row(record: Mapping[str, Any], taxonomy: Taxonomy) -> Row:
     """Return the item that a record describes.
 
     `kind` may be left out where the taxonomy knows only one, `id` where there is a screenshot, whose path is taken.
+
+    A control character in `text`, `title`, `author`, `url` or `subsets` becomes U+FFFD, with a warning: a row that
+    was refused for it would never be reviewed, and one that left it out would read as the author did not write it.
 
     Raises:
         BadRowError: one or more of its fields cannot be used.
@@ -79,10 +86,10 @@ class _Reader:
         item = Item(
             id=self.id(screenshot),
             kind=kind,
-            title=self.text("title"),
-            text=self.text("text"),
-            author=self.name("author"),
-            url=self.text("url", _LONGEST_NAME),
+            title=self.printable("title", self.text("title")),
+            text=self.printable("text", self.text("text")),
+            author=self.author(),
+            url=self.printable("url", self.text("url", _LONGEST_NAME)),
             captured_at=self.captured_at(),
             subsets=self.subsets(),
             exposure=self.exposure(),
@@ -93,7 +100,7 @@ class _Reader:
         )
         if not (item.text or item.title or screenshot or self.problems):
             self.problems.append("it has no text, title or screenshot, so there is nothing to review")
-        return Row(item=item, screenshot=screenshot, warnings=tuple(self.warnings))
+        return Row(item=item, screenshot=screenshot, warnings=tuple(dict.fromkeys(self.warnings)))
 
     def text(self, field: str, longest: int = 0) -> str:
         value = self.record.get(field)
@@ -107,14 +114,24 @@ class _Reader:
             return ""
         return value
 
+    def printable(self, field: str, value: str) -> str:
+        """Return the value with U+FFFD for each control character, so that none is lost and offsets stay."""
+        found = sorted(set(_CONTROL.findall(value)))
+        if found:
+            codes = ", ".join(f"U+{ord(character):04X}" for character in found[:_MOST_CODES])
+            more = ", …" if len(found) > _MOST_CODES else ""
+            self.warnings.append(f"control characters in `{field}` ({codes}{more}) were replaced by U+FFFD")
+        return _CONTROL.sub(_IN_THEIR_PLACE, value)
+
     def name(self, field: str, longest: int = _LONGEST_NAME) -> str:
         value = self.record.get(field)
-        if type(value) is int:
-            return str(value)
-        return self.text(field, longest).strip()
+        return str(value) if type(value) is int else self.text(field, longest)
+
+    def author(self) -> str:
+        return self.printable("author", self.name("author")).strip()
 
     def id(self, screenshot: str) -> str:
-        value = self.name("id", _LONGEST_ID) or ("" if "id" in self.record else screenshot)
+        value = self.name("id", _LONGEST_ID).strip() or ("" if "id" in self.record else screenshot)
         if not value and not any(problem.startswith("`id`") for problem in self.problems):
             self.problems.append("`id` is missing")
         elif _UNPRINTABLE.search(value) or len(value) > _LONGEST_ID:
@@ -149,7 +166,8 @@ class _Reader:
         if names is None:
             self.problems.append(f"`subsets` must be a list of names, not {_shown(value)}")
             return ()
-        return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
+        kept = [self.printable("subsets", name).strip() for name in names]
+        return tuple(dict.fromkeys(name for name in kept if name))
 
     def exposure(self) -> float | None:
         value = self.record.get("exposure")

@@ -116,6 +116,25 @@ def test_no_reason_at_all_is_a_label_of_a_multi_label_task() -> None:
     assert read_row(record, BOTH).item.truths["reason"] == ()
 
 
+def test_control_characters_become_visible_and_nothing_else_changes() -> None:
+    record = {
+        **GOOD,
+        "text": "a\x00b\tc\r\nd\x1be\x00",
+        "title": "\x0c",
+        "author": "\x1cann",
+        "subsets": ["s\x07", "\x07s"],
+    }
+    row = read_row(record, BOTH)
+    assert (row.item.text, row.item.title, row.item.author) == ("a\ufffdb\tc\r\nd\ufffde\ufffd", "\ufffd", "\ufffdann")
+    assert row.item.subsets == ("s\ufffd", "\ufffds")
+    assert row.warnings == (
+        "control characters in `title` (U+000C) were replaced by U+FFFD",
+        "control characters in `text` (U+0000, U+001B) were replaced by U+FFFD",
+        "control characters in `author` (U+001C) were replaced by U+FFFD",
+        "control characters in `subsets` (U+0007) were replaced by U+FFFD",
+    )
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
