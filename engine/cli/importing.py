@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from engine.cli.common import JsonOption, WorkspaceArgument, answer, note, progress, turn
-from engine.intake import ImportReport, RowError, import_paths
+from engine.intake import ImportReport, RowError, grouped, import_paths
 from engine.workspace import Workspace
 
 EXAMPLES = (
@@ -39,19 +39,45 @@ def import_items(
     with Workspace.open(workspace) as ws, turn(ws.path, "secondlook import"), progress("Importing") as show:
         report = import_paths(ws, paths, strict=strict, progress=show)
     answer(report, lambda: _summary(report, strict), as_json=as_json)
-    _explain("warning: ", report.warnings)
-    _explain("", report.errors)
+    _name_errors(report.errors)
+    _sum_up_warnings(report.warnings)
     return 2 if report.errors and not report.imported + report.skipped else 0
 
 
 def _summary(report: ImportReport, strict: bool) -> str:
     kept_out = " Nothing was imported because of --strict." if strict and report.errors else ""
-    bad = len(report.errors)
-    return f"Imported {report.imported} items; {report.skipped} were there already, {bad} rows are bad.{kept_out}"
+    there = f"{report.skipped} {_form(report.skipped, 'was', 'were')} there already"
+    bad = f"{_counted(report.errors)} {_form(len(report.errors), 'is', 'are')} bad"
+    return f"Imported {report.imported} {_form(report.imported, 'item', 'items')}; {there}, {bad}.{kept_out}"
 
 
-def _explain(prefix: str, rows: tuple[RowError, ...]) -> None:
+def _form(number: int, one: str, several: str) -> str:
+    return one if number == 1 else several
+
+
+def _counted(rows: tuple[RowError, ...]) -> str:
+    return f"{len(rows)} {_form(len(rows), 'row', 'rows')}"
+
+
+def _name_errors(rows: tuple[RowError, ...]) -> None:
+    """Name each bad row, for each has to be mended."""
     for row in rows[:_SHOWN]:
-        note(f"{prefix}{row.file}, line {row.line}: {row.reason}")
+        note(f"{_place(row)}: {row.reason}")
     if len(rows) > _SHOWN:
-        note(f"… and {len(rows) - _SHOWN} more; --json lists them all.")
+        note(f"… and {len(rows) - _SHOWN} more bad rows; --json lists them all.")
+
+
+def _sum_up_warnings(rows: tuple[RowError, ...]) -> None:
+    """Say each kind of warning once, so that one that matters is not lost among many of another kind."""
+    kinds = grouped(rows)
+    for first, count in kinds[:_SHOWN]:
+        if count == 1:
+            note(f"warning: {_place(first)}: {first.reason}")
+        else:
+            note(f"warning: {count} rows, the first in {_place(first)}: {first.kind or first.reason}")
+    if len(kinds) > _SHOWN:
+        note(f"… and {len(kinds) - _SHOWN} more kinds of warnings; --json lists every row.")
+
+
+def _place(row: RowError) -> str:
+    return f"{row.file}, line {row.line}"

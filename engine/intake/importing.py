@@ -163,7 +163,8 @@ class _Import:
         if capture is None:
             return row.item
         if capture.changed:
-            self.warn(file, line, f"screenshot '{row.screenshot}': {capture.changed}")
+            reason = f"screenshot '{row.screenshot}': {capture.changed}"
+            self.warn(file, line, reason, kind=f"screenshot: {capture.changed}")
         outside = [
             name
             for name, boxes in row.item.regions.items()
@@ -201,8 +202,8 @@ class _Import:
     def refuse(self, file: Path, line: int, reason: str) -> None:
         self.errors.append(RowError(file=str(file), line=line, reason=reason))
 
-    def warn(self, file: Path, line: int, reason: str) -> None:
-        self.warnings.append(RowError(file=str(file), line=line, reason=reason))
+    def warn(self, file: Path, line: int, reason: str, *, kind: str = "") -> None:
+        self.warnings.append(RowError(file=str(file), line=line, reason=reason, kind=kind))
 
 
 def _capture(folder: Path, screenshot: str) -> Capture | CaptureError | None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 from engine.types import Struct
 
 
 class RowError(Struct, frozen=True, kw_only=True):
-    """One bad row (or, among warnings, a row that needed mending): `line` counts from 1; 0 means the whole file."""
+    """One bad row (or, among warnings, a row that needed mending): `line` counts from 1; 0 means the whole file.
+
+    `kind` is the reason without what differs from row to row, such as a screenshot's name; "" where nothing does.
+    """
 
     file: str
     line: int
     reason: str
+    kind: str = ""
 
 
 class ImportReport(Struct, frozen=True, kw_only=True):
@@ -20,6 +27,17 @@ class ImportReport(Struct, frozen=True, kw_only=True):
     skipped: int
     errors: tuple[RowError, ...] = ()
     warnings: tuple[RowError, ...] = ()
+
+
+def grouped(rows: Iterable[RowError]) -> list[tuple[RowError, int]]:
+    """Return the first row of each kind with how many rows are of that kind, in the order in which kinds first come."""
+    firsts: dict[str, RowError] = {}
+    counts: Counter[str] = Counter()
+    for row in rows:
+        kind = row.kind or row.reason
+        firsts.setdefault(kind, row)
+        counts[kind] += 1
+    return [(first, counts[kind]) for kind, first in firsts.items()]
 
 
 class ExportReport(Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from engine.cli import checkup
 from engine.cli.main import plain_open
@@ -118,8 +119,36 @@ def test_import_reports_bad_rows(secondlook: Any, made: Path, tmp_path: Path) ->
     assert (error["file"], error["line"]) == (str(file), 2)
     assert "Did you mean 'tweet'" in error["reason"]
     ended = secondlook("import", made, file)
-    assert "Imported 0 items; 1 were there already, 1 rows are bad." in ended.out
+    assert "Imported 0 items; 1 was there already, 1 row is bad." in ended.out
     assert f"{file}, line 2: there is no kind 'twet'" in ended.err
+
+
+def test_import_sums_up_warnings_of_one_kind_after_the_errors(secondlook: Any, made: Path, tmp_path: Path) -> None:
+    rows = [{"id": f"n{number}", "kind": "tweet", "text": "a\0b"} for number in range(30)]
+    rows[7] = {"id": "odd", "kind": "tweet", "text": "x", "title": "\x07"}
+    rows[9] = {"id": "bad", "kind": "twet", "text": "x"}
+    file = tmp_path / "more.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ended = secondlook("import", made, file)
+    assert ended.out == "Imported 29 items; 0 were there already, 1 row is bad.\n"
+    bad, many, one = ended.err.splitlines()
+    assert bad.startswith(f"{file}, line 10: there is no kind 'twet'")
+    assert many.startswith(f"warning: 28 rows, the first in {file}, line 1: control characters in `text` (U+0000)")
+    assert one.startswith(f"warning: {file}, line 8: control characters in `title` (U+0007)")
+    assert len(secondlook("import", made, file, "--json").json["warnings"]) == 29
+
+
+def test_import_counts_many_photographs_in_one_line(secondlook: Any, made: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for number in range(3):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(folder / f"{number}.jpg")
+    rows = [{"screenshot": f"{number}.jpg", "kind": "product"} for number in range(3)]
+    (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ended = secondlook("import", made, folder)
+    place = f"{folder / 'metadata.jsonl'}, line 1"
+    expected = f"warning: 3 rows, the first in {place}: screenshot: converted from JPEG to 8-bit RGB PNG\n"
+    assert ended.err == expected
 
 
 def test_a_command_waits_for_its_turn_and_says_for_whom(
