@@ -18,6 +18,7 @@ from engine.workspace.queues import QueueQuery, QueueRow
 EXAMPLES = (
     "secondlook items tweets.secondlook --queue uncertain --limit 20",
     "secondlook items shop.secondlook --where kind=product --where label=prohibited --json",
+    "secondlook items tweets.secondlook --queue all --where 'probability<0.7' --where search=lamp",
 )
 _PAGE = 500
 
@@ -35,7 +36,22 @@ def items(
     """List the items of a queue in its order, with their verdicts and resolved labels.
 
     Queues: to-review, uncertain, high-risk, disagreements, escalated, skipped, decided, all.
-    """
+
+    A TEST of --where is a field, an operator and a value, in quotes where it holds < or >, such as
+    --where 'probability<0.7' or --where state=open,skipped. All tests must hold; a later one on a field replaces an
+    earlier one. All fields take =, and probability also <, <=, > and >=.
+
+    \b
+    Fields:
+      kind          tweet or product
+      label         the verdict's label for the kind's first task
+      probability   of that label, from 0 to 1
+      split         train, val, test, or none
+      state         open, decided, skipped or escalated; several with commas
+      disagreement  yes: reviewers and the verdict differ; or no
+      search        words in id, title, text or author
+      order         uncertain, risk, exposure, oldest, newest or recent
+    """  # noqa: D301 - the backspace keeps the help's lines as they are
     query = parse_where(where or [], queue)
     with Workspace.open(workspace, read_only=True) as ws:
         _check_label(ws, query.label)

@@ -104,11 +104,12 @@ def _run_command(name: str, entry: Command, arguments: list[str]) -> int:
 
     from engine.cli.log import log_quietly
     from engine.cli.output import only_answers_on_stdout
+    from engine.cli.usage import PlainCommand
 
     module = importlib.import_module(f"engine.cli.{entry.module}")
     examples = "\n".join(f"  {example}" for example in module.EXAMPLES)
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command(name, epilog=f"\b\nExamples:\n{examples}")(getattr(module, entry.function))
+    app.command(name, cls=PlainCommand, epilog=f"\b\nExamples:\n{examples}")(getattr(module, entry.function))
     command = typer.main.get_command(app)
     quiet = only_answers_on_stdout() if "--json" in arguments else contextlib.nullcontext()
     # Typer exports no base of its usage errors; it is the parent of the one that it does export.

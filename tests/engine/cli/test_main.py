@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import importlib
 import logging
+import re
 import subprocess
 import sys
 import warnings
@@ -16,6 +17,9 @@ import typer
 from engine.cli.common import JsonOption, answer
 from engine.cli.registry import COMMANDS
 from engine.errors import CancelledError, InputError
+from engine.triage import queues, where
+from engine.workspace.facets import STATES
+from engine.workspace.queues import ORDERS
 
 Register = Callable[[Callable[..., Any]], None]
 BUILT_LATER: set[str] = set()
@@ -48,6 +52,24 @@ def test_every_command_has_help_with_examples(secondlook: Any, name: str) -> Non
     examples = ended.out.split("Examples:\n")[1].strip().splitlines()
     assert examples
     assert all(line.strip().startswith(("secondlook", "#")) for line in examples)
+    assert not re.search(r"\[\[[A-Z]|[{][A-Z]|<(path|str|int|list)|x[<>]=|…\.\.\.", ended.out.split("Examples:")[0])
+
+
+def test_help_writes_arguments_and_ranges_in_words(secondlook: Any) -> None:
+    assert "Usage: secondlook open [OPTIONS] [WORKSPACE]\n" in secondlook("open", "--help").out
+    assert "Usage: secondlook import [OPTIONS] WORKSPACE PATH…\n" in secondlook("import", "--help").out
+    assert "[default: 100; 1 or more]" in secondlook("items", "--help").out
+    assert "[0 to 4294967295]" in secondlook("explain", "--help").out
+
+
+def test_the_help_of_items_lists_every_field_and_value_of_where(secondlook: Any) -> None:
+    text = secondlook("items", "--help").out
+    listed = re.findall(r"^    ([a-z]+)  +\S", text.split("Fields:\n")[1].split("\nArguments:")[0], re.MULTILINE)
+    assert sorted(listed) == sorted([*where._FIELDS, "probability"])
+    assert all(re.search(rf"\b{value}\b", text) for value in (*STATES, *ORDERS, "train", "val", "test", "none"))
+    assert "<, <=, > and >=" in " ".join(text.split())
+    assert all(queue.name in text for queue in queues())
+    assert text.count("--where ") >= 4
 
 
 @pytest.mark.parametrize(

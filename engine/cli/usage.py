@@ -1,0 +1,42 @@
+"""How a command's help reads: `WORKSPACE`, `[WORKSPACE]` and `PATH…`, without braces, Python types and formulas."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from typer.core import TyperArgument, TyperCommand, TyperOption
+
+_RANGE = re.compile(r"(?:(?P<low>\d+)<=)?x(?P<to><=|>=)(?P<end>\d+)")
+
+
+class PlainCommand(TyperCommand):
+    """A command whose help is written in plain words; it parses like any other.
+
+    Typer does not export the types of a context and of a formatter.
+    """
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return what follows the command's name: the options, then each argument."""
+        arguments = [param for param in self.get_params(ctx) if isinstance(param, TyperArgument)]
+        return ["[OPTIONS]", *(argument.display_name_raw for argument in arguments)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write what each argument and each option is for."""
+        for title, kind in (("Arguments", TyperArgument), ("Options", TyperOption)):
+            params = [param for param in self.get_params(ctx) if isinstance(param, kind)]
+            records = [_in_words(param, *record) for param in params if (record := param.get_help_record(ctx))]
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+def _in_words(param: TyperArgument | TyperOption, name: str, text: str) -> tuple[str, str]:
+    shown = param.display_name_raw if isinstance(param, TyperArgument) else name
+    return shown, _RANGE.sub(_range_in_words, text)
+
+
+def _range_in_words(found: re.Match[str]) -> str:
+    if found["low"]:
+        return f"{found['low']} to {found['end']}"
+    return f"{found['end']} or {'more' if found['to'] == '>=' else 'less'}"
