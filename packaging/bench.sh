@@ -13,3 +13,4 @@ done
 for benchmark in scoring explanations; do
   "$bin/python" "tests/benchmarks/$benchmark.py" --out "$out/$benchmark.json"
 done
+"$bin/python" tests/benchmarks/report.py "$out"

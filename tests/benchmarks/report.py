@@ -1,0 +1,99 @@
+"""Writes what the benchmarks measured into docs/RESULTS.md: `python tests/benchmarks/report.py build/bench`.
+
+Only the part between the two markers is replaced, from the JSON files alone, so that no figure is typed by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+RESULTS = Path(__file__).resolve().parents[2] / "docs" / "RESULTS.md"
+
+
+def p99(values: list[float]) -> float:
+    """Return the 99th percentile."""
+    return quantiles(values, n=100, method="inclusive")[98]
+
+
+def desk(found: dict[str, Any]) -> Iterator[str]:
+    """Rows of `desk.py`: each limit beside what was measured."""
+    trainer = "with the trainer running" if found["trainer_running"] else "without a trainer"
+    yield f"### The desk, {found['items']:,} items, {trainer} (`desk.py`, {found['machine']})\n"
+    yield "| | limit | measured |\n|---|---|---|"
+    rows = [
+        ("key press to next item painted, median", 16.7, median(found["key_ms"])),
+        ("key press to next item painted, 99th percentile", 50.0, p99(found["key_ms"])),
+        ("of it the window thread's own processor time, median", None, median(found["key_cpu_ms"])),
+        ("durable decision, 99th percentile", 15.0, p99(found["commit_ms"])),
+        ("frame, 99th percentile", 20.0, p99(found["frame_ms"])),
+        ("window up with the first item, median", 1000.0, median(found["starts_ms"])),
+    ]
+    for name, limit, value in rows:
+        yield f"| {name} | {'' if limit is None else f'{limit:g} ms'} | {value:.1f} ms |"
+    yield f"| memory of the desktop process | 400 MB | {found['rss_mb']:.0f} MB |"
+    complete = f"{found['complete']} of {len(found['key_ms'])}"
+    yield f"| complete (capture, heatmap, tokens) at the first paint | all | {complete} |"
+
+
+def table(found: dict[str, Any], title: str) -> Iterator[str]:
+    """Rows of `queues.py` and `decisions.py`: median and 99th percentile of each way, peers last."""
+    yield f"\n### {title}, {found['items']:,} items, SQLite {found['sqlite']}\n"
+    yield "| | n | median | 99th percentile |\n|---|---|---|---|"
+    for name, one in found["milliseconds"].items():
+        yield f"| {name} | {one['n']:,} | {one['median']:.2f} ms | {one['p99']:.2f} ms |"
+
+
+def scoring(found: dict[str, Any]) -> Iterator[str]:
+    """Rows of `scoring.py`: the naive way and ours in the same run."""
+    yield f"\n### Scoring captures with text, {found['cpus']} cores (`scoring.py`)\n"
+    yield "| network | naive | ours | ratio, median (range) | peak memory naive / ours | same verdict |"
+    yield "|---|---|---|---|---|---|"
+    for name, one in found.items():
+        if isinstance(one, dict) and "ratio" in one:
+            naive, ours, ratio = one["naive"], one["ours"], one["ratio"]
+            yield (
+                f"| {name} | {naive['median']:.1f} items/s | {ours['median']:.1f} items/s ({ours['how']}) "
+                f"| {ratio['median']:.1f} ({ratio['least']:.1f}–{ratio['most']:.1f}) "
+                f"| {naive['peak_rss_mb']:.0f} / {ours['peak_rss_mb']:.0f} MB | {one['agreement']:.1%} |"
+            )
+
+
+def explanations(found: dict[str, Any]) -> Iterator[str]:
+    """Rows of `explanations.py`: ours and the library's defaults in the same run."""
+    yield f"\n### Explanations beside lime's defaults, {found['captures']} captures (`explanations.py`)\n"
+    yield "| | median |\n|---|---|"
+    for name, key in (
+        ("first preview", "first"),
+        ("final", "final"),
+        ("lime_image", "lime_image"),
+        ("lime_text", "lime_text"),
+    ):
+        yield f"| {name} | {found[key]['median']:.2f} s |"
+
+
+def main(folder: Path) -> None:
+    """Replace the measured part of docs/RESULTS.md; benchmarks without a JSON file are named as not run."""
+    lines: list[str] = []
+    parts = {
+        "desk": desk,
+        "queues": lambda found: table(found, "Queue pages (`queues.py`; plain SQL is the peer)"),
+        "decisions": lambda found: table(found, "Decisions (`decisions.py`; a plain insert is the peer)"),
+        "scoring": scoring,
+        "explanations": explanations,
+    }
+    for name, rows in parts.items():
+        file = folder / f"{name}.json"
+        lines += rows(json.loads(file.read_text("utf-8"))) if file.exists() else [f"\n`{name}.py` was not run."]
+    text = RESULTS.read_text("utf-8")
+    before, rest = text.split(BEGIN)
+    RESULTS.write_text(f"{before}{BEGIN}\n\n" + "\n".join(lines) + f"\n\n{END}{rest.split(END)[1]}", "utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
