@@ -74,14 +74,11 @@ class Superpixels(msgspec.Struct, frozen=True, kw_only=True):
         rows, columns = self.labels.shape
         return SegmentMap(width=columns, height=rows, cells=zlib.compress(self.labels.astype("<u2").tobytes(), 6))
 
-    def at_model_size(self, size: int, crop_top: int = 0) -> Labels:
-        """The segment under the centre of every pixel of a model's square input, (size, size)."""
+    def over(self, width: int, height: int) -> Labels:
+        """The segment of every pixel of the screenshot, or of a smaller copy, (height, width)."""
         rows, columns = self.labels.shape
-        centres = (np.arange(size) + 0.5) / size
-        top = min(crop_top, self.height - 1)
-        y = ((top + centres * (self.height - top)) * rows / self.height).astype(int).clip(0, rows - 1)
-        x = (centres * columns).astype(int).clip(0, columns - 1)
-        return self.labels[np.ix_(y, x)]
+        tall, wide = np.diff(_edges(height, rows)), np.diff(_edges(width, columns))
+        return np.repeat(np.repeat(self.labels, tall, axis=0), wide, axis=1)
 
 
 def grid_size(width: int, height: int) -> tuple[int, int]:

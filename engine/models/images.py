@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -65,15 +64,17 @@ def _prepare(image: Image.Image, content: ItemContent, spec: ImageSpec) -> NDArr
     if spec.crop_top >= height:
         raise ValueError(f"nothing is left of {height} rows after cutting {spec.crop_top} off the top")
     rgb = image if image.mode == "RGB" else image.convert("RGB")
-    for box in _masked_boxes(content, spec):
+    for box in masked_boxes(content, spec):
         rgb.paste(_FILL, box)
     if spec.crop_top:  # not resize's own box: its filter reaches over the edge, and the handle would shine through
         rgb = rgb.crop((0, spec.crop_top, width, height))
     return np.array(rgb.resize((spec.size, spec.size), Image.Resampling.BILINEAR, reducing_gap=1.0))
 
 
-def _masked_boxes(content: ItemContent, spec: ImageSpec) -> Iterable[tuple[int, int, int, int]]:
-    """Whole pixels, rounded outwards: not a sliver of a masked region is seen."""
+def masked_boxes(content: ItemContent, spec: ImageSpec) -> list[tuple[int, int, int, int]]:
+    """What `spec.mask_regions` hides: left, top, right, bottom in whole pixels, rounded outwards, not a sliver left."""
     boxes: list[Box] = [box for name in spec.mask_regions for box in content.regions.get(name, ())]
-    for left, top, width, height in boxes:
-        yield math.floor(left), math.floor(top), math.ceil(left + width), math.ceil(top + height)
+    return [
+        (math.floor(left), math.floor(top), math.ceil(left + width), math.ceil(top + height))
+        for left, top, width, height in boxes
+    ]

@@ -11,6 +11,8 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from engine.models.images import prepare_capture
+from engine.models.spec import ImageSpec
 from engine.models.text import model_text
 from engine.types import Box, ItemContent, ModelCard
 
@@ -33,11 +35,8 @@ class FakeModel:
         return model_text(content)
 
     def pixels(self, content: ItemContent) -> npt.NDArray[np.float32] | None:
-        if content.capture is None:
-            return None
-        with Image.open(content.capture) as image:
-            small = image.convert("RGB").resize((SIZE, SIZE), Image.Resampling.BILINEAR)
-        return np.ascontiguousarray(np.asarray(small, dtype=np.float32).transpose(2, 0, 1) / np.float32(255))
+        square = prepare_capture(content, ImageSpec(size=SIZE))
+        return None if square is None else np.ascontiguousarray(square.transpose(2, 0, 1) / np.float32(255))
 
     def text_vectors(self, texts: Sequence[str]) -> torch.Tensor:
         self.texts += texts

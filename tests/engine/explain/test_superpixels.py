@@ -110,12 +110,11 @@ def test_regions_that_make_no_sense_do_no_harm(page: str, boxes: tuple[tuple[flo
     assert 1 <= found.count <= 120
 
 
-def test_the_models_square_shows_what_is_left_under_the_cropped_top(page: str) -> None:
+def test_every_pixel_of_the_screenshot_or_a_smaller_copy_has_its_segment(page: str) -> None:
     found = cut(page)
-    rows = found.labels.shape[0]
-    whole, cropped = found.at_model_size(60), found.at_model_size(60, crop_top=120)
-    assert len(np.unique(whole)) > 0.9 * found.count
-    assert set(np.unique(cropped)) <= set(np.unique(found.labels[rows // 2 :]))
+    areas = np.bincount(found.over(300, 240).ravel())
+    assert areas.tolist() == [segment.area for segment in found.segments(weightless(found))]
+    assert found.over(150, 120).shape == (120, 150)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from engine.explain.sampling import Sampler
 from engine.explain.surrogate import IMAGE_KERNEL_WIDTH, TEXT_KERNEL_WIDTH, Surrogate, fit, image_masks, text_masks
 from engine.explain.text_part import TextPart
 from engine.explain.words import words_of
+from engine.models.images import resampling
 
 TEXT = "the glorp and the Glorp! of glorp village, Καλημέρα 🎉 @you #tag"
 
@@ -56,38 +57,42 @@ def test_words_weigh_what_lime_text_says(fake: Any, make_item: Any, samples: int
 
 
 @pytest.mark.parametrize(("samples", "seed"), [(64, 0), (200, 3)])
-def test_superpixels_weigh_what_lime_image_says(
-    fake: Any, make_item: Any, tmp_path: Path, samples: int, seed: int
+def test_superpixels_weigh_what_lime_image_says_of_the_whole_screenshot(
+    make_fake: Any, make_item: Any, tmp_path: Path, samples: int, seed: int
 ) -> None:
+    """The library hides superpixels of the full-size screenshot and has every hidden version resized."""
+    model = make_fake(image=40.0)
     noise = np.random.default_rng(0).integers(0, 256, (12, 12, 3), dtype=np.uint8)
-    Image.fromarray(noise).resize((96, 96), Image.Resampling.BICUBIC).save(tmp_path / "noise.png")
+    Image.fromarray(noise).resize((250, 220), Image.Resampling.BICUBIC).save(tmp_path / "noise.png")
     content = make_item(capture=str(tmp_path / "noise.png"))
-    pixels = fake.pixels(content)
-    text = fake.text_vectors([content.text])
-    part = ImagePart(Question.ask(fake, content, "toxicity", "toxic"), pixels, text)
-    places = np.unique(part.superpixels.at_model_size(pixels.shape[-1]), return_inverse=True)[1].reshape(
-        pixels.shape[1:]
-    )
+    pixels = model.pixels(content)
+    text = model.text_vectors([content.text])
+    part = ImagePart(Question.ask(model, content, "toxicity", "toxic"), pixels, text, paint_plain=False)
+    down, across = resampling(220, pixels.shape[-1]), resampling(250, pixels.shape[-1])
 
-    def classify(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        vectors = fake.image_vectors(torch.from_numpy(images.transpose(0, 3, 1, 2)))
-        answer: npt.NDArray[np.float64] = fake.probabilities("toxicity", text.expand(len(images), -1), vectors)
+    def classify(images: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        squares = np.einsum("yh,nhwc,xw->ncyx", down, images, across, optimize=True)
+        vectors = model.image_vectors(torch.from_numpy(squares))
+        answer: npt.NDArray[np.float64] = model.probabilities("toxicity", text.expand(len(images), -1), vectors)
         return answer
 
+    with Image.open(tmp_path / "noise.png") as image:
+        screenshot = np.asarray(image) / 255
     explainer = LimeImageExplainer(random_state=seed, feature_selection="none")
     theirs = explainer.explain_instance(
-        pixels.transpose(1, 2, 0),
+        screenshot,
         classify,
         labels=(0,),
         top_labels=None,
         num_samples=samples,
-        segmentation_fn=lambda _image: places,
+        segmentation_fn=lambda _image: part.superpixels.over(250, 220),
         random_seed=0,
     )
     surrogate = ours(part, samples, seed, IMAGE_KERNEL_WIDTH)
-    expected = dict(theirs.local_exp[0])
-    assert part.features == len(expected) > 20
-    assert surrogate.weights == pytest.approx([expected[feature] for feature in range(part.features)], abs=1e-5)
+    expected = [weight for _, weight in sorted(theirs.local_exp[0])]
+    assert part.features == part.superpixels.count == len(expected) > 20
+    assert max(expected) > 0.005
+    assert surrogate.weights == pytest.approx(expected, abs=1e-4)
 
 
 def test_designs_keep_everything_first_and_hide_at_least_one_word() -> None:

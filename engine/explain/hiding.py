@@ -1,0 +1,122 @@
+"""What hiding a superpixel changes in a model's input, exactly, without making a single hidden screenshot.
+
+Preparing a screenshot is linear (see `engine.models.images.resampling`). So a perturbed input is the unperturbed one
+less the changes of those superpixels that are hidden, each of them small and computed once.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from scipy import ndimage
+
+from engine.explain.superpixels import FLAT, Superpixels
+from engine.models.images import masked_boxes, resampling
+from engine.models.spec import ImageSpec
+from engine.types import ItemContent
+
+Bytes = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+INVISIBLE = 1.5 / 255
+"""A superpixel that differs from the colour that hides it by less than this looks the same when it is hidden."""
+MOST_PIXELS = 4_000_000
+"""Larger screenshots are reduced first: nobody sees the difference in a model's square."""
+NOWHERE = -1
+
+
+class Change(msgspec.Struct, frozen=True):
+    """`values` (3, height, width) are taken from the model's input at `rows`, `columns` when `segment` is hidden."""
+
+    segment: int
+    rows: slice
+    columns: slice
+    values: Floats
+
+
+def changes(content: ItemContent, found: Superpixels, spec: ImageSpec, *, paint_plain: bool = True) -> list[Change]:
+    """The change that each superpixel makes, those that make none left out.
+
+    A superpixel is hidden by its mean colour, as in LIME. One that is mostly a single colour (a badge, a button, a
+    coloured panel) cannot be hidden like that: with `paint_plain`, the page's background is painted over it, where the
+    page has one.
+
+    Raises:
+        OSError: the screenshot cannot be read.
+    """
+    screenshot = _screenshot(content)
+    height, width = screenshot.shape[:2]
+    labels = found.over(width, height)
+    fills = _fills(screenshot, labels, found, paint_plain=paint_plain)
+    for left, upper, right, lower in _scaled(masked_boxes(content, spec), width / found.width):
+        labels[max(upper, 0) : max(lower, 0), max(left, 0) : max(right, 0)] = NOWHERE
+    top = round(spec.crop_top * height / found.height)
+    return _resampled(screenshot[top:], labels[top:], fills, spec.size)
+
+
+def _screenshot(content: ItemContent) -> Bytes:
+    """The screenshot's RGB bytes, (height, width, 3), reduced where it is very large."""
+    assert content.capture is not None
+    with Image.open(Path(content.capture), formats=["PNG"]) as image:
+        rgb = image.convert("RGB")
+    factor = math.ceil(math.sqrt(rgb.width * rgb.height / MOST_PIXELS))
+    return np.asarray(rgb.reduce(factor) if factor > 1 else rgb)
+
+
+def _scaled(boxes: list[tuple[int, int, int, int]], scale: float) -> list[tuple[int, int, int, int]]:
+    return [
+        (math.floor(x0 * scale), math.floor(y0 * scale), math.ceil(x1 * scale), math.ceil(y1 * scale))
+        for x0, y0, x1, y1 in boxes
+    ]
+
+
+def _fills(screenshot: Bytes, labels: Labels, found: Superpixels, *, paint_plain: bool) -> Floats:
+    """The colour that hides each superpixel, (superpixels, 3) in [0, 1]."""
+    flat, colours = labels.ravel(), screenshot.reshape(-1, 3)
+    order = np.argsort(flat, kind="stable")
+    starts = np.searchsorted(flat[order], np.arange(found.count + 1))
+    pixels = [colours[order[start:stop]] for start, stop in itertools.pairwise(starts.tolist())]
+    fills = np.stack([own.mean(axis=0) if len(own) else np.zeros(3) for own in pixels]) / 255
+    if paint_plain and found.background is not None and len(pixels[found.background]):
+        page = fills[found.background]
+        for number, own in enumerate(pixels):
+            if number != found.background and len(own) and _is_plain(own, page):
+                fills[number] = page
+    return fills.astype(np.float32)
+
+
+def _is_plain(pixels: Bytes, page: npt.NDArray[np.float64]) -> bool:
+    """Whether more than half of the pixels, (n, 3), have one colour, and not that of the page."""
+    colour = np.median(pixels, axis=0)
+    same = np.abs(pixels - colour).max(axis=1) <= 255 * FLAT
+    return bool(same.mean() > 0.5 and np.abs(colour / 255 - page).max() > FLAT)
+
+
+def _resampled(screenshot: Bytes, labels: Labels, fills: Floats, size: int) -> list[Change]:
+    down, across = (resampling(length, size).astype(np.float32) for length in labels.shape)
+    found = []
+    for number, place in enumerate(ndimage.find_objects(labels + 1)):
+        if place is None:
+            continue
+        change = screenshot[place].astype(np.float32) / 255 - fills[number]
+        change[labels[place] != number] = 0
+        if np.abs(change).max() <= INVISIBLE:
+            continue
+        rows, columns = _reached(down[:, place[0]]), _reached(across[:, place[1]])
+        values = down[rows, place[0]] @ change.transpose(2, 0, 1) @ across[columns, place[1]].T
+        if np.abs(values).max() > INVISIBLE:
+            found.append(Change(number, rows, columns, values))
+    return found
+
+
+def _reached(weights: Floats) -> slice:
+    """The rows of the model's square that these pixels have a share in."""
+    rows = np.flatnonzero(weights.any(axis=1))
+    return slice(int(rows[0]), int(rows[-1]) + 1)
