@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from desktop.theme import GAP, PAD, WIDE, ThemeManager, fixed
 from desktop.widgets import KeyCap, Overlay, button, label
-from engine.intake import ImportReport, RowError
+from engine.intake import ImportReport, RowError, grouped
 
 SHOWN = 2000
 """Rows in the panel; the copy holds all of them."""
@@ -29,6 +29,10 @@ def headline(report: ImportReport) -> str:
 def describe(row: RowError) -> str:
     """Return one line on a row: the file, the line where there is one, and the reason."""
     return f"{row.file}:{row.line}: {row.reason}" if row.line else f"{row.file}: {row.reason}"
+
+
+def _remark(first: RowError, count: int) -> str:
+    return describe(first) if count == 1 else f"{count:,} rows, the first {describe(first)}"
 
 
 def _count(number: int, what: str) -> str:
@@ -66,9 +70,10 @@ class ImportReportPanel(Overlay):
     def show_report(self, report: ImportReport) -> None:
         """Show what was left out and what was remarked on."""
         self._lines = [describe(row) for row in (*report.errors, *report.warnings)]
-        shown = self._lines[:SHOWN]
-        if len(self._lines) > SHOWN:
-            shown.append(f"… and {len(self._lines) - SHOWN:,} more; Copy all takes every one.")
+        shown = [describe(row) for row in report.errors[:SHOWN]]
+        if len(report.errors) > SHOWN:
+            shown.append(f"… and {len(report.errors) - SHOWN:,} more; Copy all takes every one.")
+        shown += [_remark(first, count) for first, count in grouped(report.warnings)]
         self.title.setText(headline(report))
         self.rows.setPlainText("\n".join(shown))
         self.open()
