@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+import psutil
 import pytest
 
 from engine.service.protocol import EpochEnded, RunFailed, RunStarted, decode_trainer_event
@@ -183,14 +184,17 @@ def test_a_second_trainer_is_kept_out(make_run: RunMaker) -> None:
     assert b"being trained by another process" in heard.getvalue()
 
 
-def test_it_leaves_the_processor_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_leaves_the_processor_and_the_disk_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
     def nice(by: int) -> int:
         asked.append(by)
         return 4
 
+    classes: list[int] = []
     monkeypatch.setattr(os, "nice", nice)
+    monkeypatch.setattr(psutil.Process, "ionice", lambda _process, ioclass: classes.append(ioclass))
     worker.be_modest()
     assert asked == [0, 11]
+    assert classes == [psutil.IOPRIO_CLASS_IDLE]
     assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
