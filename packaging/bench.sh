@@ -1,13 +1,30 @@
 #!/usr/bin/env bash
 # Runs every benchmark, one after the other; each prints a table with its peer and writes JSON into the folder.
+# The desk is measured while a long training run is under way.
 set -euo pipefail
 bin=$1
 out=$2
 mkdir -p "$out"
 export QT_QPA_PLATFORM=offscreen TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
 big=$out/million.secondlook
-[[ -e $big/workspace.db ]] || "$bin/python" tests/benchmarks/generate_workspace.py "$big" --items "${ITEMS:-1000000}" --explanations 500
-for benchmark in queues decisions desk; do
+trained=$out/trainer.secondlook
+[[ -e $big/workspace.db ]] ||
+  "$bin/python" tests/benchmarks/generate_workspace.py "$big" --items "${ITEMS:-1000000}" --explanations 500
+"$bin/secondlook" demo "$trained"
+run=$("$bin/python" - "$trained" <<'PY'
+import sys
+
+import resources
+from engine.workspace import Workspace
+
+recipe = resources.path("recipes", "starter.toml").read_text("utf-8")
+with Workspace.open(sys.argv[1]) as workspace:
+    print(workspace.runs.prepare(recipe.replace("epochs = 12", 'epochs = 1000\nstart = "scratch"')).path)
+PY
+)
+"$bin/python" tests/benchmarks/desk.py "$big" --out "$out/desk.json" \
+  --trainer "$bin/python -m engine train $run --models $trained/models"
+for benchmark in queues decisions; do
   "$bin/python" "tests/benchmarks/$benchmark.py" "$big" --out "$out/$benchmark.json"
 done
 for benchmark in scoring explanations; do
