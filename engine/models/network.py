@@ -121,8 +121,12 @@ class FusionNetwork(nn.Module):
         """(B, text_features) and (B, image_features) vectors to (B, labels) logits per task."""
         if self.training and self.spec.fusion.drop_parts:
             text, image = self._drop_parts(text, image)
-        joint = self.fusion(torch.cat([self.text_norm(text), self.image_norm(image)], dim=1))
+        joint = self.fusion(self.features(text, image))
         return {task: head(joint) for task, head in self.heads.items()}
+
+    def features(self, text: Tensor, image: Tensor) -> Tensor:
+        """(B, text_features + image_features): the layer-normalised vectors side by side, before the feed-forward."""
+        return torch.cat([self.text_norm(text), self.image_norm(image)], dim=1)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """(B, labels) logits per task."""
