@@ -123,6 +123,11 @@ class Examples:
         self.targets = {head.task: targets_of(items, head) for head in spec.heads}
         self.count = len(items)
 
+    @property
+    def lengths(self) -> list[int]:
+        """How many tokens each row has; 0 for a network without text."""
+        return [len(ids) for ids in self._ids] if self._ids else [0] * self.count
+
     def inputs(self, rows: Sequence[int]) -> Inputs:
         """Return what the network sees of these rows."""
         text = None

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 
 from engine.models.devices import best, name_of
+from engine.models.encoders import has_bf16
+from engine.training.recipe import AUTO, BF16
 
 
 @dataclass(frozen=True)
@@ -31,15 +33,19 @@ class Device:
         return torch.autocast(self.torch.type, dtype=torch.bfloat16)
 
 
-def choose_device(threads: int = 0) -> Device:
-    """Return CUDA with bf16 autocast where there is one, else the CPU with `threads` threads (0: all usable cores).
+def choose_device(threads: int = 0, precision: str = AUTO) -> Device:
+    """Return CUDA where there is one, else the CPU with `threads` threads (0: all usable cores).
+
+    `precision` "auto" means bf16 autocast wherever the hardware multiplies bfloat16 itself (weights, their updates,
+    losses and normalisation stay in 32 bits), "fp32" and "bf16" one of the two.
 
     All cores, because the process runs at niceness 15: the desk takes the processor whenever it wants it (frames at the
     99th percentile stay under 20 ms), and an idle machine is not left half unused.
     """
     torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
     device = best()
-    return Device(device, half=device.type == "cuda" and torch.cuda.is_bf16_supported())
+    able = torch.cuda.is_bf16_supported() if device.type == "cuda" else has_bf16()
+    return Device(device, half=able if precision == AUTO else precision == BF16)
 
 
 def derived_seed(seed: int, *names: str | int) -> int:

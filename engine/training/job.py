@@ -12,6 +12,7 @@ from engine.errors import TrainingError
 from engine.taxonomy import Taxonomy, load_taxonomy
 from engine.training.plan import check_labels
 from engine.training.recipe import Recipe, read_recipe
+from engine.training.splits import Splits
 from engine.types import TrainingItem
 
 SNAPSHOT, RECIPE, TAXONOMY, PARENT = "snapshot.jsonl", "recipe.toml", "taxonomy.toml", "parent.txt"
@@ -24,7 +25,7 @@ class Job:
     """A run as its folder describes it.
 
     `parent` is the champion's id when the run was prepared, "" where there was none; `models` the folder that it is in.
-    `fingerprint` is the SHA-256 of the snapshot's bytes.
+    `fingerprint` is the SHA-256 of the snapshot's bytes. `splits` are the items' sides; None: the trainer assigns them.
     """
 
     folder: Path
@@ -35,6 +36,7 @@ class Job:
     recipe_text: str
     parent: str
     fingerprint: str
+    splits: Splits | None = None
 
     @property
     def id(self) -> str:

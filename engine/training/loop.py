@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from engine.errors import CancelledError, TrainingError
 from engine.models.network import FusionNetwork
+from engine.training.batching import batches_of_like_length, mixed_batches, steps_of
 from engine.training.data import Examples, augment, logits_of
 from engine.training.device import Device, derived_seed
 from engine.training.losses import TaskLosses
@@ -99,7 +100,7 @@ class Loop:
     @property
     def steps_per_epoch(self) -> int:
         """How many batches the training items make."""
-        return math.ceil(self._examples.count / self.settings.batch_size)
+        return steps_of(self._examples.count, self.settings.batch_size)
 
     @property
     def steps_done(self) -> int:
@@ -162,10 +163,15 @@ class Loop:
         self._notify("epoch_ended")
 
     def _batches(self, epoch: int) -> list[list[int]]:
-        """Return the epoch's rows, shuffled and dealt into batches of nearly one size (no batch of a single item)."""
-        generator = torch.Generator().manual_seed(derived_seed(self.settings.seed, "order", epoch))
-        order = torch.randperm(self._examples.count, generator=generator)
-        return [part.tolist() for part in torch.tensor_split(order, self.steps_per_epoch)]
+        """Return the epoch's rows in batches.
+
+        Of like length only where no image backbone trains: texts of one length are often captures of one kind, and
+        batch normalisation wants every batch to look like the whole.
+        """
+        size, seed = self.settings.batch_size, self.settings.seed
+        if self.network.image is None or self.network.image_frozen:
+            return batches_of_like_length(self._examples.lengths, size, seed=seed, epoch=epoch)
+        return mixed_batches(self._examples.count, size, seed=seed, epoch=epoch)
 
     def _step(self, rows: list[int]) -> float:
         """Change the weights once; returns the summed loss. Cancelled halfway, nothing has changed."""

@@ -1,4 +1,4 @@
-"""Scores of one task over one set of items: accuracy, F1, confusion, calibration error and the majority row.
+"""Scores of one task over one set of items: accuracy, F1, confusion, AUROC, calibration error and the majority row.
 
 Truth and prediction are boolean matrices of shape (items, labels): one true cell a row for a single-label task, any
 number for a multi-label one. So both kinds share every formula but two, which say so.
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from engine.types import LabelScores, TaskMetrics
 
@@ -71,6 +72,23 @@ def expected_calibration_error(confidences: Floats, correct: Flags, *, bins: int
     return float(np.abs(gaps).sum() / len(confidences))
 
 
+def auroc(truth: Flags, scores: Floats) -> float | None:
+    """Return the area in [0, 1] under the ROC curve, the mean over labels of one against the rest; scores are (n, L).
+
+    The share of pairs of an item with the label and one without it that the scores put in the right order, ties half
+    (Hanley and McNeil 1982, the Mann-Whitney form). A label that all items have, or none, has no such pair and is left
+    out of the mean; None where all are.
+    """
+    positive = truth.sum(axis=0).astype(np.float64)
+    negative = len(truth) - positive
+    defined = (positive > 0) & (negative > 0)
+    if not defined.any():
+        return None
+    ranks = np.asarray(rankdata(scores, axis=0), dtype=np.float64)
+    above = (ranks * truth).sum(axis=0) - positive * (positive + 1) / 2
+    return float((above[defined] / (positive * negative)[defined]).mean())
+
+
 def _confidence(truth: Flags, probabilities: Floats, *, multi: bool) -> tuple[Floats, Flags]:
     """Return how sure each answer was and whether it was right; a multi-label item gives one answer for each label."""
     if multi:
@@ -113,4 +131,5 @@ def task_metrics(
             for name, p, r, f, s in columns
         },
         confusion=() if multi else _confusion(truth, answers),
+        auroc=auroc(truth, probabilities),
     )

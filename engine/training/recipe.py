@@ -12,12 +12,14 @@ from typing import Any
 import msgspec
 
 from engine.errors import InputError
+from engine.models.registry import TEXT, WEIGHTS, misspelt, names, settled
 from engine.models.spec import FusionSpec, HeadSpec, ImageSpec, NetworkSpec, TextSpec, problems
 from engine.types import Struct
 
 OPTIMIZERS = ("adamw", "adam")
 STARTS = ("champion", "scratch")
 BEST_BY = ("macro-f1", "val-loss")
+AUTO, FP32, BF16 = PRECISIONS = ("auto", "fp32", "bf16")
 
 
 class DataRecipe(Struct, frozen=True, kw_only=True):
@@ -43,7 +45,8 @@ class TrainingRecipe(Struct, frozen=True, kw_only=True):
     their frequency. `shift` (share of the side) and `brightness` (share of the value) bound the random changes to
     screenshots; pages are never mirrored. `best_by` chooses the epoch that is kept. `patience` ends training after
     that many epochs without a better one (0: never). `checkpoint_seconds` is the most work in seconds that a kill can
-    lose. `threads` is for the CPU (0: all cores).
+    lose. `precision` is "auto" (bf16 autocast where the hardware multiplies it), "fp32" or "bf16". `threads` is for the
+    CPU (0: all cores).
     """
 
     epochs: int = 10
@@ -63,6 +66,7 @@ class TrainingRecipe(Struct, frozen=True, kw_only=True):
     best_by: str = "macro-f1"
     patience: int = 0
     checkpoint_seconds: float = 20.0
+    precision: str = AUTO
     threads: int = 0
 
 
@@ -76,8 +80,9 @@ class Recipe(Struct, frozen=True, kw_only=True):
     training: TrainingRecipe = TrainingRecipe()
 
     def network(self, heads: tuple[HeadSpec, ...]) -> NetworkSpec:
-        """Return the network that this recipe builds for these heads."""
-        return NetworkSpec(heads=heads, text=self.text, image=self.image, fusion=self.fusion)
+        """Return the network that this recipe builds for these heads, here and now: "auto" is settled."""
+        text = msgspec.structs.replace(self.text, backbone=settled(self.text.backbone))
+        return NetworkSpec(heads=heads, text=text, image=self.image, fusion=self.fusion)
 
     def anchored(self, folder: Path) -> Recipe:
         """Return the recipe with the files and folders that it names made absolute, as seen from `folder`.
@@ -115,7 +120,13 @@ _RANGES: dict[str, tuple[float, float]] = {
     "training.checkpoint_seconds": (0.0, 86_400.0),
     "training.threads": (0, 1024),
 }
-_CHOICES = {"training.optimizer": OPTIMIZERS, "training.start": STARTS, "training.best_by": BEST_BY}
+_CHOICES = {
+    "training.optimizer": OPTIMIZERS,
+    "training.start": STARTS,
+    "training.best_by": BEST_BY,
+    "training.precision": PRECISIONS,
+}
+_NAMES = {*names(TEXT), *names(WEIGHTS)}
 _ANY_HEAD = (HeadSpec(task="any", labels=("a", "b")),)
 
 
@@ -172,8 +183,13 @@ def dump_recipe(recipe: Recipe) -> str:
 
 
 def _absolute(name: str, folder: Path) -> str:
-    """Return the absolute path of what is a file or folder there; other names (hub ids, "cnn") as they are."""
-    return str((folder / name).absolute()) if name.strip() and (folder / name).exists() else name
+    """Return the absolute path of what is a file or folder there; other names (hub ids, "cnn") as they are.
+
+    A name of ours never means a folder that happens to be called so: write ./cnn for that one.
+    """
+    if name in _NAMES or not name.strip() or not (folder / name).exists():
+        return name
+    return str((folder / name).absolute())
 
 
 def _toml(value: Any) -> str:
@@ -218,7 +234,8 @@ def _section(name: str, table: Mapping[str, Any], mistakes: list[str]) -> Struct
 
 
 def _impossible(recipe: Recipe) -> list[str]:
-    found = [sentence.rstrip(".") for sentence in problems(recipe.network(_ANY_HEAD))]
+    sentences = [*problems(recipe.network(_ANY_HEAD)), *misspelt(recipe.text.backbone)]
+    found = [sentence.rstrip(".") for sentence in sentences]
     for path, (low, high) in _RANGES.items():
         value = _at(recipe, path)
         if not (math.isfinite(value) and low <= value <= high):

@@ -60,6 +60,18 @@ def train(
     return card, outcome
 
 
+def fit(job: Job, *, emit: Emit, cancelled: Callable[[], bool]) -> Fitted:
+    """Train a job and return its network with the best weights and temperatures, compared with nothing, left nowhere.
+
+    Only `job.kept` is written: what a killed run needs to go on when this is called again.
+
+    Raises:
+        CancelledError: `cancelled` said so; calling again goes on.
+        EngineError: the run cannot start or go on.
+    """
+    return _Run(job, emit, cancelled).fit()
+
+
 @contextlib.contextmanager
 def _alone(job: Job) -> Iterator[None]:
     """Keep a second trainer out of the run's folder; a killed one lets go."""
@@ -89,6 +101,17 @@ class _Material:
     val: Examples
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """A trained network, what it was trained on, where, and in how many steps."""
+
+    trained: Trained
+    plan: Plan
+    splits: Splits
+    device: Device
+    steps: int
+
+
 class _Run:
     """One attempt at a run."""
 
@@ -100,6 +123,18 @@ class _Run:
 
     def train(self) -> tuple[ModelCard, Outcome]:
         """See `train` above."""
+        fitted = self.fit()
+        return leave_candidate(
+            self._job,
+            fitted.plan,
+            fitted.splits,
+            fitted.trained,
+            progress=self._stages(fitted.steps),
+            cancelled=self._cancelled,
+        )
+
+    def fit(self) -> Fitted:
+        """See `fit` above."""
         material = self._gather()
         loop, validation = self._loop(material)
         state = load_state(self._state_path)
@@ -115,14 +150,7 @@ class _Run:
             device=material.device.words,
             seconds=loop.position.seconds,
         )
-        return leave_candidate(
-            self._job,
-            material.plan,
-            material.splits,
-            trained,
-            progress=self._stages(loop.steps),
-            cancelled=self._cancelled,
-        )
+        return Fitted(trained, material.plan, material.splits, material.device, loop.steps)
 
     @property
     def _state_path(self) -> Path:
@@ -130,10 +158,10 @@ class _Run:
 
     def _gather(self) -> _Material:
         job, data = self._job, self._job.recipe.data
-        splits = assign_splits(job.items, val=data.val, test=data.test, seed=job.recipe.training.seed)
+        splits = job.splits or assign_splits(job.items, val=data.val, test=data.test, seed=job.recipe.training.seed)
         plan = make_plan(job.items, splits, job.taxonomy, data.tasks)
         spec = job.recipe.network(plan.heads)
-        device = choose_device(job.recipe.training.threads)
+        device = choose_device(job.recipe.training.threads, job.recipe.training.precision)
         self._cancel.check()
         start = self._start(spec, splits)
 
@@ -145,13 +173,16 @@ class _Run:
         return _Material(splits, plan, spec, start, device, examples(TRAIN), examples(VAL))
 
     def _start(self, spec: NetworkSpec, splits: Splits) -> Start:
-        """Return the network before its first step: the kept one of an earlier attempt, else a new one, now kept."""
+        """Return the network before its first step: the kept one of an earlier attempt, else a new one, now kept.
+
+        One of another network is of no use: what "auto" stands for may have been installed or removed meanwhile.
+        """
         folder = self._job.kept / "start"
-        start = kept_start(folder)
-        if start is not None:
-            return start
+        kept = kept_start(folder)
+        if kept is not None and kept.network.spec == spec:
+            return kept
         shutil.rmtree(self._job.kept, ignore_errors=True)
-        settings = self._job.recipe.training
+        settings, start = self._job.recipe.training, None
         if settings.start == "champion" and self._job.champion is not None:
             start = champion_start(spec, self._job.champion)
         if start is None:
