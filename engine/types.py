@@ -197,7 +197,8 @@ class TaskMetrics(Struct, frozen=True, kw_only=True):
     """How a model does on one task over one split. `confusion[i][j]` counts truth i answered as j (single-label only).
 
     `majority_*` is the score of always answering the training set's most frequent label, on the same items.
-    `ece` is the expected calibration error with 10 equal-width bins (Guo et al. 2017, section 2).
+    `ece` is the expected calibration error with 10 equal-width bins (Guo et al. 2017, section 2). `auroc` is the area
+    under the ROC curve, the mean over labels of one against the rest; None where no label has both kinds of items.
     """
 
     n: int
@@ -209,6 +210,7 @@ class TaskMetrics(Struct, frozen=True, kw_only=True):
     labels: tuple[str, ...]
     per_class: dict[str, LabelScores]
     confusion: tuple[tuple[int, ...], ...] = ()
+    auroc: float | None = None
 
 
 class ModelCard(Struct, frozen=True, kw_only=True):
@@ -218,6 +220,7 @@ class ModelCard(Struct, frozen=True, kw_only=True):
     recipe's TOML text. `decisions` are the decision numbers in the training set. `temperatures` are the calibration's.
     `tasks` maps each task to its labels in head order; `multi` names the multi-label ones. `network` describes the
     network so that it can be rebuilt before its weights are loaded (the models room's own struct, as plain JSON).
+    `base` is the id of the model whose backbones a refit uses; "" for a model with backbones of its own.
     """
 
     id: str
@@ -237,6 +240,7 @@ class ModelCard(Struct, frozen=True, kw_only=True):
     counts: dict[str, int] = {}
     versions: dict[str, str] = {}
     seconds: float = 0.0
+    base: str = ""
     format: int = 1
 
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "score": Command("score", "score", "WORKSPACE", "give a verdict to every item that lacks one"),
     "retrain": Command("retrain", "retrain", "WORKSPACE", "train a new model on what reviewers said"),
     "evaluate": Command("evaluate", "evaluate", "WORKSPACE", "measure a model on labelled items"),
+    "experiment": Command("experiment", "experiment", "RECIPES…", "measure recipes beside their peers"),
     "explain": Command("explain", "explain", "WORKSPACE ITEM", "show why a model gives its verdict"),
     "decide": Command("decide", "decide", "WORKSPACE ITEM", "record, skip, escalate or undo a decision"),
     "items": Command("items", "items", "WORKSPACE", "list the items of a queue"),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +13,7 @@ import typer
 import resources
 from engine.cli.common import JsonOption, Progress, WorkspaceArgument, answer, note, progress, table, turn
 from engine.cli.output import answer_stream
+from engine.cli.signals import cancelled_by_signals
 from engine.errors import CancelledError, EngineError, InputError
 from engine.service.protocol import RunProgress, RunStarted, TrainerEvent, encode
 from engine.types import ModelCard, Outcome
@@ -100,7 +99,7 @@ def _train(ws: Workspace, run: RunFolder, emit: Emit) -> ModelCard:
     be_modest()
     ws.runs.mark(run.id, "running")
     try:
-        with _cancelled_by_signals() as cancelled:
+        with cancelled_by_signals() as cancelled:
             return train(run.path, emit=emit, cancelled=cancelled, models_folder=ws.path / "models")[0]
     except CancelledError as error:
         ws.runs.mark(run.id, "cancelled", str(error))
@@ -108,19 +107,6 @@ def _train(ws: Workspace, run: RunFolder, emit: Emit) -> ModelCard:
     except EngineError as error:
         ws.runs.mark(run.id, "failed", str(error))
         raise
-
-
-@contextlib.contextmanager
-def _cancelled_by_signals() -> Iterator[Callable[[], bool]]:
-    """Give a function that says whether an interrupt or terminate signal has come; training then ends by itself."""
-    stop = threading.Event()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
-    try:
-        yield stop.is_set
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
