@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torchvision.models import resnet
 
 from engine.errors import ModelUnavailableError
+from engine.models import minilm
 from engine.models.hub import from_hub
+from engine.models.registry import MINILM
 from engine.models.spec import WHOLE, ImageSpec, TextSpec
 
 if TYPE_CHECKING:
@@ -94,10 +96,12 @@ def pretrained_encoder(spec: TextSpec) -> HuggingFaceEncoder:
     """
     from transformers import AutoModel
 
-    def load(**where: bool) -> Any:
-        return AutoModel.from_pretrained(spec.backbone, use_safetensors=True, dtype=torch.float32, **where)
+    name = str(minilm.checked_folder()) if spec.backbone == MINILM else spec.backbone
 
-    return HuggingFaceEncoder(from_hub(spec.backbone, "encoder", load), spec)
+    def load(**where: bool) -> Any:
+        return AutoModel.from_pretrained(name, use_safetensors=True, dtype=torch.float32, **where)
+
+    return HuggingFaceEncoder(from_hub(name, "encoder", load), spec)
 
 
 def blank_encoder(config: PretrainedConfig, spec: TextSpec) -> HuggingFaceEncoder:
@@ -185,13 +189,29 @@ def _check_positions(encoder: PreTrainedModel, spec: TextSpec) -> None:
         )
 
 
+def depths(encoder: PreTrainedModel) -> dict[int, int]:
+    """How many layers lie above each weight, by its `id`: none for the last layer and what follows it.
+
+    Raises:
+        ModelUnavailableError: the encoder's layers cannot be told apart.
+    """
+    layers = _layers(encoder, "the rate of learning cannot differ by layer", "Set training.layer_decay to 1.")
+    found = {id(weight): len(layers) - 1 - at for at, layer in enumerate(layers) for weight in layer.parameters()}
+    below = len(layers)
+    for weight in encoder.parameters():  # modules come in the order in which data passes them
+        below = 0 if id(weight) in found else below
+        found.setdefault(id(weight), below)
+    return found
+
+
 def _freeze_layers(encoder: PreTrainedModel, spec: TextSpec) -> None:
     """Freeze the embeddings and the first N layers; modules come in the order in which data passes them."""
     if spec.freeze_layers == 0:
         return
     trained: set[int] = set()
     if spec.freeze_layers != WHOLE:
-        layers = _layers(encoder, spec)
+        problem = f"text.freeze_layers cannot be {spec.freeze_layers}"
+        layers = _layers(encoder, problem, "Use 0 (train all) or -1 (freeze all).")
         trained = {id(weight) for layer in layers[spec.freeze_layers :] for weight in layer.parameters()}
     for weight in encoder.parameters():
         if id(weight) in trained:
@@ -199,12 +219,10 @@ def _freeze_layers(encoder: PreTrainedModel, spec: TextSpec) -> None:
         weight.requires_grad = False
 
 
-def _layers(encoder: PreTrainedModel, spec: TextSpec) -> list[nn.Module]:
+def _layers(encoder: PreTrainedModel, problem: str, way_out: str) -> list[nn.Module]:
     wanted = getattr(encoder.config, "num_hidden_layers", 0)
     for module in encoder.modules():
         if isinstance(module, nn.ModuleList) and len(module) == wanted:
             return list(module)
-    raise ModelUnavailableError(
-        f"The layers of {spec.backbone!r} cannot be told apart, so text.freeze_layers cannot be {spec.freeze_layers}.",
-        "Use 0 (train all) or -1 (freeze all).",
-    )
+    name = encoder.config.name_or_path or encoder.config.model_type
+    raise ModelUnavailableError(f"The layers of {name!r} cannot be told apart, so {problem}.", way_out)

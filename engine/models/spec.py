@@ -9,11 +9,10 @@ from typing import Any
 import msgspec
 
 from engine.errors import InputError, ModelUnavailableError, did_you_mean
+from engine.models import registry
 from engine.types import ModelCard, Struct
 
-NONE = "none"
-CNN = "cnn"
-RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101")
+NONE, CNN = registry.NONE, registry.CNN
 EMOJI = ("words", "keep", "drop")
 POOLINGS = ("cls", "mean")
 WHOLE = -1
@@ -25,10 +24,11 @@ _ID = re.compile(r"[A-Za-z0-9._-]+")
 class TextSpec(Struct, frozen=True, kw_only=True):
     """How text is read.
 
-    `backbone` is "cnn" (a text CNN over byte pairs, trained from nothing), "none", or a Hugging Face encoder by hub id
-    or local folder. `max_tokens` counts special tokens. `vocabulary`, `width` (embedding), `filters` (per window
-    width) and `windows` (in tokens) are the CNN's; `pooling` and `freeze_layers` are the encoder's: the embeddings and
-    the first N layers stay as they are, or everything with -1. `dropout` is the CNN's, over its embeddings.
+    `backbone` is a name of `engine.models.registry`, or a Hugging Face encoder by hub id or local folder; a recipe's
+    "auto" is settled before a network is described. `max_tokens` counts special tokens. `vocabulary`, `width`
+    (embedding), `filters` (per window width) and `windows` (in tokens) are the CNN's; `pooling` and `freeze_layers` are
+    the encoder's: the embeddings and the first N layers stay as they are, or everything with -1. `dropout` is the
+    CNN's, over its embeddings.
     """
 
     backbone: str = CNN
@@ -142,6 +142,8 @@ def from_card(card: ModelCard) -> NetworkSpec:
 def _text_problems(text: TextSpec) -> Iterator[str]:
     if not text.backbone.strip():
         yield "text.backbone is empty: use cnn, none, a hub id or a folder."
+    if text.backbone == registry.AUTO:
+        yield "text.backbone is auto: a network needs the backbone that this stands for."
     yield from _in_range("text.max_tokens", text.max_tokens, 4, 8192)
     yield from _in_range("text.vocabulary", text.vocabulary, 300, 200_000)
     yield from _in_range("text.width", text.width, 1, 4096)
@@ -155,7 +157,7 @@ def _text_problems(text: TextSpec) -> Iterator[str]:
 
 
 def _image_problems(image: ImageSpec) -> Iterator[str]:
-    yield from _one_of("image.backbone", image.backbone, (*RESNETS, NONE))
+    yield from _one_of("image.backbone", image.backbone, registry.names(registry.IMAGE))
     yield from _in_range("image.size", image.size, 32, 1024)
     yield from _in_range("image.crop_top", image.crop_top, 0, 100_000)
     if image.weights not in {"scratch", "imagenet"} and not image.weights.endswith(".safetensors"):

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from engine.errors import ModelUnavailableError
+from engine.models import minilm
 from engine.models.hub import from_hub
+from engine.models.registry import MINILM
 from engine.models.spec import CNN, NONE, NetworkSpec, TextSpec
 from engine.models.text import prepared_text
 
@@ -114,7 +116,8 @@ def tokenizer_for(spec: NetworkSpec, texts: Iterable[str]) -> TextTokenizer | No
         return None
     if spec.text.backbone == CNN:
         return BytePairs.train(texts, spec.text)
-    return EncoderTokens(_pretrained(spec.text.backbone), spec.text)
+    name = str(minilm.installed_folder()) if spec.text.backbone == MINILM else spec.text.backbone
+    return EncoderTokens(_pretrained(name), spec.text)
 
 
 def load_tokenizer(folder: Path, spec: NetworkSpec) -> TextTokenizer | None:

@@ -17,6 +17,7 @@ from engine.training.batching import batches_of_like_length, mixed_batches, step
 from engine.training.data import Examples, augment, logits_of
 from engine.training.device import Device, derived_seed
 from engine.training.losses import TaskLosses
+from engine.training.rates import relative_rates
 from engine.training.recipe import TrainingRecipe
 from engine.training.state import Position, State, optimizer_tensors, restore_optimizer
 from engine.types import TaskMetrics
@@ -272,18 +273,18 @@ def rate_factor(step: int, steps: int, warmup: float) -> float:
 
 def make_optimizer(network: FusionNetwork, settings: TrainingRecipe) -> torch.optim.Optimizer:
     """Return Adam (L2) or AdamW over the trainable weights; only matrices and kernels decay, not biases and norms."""
-    backbones = {id(weight) for part in (network.text, network.image) if part for weight in part.parameters()}
-    groups: dict[tuple[bool, bool], list[Tensor]] = {}
+    factors = relative_rates(network, settings)
+    groups: dict[tuple[bool, float], list[Tensor]] = {}
     for weight in network.parameters():
         if weight.requires_grad:
-            groups.setdefault((weight.ndim > 1, id(weight) in backbones), []).append(weight)
+            groups.setdefault((weight.ndim > 1, factors.get(id(weight), 1.0)), []).append(weight)
     parameters = [
         {
             "params": weights,
             "weight_decay": settings.weight_decay if decays else 0.0,
-            "base": settings.learning_rate * (settings.backbone_rate if backbone else 1.0),
+            "base": settings.learning_rate * factor,
         }
-        for (decays, backbone), weights in groups.items()
+        for (decays, factor), weights in groups.items()
     ]
     kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
     return kind(parameters, lr=settings.learning_rate, fused=True)

@@ -39,20 +39,22 @@ class TrainingRecipe(Struct, frozen=True, kw_only=True):
     """How it is trained.
 
     `start` "champion" goes on from the champion's weights where the network and its tasks are the same, else from
-    scratch. `backbone_rate` multiplies the learning rate of the text and image backbones (pretrained ones want less
-    than fresh heads). `warmup` is the share of steps in which the rate rises to `learning_rate`; it then falls linearly
-    to zero. `clip` bounds the gradient's norm (0: off). `class_weights` weighs single labels by the inverse root of
-    their frequency. `shift` (share of the side) and `brightness` (share of the value) bound the random changes to
-    screenshots; pages are never mirrored. `best_by` chooses the epoch that is kept. `patience` ends training after
-    that many epochs without a better one (0: never). `checkpoint_seconds` is the most work in seconds that a kill can
-    lose. `precision` is "auto" (bf16 autocast where the hardware multiplies it), "fp32" or "bf16". `threads` is for the
-    CPU (0: all cores).
+    scratch. `backbone_rate` multiplies the learning rate of a text or image backbone that came with pretrained weights
+    (it wants less than fresh heads; a backbone that is trained from nothing learns as they do). `layer_decay`
+    multiplies it again for each layer of a Hugging Face encoder below the last one (1: off). `warmup` is the share of
+    steps in which the rate rises to `learning_rate`; it then falls linearly to zero. `clip` bounds the gradient's norm
+    (0: off). `class_weights` weighs single labels by the inverse root of their frequency. `shift` (share of the side)
+    and `brightness` (share of the value) bound the random changes to screenshots; pages are never mirrored. `best_by`
+    chooses the epoch that is kept. `patience` ends training after that many epochs without a better one (0: never).
+    `checkpoint_seconds` is the most work in seconds that a kill can lose. `precision` is "auto" (bf16 autocast where
+    the hardware multiplies it), "fp32" or "bf16". `threads` is for the CPU (0: all cores).
     """
 
     epochs: int = 10
     batch_size: int = 32
     learning_rate: float = 1e-3
     backbone_rate: float = 1.0
+    layer_decay: float = 1.0
     optimizer: str = "adamw"
     weight_decay: float = 0.01
     warmup: float = 0.1
@@ -109,6 +111,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "training.batch_size": (2, 4096),
     "training.learning_rate": (1e-8, 1.0),
     "training.backbone_rate": (0.0, 1.0),
+    "training.layer_decay": (1e-3, 1.0),
     "training.weight_decay": (0.0, 10.0),
     "training.warmup": (0.0, 1.0),
     "training.clip": (0.0, 1e6),
