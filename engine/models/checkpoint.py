@@ -1,4 +1,7 @@
-"""A model's folder: card.json, weights.safetensors, tokenizer files, and digests that tell damage from a model."""
+"""A model's folder: card.json, weights.safetensors, tokenizer files, and digests that tell damage from a model.
+
+A refitted model's folder holds heads.safetensors instead, and names the model whose backbones it uses.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import os
 import re
 import secrets
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,7 @@ from safetensors.torch import save_file
 
 from engine.errors import ModelUnavailableError, StorageError
 from engine.models.backbones import HuggingFaceEncoder, read_safetensors
+from engine.models.bases import BASE, HEADS, REFITTED, Base, as_base, backbones_folder, base_of
 from engine.models.network import FusionNetwork, rebuild
 from engine.models.spec import CNN, NONE, NetworkSpec, from_card
 from engine.models.tokenizer import ENCODER_FOLDER, TextTokenizer, load_tokenizer
@@ -31,11 +36,15 @@ _WAY_OUT = "Use another model, or retrain."
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model in memory. `tokenizer` is None for a network that reads no text."""
+    """A model in memory. `tokenizer` is None for a network that reads no text.
+
+    `source` is the folder that its backbones came from: its own, or its base's; None where it came from no folder.
+    """
 
     network: FusionNetwork
     card: ModelCard
     tokenizer: TextTokenizer | None
+    source: Path | None = None
 
 
 def save(folder: Path, network: FusionNetwork, card: ModelCard, tokenizer: TextTokenizer | None) -> None:
@@ -45,13 +54,46 @@ def save(folder: Path, network: FusionNetwork, card: ModelCard, tokenizer: TextT
         ModelUnavailableError: the card's id cannot be a folder's name.
         StorageError: the disk refused, or `folder` exists.
     """
+
+    def write(part: Path) -> None:
+        save_file(_tensors(network), part / WEIGHTS)
+        if tokenizer is not None:
+            tokenizer.save(part)
+        if isinstance(network.text, HuggingFaceEncoder):
+            network.text.encoder.config.save_pretrained(part / ENCODER_FOLDER)
+
+    _save(folder, card, write)
+
+
+def save_heads(folder: Path, network: FusionNetwork, card: ModelCard, base: Base) -> None:
+    """Write the folder of a refitted model: fusion and heads, and the base that its backbones stay in. As `save`."""
+
+    def write(part: Path) -> None:
+        own = {name: tensor for name, tensor in _tensors(network).items() if name.startswith(REFITTED)}
+        save_file(own, part / HEADS)
+        (part / BASE).write_bytes(msgspec.json.encode(base))
+
+    _save(folder, card, write)
+
+
+def base_for(folder: Path, card: ModelCard) -> Base:
+    """The base of a refit of the model in `folder`: itself, or its own base where it is a refit.
+
+    Raises:
+        ModelUnavailableError: the folder is incomplete.
+    """
+    return base_of(folder) or as_base(folder, card.id, DIGESTS)
+
+
+def _save(folder: Path, card: ModelCard, write: Callable[[Path], None]) -> None:
     _check_id(card.id)
     if folder.exists():
         raise StorageError(f"The model folder {folder} exists already.", "Choose another id, or move it away.")
     beside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
     try:
         beside.mkdir(parents=True)
-        _write_parts(beside, network, card, tokenizer)
+        write(beside)
+        _seal(beside, card)
         beside.rename(folder)
         _sync(folder.parent)
     except OSError as error:
@@ -95,29 +137,63 @@ def read_card(folder: Path) -> ModelCard:
     return card
 
 
-def load(folder: Path, device: str | torch.device = "cpu") -> Checkpoint:
+def load(folder: Path, device: str | torch.device = "cpu", *, models: Path | None = None) -> Checkpoint:
     """Read a model's folder and put the network on `device`, ready to score (evaluation mode).
+
+    `models` is where a refitted model's base is looked for; beside its own folder if it is left out.
 
     Raises:
         ModelUnavailableError: anything is missing, damaged, foreign or does not fit together.
     """
+    card, spec, source = _checked(folder, models)
+    if source != folder:
+        _check_digests(source, WEIGHTS)
+    tokenizer = load_tokenizer(source, spec)
+    network = rebuild(spec, tokenizer, _encoder_config(source, spec))
+    _load_weights(network, _weights(folder, source), folder)
+    return Checkpoint(network.to(device).eval(), card, tokenizer, source)
+
+
+def load_onto(folder: Path, other: Checkpoint) -> Checkpoint | None:
+    """A refitted model that uses the backbones of `other` in memory; None where `folder` holds another kind of model.
+
+    Raises:
+        ModelUnavailableError: as `load`.
+    """
+    if other.source is None or base_of(folder) is None:
+        return None
+    card, spec, source = _checked(folder, other.source.parent)
+    if source != other.source:
+        return None
+    network = other.network.with_heads(spec)
+    _load_weights(network, read_safetensors(folder / HEADS), folder, REFITTED)
+    return Checkpoint(network.eval(), card, other.tokenizer, source)
+
+
+def _checked(folder: Path, models: Path | None) -> tuple[ModelCard, NetworkSpec, Path]:
+    """The card, the network that it describes, and the folder of its backbones; the own files are undamaged."""
     card = read_card(folder)
     spec = from_card(card)
     _check_heads(card, spec)
-    _check_digests(folder)
-    tokenizer = load_tokenizer(folder, spec)
-    network = rebuild(spec, tokenizer, _encoder_config(folder, spec))
-    _load_weights(network, folder / WEIGHTS)
-    return Checkpoint(network.to(device).eval(), card, tokenizer)
+    source = backbones_folder(folder, models, DIGESTS)
+    _check_digests(folder, WEIGHTS if source == folder else HEADS)
+    return card, spec, source
 
 
-def _write_parts(folder: Path, network: FusionNetwork, card: ModelCard, tokenizer: TextTokenizer | None) -> None:
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    save_file(weights, folder / WEIGHTS)
-    if tokenizer is not None:
-        tokenizer.save(folder)
-    if isinstance(network.text, HuggingFaceEncoder):
-        network.text.encoder.config.save_pretrained(folder / ENCODER_FOLDER)
+def _weights(folder: Path, source: Path) -> dict[str, torch.Tensor]:
+    found = read_safetensors(source / WEIGHTS)
+    if source == folder:
+        return found
+    kept = {name: tensor for name, tensor in found.items() if not name.startswith(REFITTED)}
+    return kept | read_safetensors(folder / HEADS)
+
+
+def _tensors(network: FusionNetwork) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+
+
+def _seal(folder: Path, card: ModelCard) -> None:
+    """Note the digests of all files, put them on the disk, then add the card."""
     digests = {str(path.relative_to(folder)): _digest(path) for path in _files(folder)}
     (folder / DIGESTS).write_bytes(msgspec.json.encode(digests, order="sorted"))
     for path in _files(folder):
@@ -143,16 +219,29 @@ def _check_heads(card: ModelCard, spec: NetworkSpec) -> None:
         raise ModelUnavailableError(f"The card of model {card.id!r} and its network disagree on the tasks.", _WAY_OUT)
 
 
-def _check_digests(folder: Path) -> None:
+def _check_digests(folder: Path, needed: str) -> None:
     try:
         digests = msgspec.json.decode((folder / DIGESTS).read_bytes(), type=dict[str, str])
         wrong = [name for name, digest in digests.items() if _digest(folder / name) != digest]
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ModelUnavailableError(f"The model in {folder} is incomplete or damaged: {error}.", _WAY_OUT) from error
-    if wrong or WEIGHTS not in digests:
+    if wrong or needed not in digests:
         raise ModelUnavailableError(
-            f"The model in {folder} is damaged: {', '.join(wrong) or WEIGHTS} is not what was saved.", _WAY_OUT
+            f"The model in {folder} is damaged: {', '.join(wrong) or needed} is not what was saved.", _WAY_OUT
         )
+
+
+def other_digests(folder: Path) -> dict[str, str]:
+    """The digests of a model's files other than its weights: its vocabulary and the description of its encoder.
+
+    Raises:
+        ModelUnavailableError: the list cannot be read.
+    """
+    try:
+        digests = msgspec.json.decode((folder / DIGESTS).read_bytes(), type=dict[str, str])
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ModelUnavailableError(f"The model in {folder} is incomplete or damaged: {error}.", _WAY_OUT) from error
+    return {name: digest for name, digest in digests.items() if name != WEIGHTS}
 
 
 def _encoder_config(folder: Path, spec: NetworkSpec) -> Any:
@@ -166,17 +255,20 @@ def _encoder_config(folder: Path, spec: NetworkSpec) -> Any:
         raise ModelUnavailableError(f"The text encoder described in {folder} cannot be built: {error}.") from error
 
 
-def _load_weights(network: FusionNetwork, path: Path) -> None:
-    found = read_safetensors(path)
-    expected = network.state_dict()
+def _load_weights(
+    network: FusionNetwork, found: dict[str, torch.Tensor], folder: Path, beginnings: tuple[str, ...] = ("",)
+) -> None:
+    """Give the network the tensors found for all of its names with one of these beginnings."""
+    expected = {name: tensor for name, tensor in network.state_dict().items() if name.startswith(beginnings)}
     odd = sorted(set(found) ^ set(expected))
     wrong = odd or sorted(name for name in expected if found[name].shape != expected[name].shape)
     if wrong:
         raise ModelUnavailableError(
-            f"The weights {path} belong to another network: {len(wrong)} tensors do not fit, such as {wrong[0]!r}.",
+            f"The weights in {folder} belong to another network: {len(wrong)} tensors do not fit, such as "
+            f"{wrong[0]!r}.",
             _WAY_OUT,
         )
-    network.load_state_dict(found)
+    network.load_state_dict(found, strict=False)
 
 
 def _digest(path: Path) -> str:

@@ -128,6 +128,13 @@ class FusionNetwork(nn.Module):
         """(B, text_features + image_features): the layer-normalised vectors side by side, before the feed-forward."""
         return torch.cat([self.text_norm(text), self.image_norm(image)], dim=1)
 
+    def with_heads(self, spec: NetworkSpec) -> FusionNetwork:
+        """A network with these very backbones, learned vectors and norms, and a fresh feed-forward and fresh heads."""
+        other = FusionNetwork(spec, self.text, self.image, (self.text_features, self.image_features))
+        other.missing_text, other.missing_image = self.missing_text, self.missing_image
+        other.text_norm, other.image_norm = self.text_norm, self.image_norm
+        return other.to(self.scale.device)
+
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """(B, labels) logits per task."""
         size = len(batch.text.ids) if batch.text is not None else len(batch.image.pixels) if batch.image else 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +14,13 @@ from torch import Tensor
 
 from engine.errors import CancelledError, NotFoundError, did_you_mean
 from engine.models import checkpoint, devices
-from engine.models.decoding import Decoded, decode_ahead
+from engine.models.decoding import Decoded, Square, decode_ahead
 from engine.models.encoders import full_precision
 from engine.models.images import prepare_capture
 from engine.models.precision import Check, Probe
-from engine.models.scorer import Scorer
+from engine.models.scorer import Scorer, Tables
 from engine.models.text import model_text
+from engine.models.vector_store import Parts, VectorStore, parts_of
 from engine.models.verdicts import verdict
 from engine.types import ItemContent, ModelCard, Verdict
 
@@ -33,10 +36,13 @@ class Predictor:
     if it gives the same verdicts on those items (see `engine.models.precision`), so that an item's probabilities may
     differ in the third decimal between two jobs.
 
-    `missing_text` and `missing_image` are the learned vectors for a missing part, (Dt,) and (Di,).
+    `missing_text` and `missing_image` are the learned vectors for a missing part, (Dt,) and (Di,). With a `store` the
+    backbones look at no item twice, not even for another model with the same ones.
     """
 
     def __init__(self, loaded: checkpoint.Checkpoint, device: torch.device) -> None:
+        self.loaded = loaded
+        self.store: VectorStore | None = None
         self.card: ModelCard = loaded.card
         self.spec = loaded.network.spec
         loaded.network.eval()
@@ -59,6 +65,18 @@ class Predictor:
         chosen = torch.device(device) if device else devices.best()
         return cls(checkpoint.load(folder, chosen), chosen)
 
+    def sharing(self, loaded: checkpoint.Checkpoint) -> Predictor:
+        """A predictor for other heads on these very backbones (`checkpoint.load_onto`), in the arithmetic chosen here.
+
+        Nothing is copied or checked anew: fusion and heads are always 32-bit floats.
+        """
+        other = copy.copy(self)
+        other.loaded, other.card, other.spec = loaded, loaded.card, loaded.network.spec
+        other._scorer = replace(self._scorer, network=loaded.network, temperatures=loaded.card.temperatures)
+        other._heads = {head.task: head for head in other.spec.heads}
+        other._probe, other._check = Probe() if self._probe is not None else None, None
+        return other
+
     @property
     def device_name(self) -> str:
         """Where and how it runs, in words, such as "CPU, 2 threads, fp32"."""
@@ -80,10 +98,29 @@ class Predictor:
         Raises:
             CancelledError: `cancelled` said so between two batches.
         """
-        for part in decode_ahead(contents, self.spec.image, batch):
+        for part, text, image in self.vectors_stream(contents, batch=batch, cancelled=cancelled):
+            tables = self._scorer.tables_of(text, image)
+            yield self._verdicts(part, tables)
+
+    def vectors_stream(
+        self,
+        contents: Iterable[ItemContent],
+        *,
+        batch: int = BATCH,
+        keep: bool = False,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Iterator[tuple[list[ItemContent], Tensor, Tensor]]:
+        """The (n, Dt) and (n, Di) vectors of `batch` items after the other, from the store where it has them.
+
+        `keep` as in `VectorStore.add`.
+
+        Raises:
+            CancelledError: `cancelled` said so between two batches.
+        """
+        for part in decode_ahead(contents, self.spec.image, batch, known=self.store if self.store is not None else ()):
             if cancelled is not None and cancelled():
                 raise CancelledError
-            yield self._score(part)
+            yield [content for content, _ in part], *self._vectors(part, keep=keep)
 
     def text_of(self, content: ItemContent) -> str:
         """The raw text that the model reads of an item."""
@@ -115,16 +152,40 @@ class Predictor:
             raise NotFoundError(f"Model {self.card.id!r} has no task {task!r}.", did_you_mean(task, self._heads))
         return self._scorer.probabilities(head, text, image)
 
-    def _score(self, part: Sequence[Decoded]) -> list[Verdict]:
+    def _vectors(self, part: Sequence[Decoded], *, keep: bool) -> tuple[Tensor, Tensor]:
+        if self.store is None:
+            return self._encode(part)[:2]
+        rows = self.store.find([content for content, _ in part])
+        fresh = [at for at, row in enumerate(rows) if row is None]
+        known = [row for row in rows if row is not None]
+        text, image = self.store.take(known, self.missing_text, self.missing_image)
+        if not fresh:
+            return text, image
+        unseen = [self._decoded(*part[at]) for at in fresh]
+        new_text, new_image, parts = self._encode(unseen)
+        self.store.add([content for content, _ in unseen], parts, new_text, new_image, keep=keep)
+        order = np.argsort([*(at for at, row in enumerate(rows) if row is not None), *fresh]).tolist()
+        return torch.cat([text, new_text.cpu()])[order], torch.cat([image, new_image.cpu()])[order]
+
+    def _decoded(self, content: ItemContent, square: Square) -> Decoded:
+        """The item with its screenshot, also where it was not decoded because the store still knew the item then."""
+        return content, square if square is not None else prepare_capture(content, self.spec.image)
+
+    @torch.inference_mode()
+    def _encode(self, part: Sequence[Decoded]) -> tuple[Tensor, Tensor, Parts]:
+        """What the backbones give of items, and which parts these have."""
         texts = [model_text(content) for content, _ in part]
         squares = [square for _, square in part]
         self._settle(len(part))
-        tables = self._scorer.tables(texts, squares)
+        text, image = self._scorer.text_vectors(texts), self._scorer.square_vectors(squares)
         if self._probe is not None and not self._probe.full:
-            self._probe.add(texts, squares, tables)
+            self._probe.add(texts, squares, self._scorer.tables_of(text, image))
+        return text, image, parts_of(texts, squares)
+
+    def _verdicts(self, part: Sequence[ItemContent], tables: Tables) -> list[Verdict]:
         return [
             verdict(content.id, self.card.id, head, tables[task][row])
-            for row, (content, _) in enumerate(part)
+            for row, content in enumerate(part)
             for task, head in self._heads.items()
             if not head.applies_to or content.kind in head.applies_to
         ]

@@ -39,7 +39,12 @@ class Scorer:
     @torch.inference_mode()
     def tables(self, texts: Sequence[str], squares: Squares) -> Tables:
         """Calibrated probabilities of all tasks for items given by raw text and prepared screenshot."""
-        logits = self.network.fuse(self.text_vectors(texts), self.square_vectors(squares))
+        return self.tables_of(self.text_vectors(texts), self.square_vectors(squares))
+
+    @torch.inference_mode()
+    def tables_of(self, text: Tensor, image: Tensor) -> Tables:
+        """Calibrated probabilities of all tasks from (n, Dt) and (n, Di) vectors."""
+        logits = self.network.fuse(text.to(self.device), image.to(self.device))
         return {head.task: self._calibrated(logits[head.task], head) for head in self.network.spec.heads}
 
     @torch.inference_mode()

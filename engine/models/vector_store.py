@@ -1,0 +1,167 @@
+"""The vectors that a model's backbones gave of items, kept so that other heads need no backbone to look at them again.
+
+They depend on the backbones' weights, on how text and screenshots are prepared, and on what the item holds; all of that
+is in the keys. Heads are no part of it: a refitted model shares the vectors of its base.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine.models import checkpoint
+from engine.models.vector_file import VectorFile
+from engine.types import ItemContent
+
+FOLDER = "features"
+LIMIT_BYTES = 256 * 1024 * 1024
+"""Memory and disk for vectors: 150,000 items with 384 numbers for the text and 512 for the screenshot."""
+FLUSH_AT = 256
+_TEXT, _IMAGE = 1, 2
+_BY_CONTENT = re.compile(r"[0-9a-f]{64}")
+_encoder = msgspec.json.Encoder(order="sorted")
+
+Parts = NDArray[np.uint8]
+"""(n,) flags: which of its parts an item has."""
+
+
+class VectorStore:
+    """Vectors of one pair of backbones by item, in half precision, bounded; one thread uses it at a time.
+
+    `text_width` and `image_width` are the lengths of the two vectors. With a `file` they outlive the process.
+    """
+
+    def __init__(
+        self, text_width: int, image_width: int, file: VectorFile | None = None, *, limit_bytes: int = LIMIT_BYTES
+    ) -> None:
+        self._split = text_width
+        self._file = file
+        width = text_width + image_width
+        self._room = max(1, limit_bytes // (2 * max(width, 1)))
+        self._vectors = np.empty((self._room, width), np.float16)  # untouched pages take no memory
+        self._parts = np.zeros(self._room, np.uint8)
+        self._keys: list[bytes] = []
+        self._rows: dict[bytes, int] = {}
+        self._oldest = 0
+        self._unwritten: list[int] = []
+        self._read()
+
+    @classmethod
+    def of(cls, loaded: checkpoint.Checkpoint, folder: Path | None) -> VectorStore:
+        """The store of a model's backbones, filled from `folder` where it was kept there before."""
+        network = loaded.network
+        widths = (network.text_features, network.image_features)
+        file = None if folder is None else VectorFile(folder, backbones_digest(loaded), sum(widths))
+        if file is not None:
+            file.tidy()
+        return cls(*widths, file)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, content: ItemContent) -> bool:
+        return content_key(content) in self._rows
+
+    def find(self, contents: Sequence[ItemContent]) -> list[int | None]:
+        """Where each item's vectors are kept; None for one that was not looked at yet. Good until `add`."""
+        return [self._rows.get(content_key(content)) for content in contents]
+
+    def take(self, rows: Sequence[int], missing_text: Tensor, missing_image: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, Dt) and (n, Di) float32 vectors of kept rows on the CPU, the given ones for parts that are missing."""
+        kept = torch.from_numpy(self._vectors[rows].astype(np.float32))
+        parts = torch.from_numpy(self._parts[rows]).unsqueeze(1)
+        text, image = kept[:, : self._split], kept[:, self._split :]
+        return (
+            torch.where((parts & _TEXT) > 0, text, missing_text.cpu()),
+            torch.where((parts & _IMAGE) > 0, image, missing_image.cpu()),
+        )
+
+    def add(self, contents: Sequence[ItemContent], parts: Parts, text: Tensor, image: Tensor, *, keep: bool) -> None:
+        """Take in (n, Dt) and (n, Di) vectors. With `keep` older ones make room where there is none, else new ones wait.
+
+        Vectors that half precision cannot hold, and items whose screenshot could not be read, are left out.
+        """
+        values = torch.cat([text, image], dim=1).float().cpu().numpy()
+        for content, flags, row in zip(contents, parts, values, strict=True):
+            unread = content.capture is not None and self._vectors.shape[1] > self._split and not flags & _IMAGE
+            if not unread and np.abs(row).max(initial=0.0) < np.finfo(np.float16).max:
+                self._put(content_key(content), int(flags), row, keep=keep)
+        if len(self._unwritten) >= FLUSH_AT:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is new to the file, if there is one."""
+        rows, self._unwritten = self._unwritten, []
+        if self._file is None or not rows:
+            return
+        records = np.zeros(len(rows), self._file.record)
+        records["key"] = np.array([self._keys[row] for row in rows], "V16")
+        records["parts"], records["vector"] = self._parts[rows], self._vectors[rows]
+        self._file.append(records, self._room)
+
+    def _put(self, key: bytes, parts: int, vector: NDArray[np.floating], *, keep: bool) -> None:
+        if key in self._rows or (len(self._keys) >= self._room and not keep):
+            return
+        if len(self._keys) < self._room:
+            row = len(self._keys)
+            self._keys.append(key)
+            self._unwritten.append(row)
+        else:
+            row, self._oldest = self._oldest, (self._oldest + 1) % self._room
+            del self._rows[self._keys[row]]
+            self._keys[row] = key
+        self._rows[key], self._parts[row], self._vectors[row] = row, parts, vector
+
+    def _read(self) -> None:
+        if self._file is None:
+            return
+        records = self._file.read(self._room)
+        count = len(records)
+        self._vectors[:count], self._parts[:count] = records["vector"], records["parts"]
+        self._keys = [key.tobytes() for key in records["key"]]
+        self._rows = {key: row for row, key in enumerate(self._keys)}
+
+
+def parts_of(texts: Sequence[str], squares: Sequence[NDArray[np.uint8] | None]) -> Parts:
+    """Which parts items have, from their raw texts and prepared screenshots."""
+    pairs = zip(texts, squares, strict=True)
+    return np.array([_TEXT * bool(text.strip()) + _IMAGE * (square is not None) for text, square in pairs], np.uint8)
+
+
+def content_key(content: ItemContent) -> bytes:
+    """16 bytes that tell what the item holds: its words, its screenshot, the screenshot's regions; not its id."""
+    facts = (content.title, content.text, _capture(content.capture), content.regions)
+    return hashlib.blake2b(_encoder.encode(facts), digest_size=16).digest()
+
+
+def backbones_digest(loaded: checkpoint.Checkpoint) -> str:
+    """The SHA-256 of what turns an item into vectors: weights of both backbones, preparation, vocabulary."""
+    spec, digest = loaded.network.spec, hashlib.sha256()
+    digest.update(_encoder.encode((spec.text, spec.image)))
+    digest.update(_encoder.encode(checkpoint.other_digests(loaded.source) if loaded.source is not None else {}))
+    for name, tensor in sorted(loaded.network.state_dict().items()):
+        if name.startswith(("text.", "image.")):
+            digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _capture(path: str | None) -> str:
+    """A capture of a workspace is named by its bytes; of any other file its size and time stand for them."""
+    if path is None:
+        return ""
+    if _BY_CONTENT.fullmatch(Path(path).stem):
+        return Path(path).stem
+    try:
+        facts = Path(path).stat()
+    except OSError:
+        return path
+    return f"{path} {facts.st_size} {facts.st_mtime_ns}"
