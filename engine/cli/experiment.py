@@ -60,7 +60,7 @@ def experiment(
     Every cell that is measured is kept: stopped or killed, the same command goes on where it was.
     """
     folds = _folds(folds, split)
-    files = _files(recipes)
+    files = recipe_files(recipes)
     from engine.training.experiment.cells import read_rows
     from engine.training.experiment.runner import Settings, run_table
     from engine.training.experiment.sources import load_items
@@ -75,7 +75,7 @@ def experiment(
             source = load_items(path, captures=out / "captures")
             source = (source.only([task]) if task else source).limited(limit)
             tables.append(run_table(rows, source, out, chosen, follower.watch))
-    answer({"tables": tables}, lambda: "\n\n".join(_text(one) for one in tables), as_json=as_json)
+    answer({"tables": tables}, lambda: "\n\n".join(words_of(one) for one in tables), as_json=as_json)
 
 
 class Follower:
@@ -120,7 +120,7 @@ def _folds(folds: int | None, split: str | None) -> int:
     return 0 if split else folds or 5
 
 
-def _files(recipes: Sequence[str]) -> list[Path]:
+def recipe_files(recipes: Sequence[str]) -> list[Path]:
     """Return the recipe files that are meant, in order: a file, the TOML files of a folder, or a shipped name."""
     shipped = resources.path("recipes")
     found: list[Path] = []
@@ -137,7 +137,8 @@ def _files(recipes: Sequence[str]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _text(one: Table) -> str:
+def words_of(one: Table) -> str:
+    """Return a table as people read it, one block a task."""
     from engine.training.experiment.table import cells_of, headers
 
     split = f"{one.folds} folds" if one.folds else "fixed split"
