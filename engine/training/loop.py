@@ -13,12 +13,13 @@ from torch import Tensor, nn
 
 from engine.errors import CancelledError, TrainingError
 from engine.models.network import FusionNetwork
+from engine.training.alternating import alternating_batches, item_sets
 from engine.training.batching import batches_of_like_length, mixed_batches, steps_of
 from engine.training.data import Examples, augment, logits_of
 from engine.training.device import Device, derived_seed
 from engine.training.losses import TaskLosses
 from engine.training.rates import relative_rates
-from engine.training.recipe import TrainingRecipe
+from engine.training.recipe import ALTERNATING, TrainingRecipe
 from engine.training.state import Position, State, optimizer_tensors, restore_optimizer
 from engine.types import TaskMetrics
 
@@ -90,6 +91,8 @@ class Loop:
         self.loss = math.nan
         self.scores = Scores(math.nan, {})
         self._examples = examples
+        alternating = settings.batches == ALTERNATING
+        self._sets = item_sets(examples.targets) if alternating else [range(examples.count)]
         self._losses = losses
         self._validate = validate
         self._callbacks = tuple(callbacks)
@@ -101,7 +104,7 @@ class Loop:
     @property
     def steps_per_epoch(self) -> int:
         """How many batches the training items make."""
-        return steps_of(self._examples.count, self.settings.batch_size)
+        return sum(steps_of(len(rows), self.settings.batch_size) for rows in self._sets)
 
     @property
     def steps_done(self) -> int:
@@ -169,10 +172,15 @@ class Loop:
         Of like length only where no image backbone trains: texts of one length are often captures of one kind, and
         batch normalisation wants every batch to look like the whole.
         """
-        size, seed = self.settings.batch_size, self.settings.seed
-        if self.network.image is None or self.network.image_frozen:
-            return batches_of_like_length(self._examples.lengths, size, seed=seed, epoch=epoch)
-        return mixed_batches(self._examples.count, size, seed=seed, epoch=epoch)
+        size, lengths = self.settings.batch_size, self._examples.lengths
+        alike = self.network.image is None or self.network.image_frozen
+
+        def deal(rows: Sequence[int], seed: int) -> list[list[int]]:
+            if alike:
+                return batches_of_like_length([lengths[row] for row in rows], size, seed=seed, epoch=epoch)
+            return mixed_batches(len(rows), size, seed=seed, epoch=epoch)
+
+        return alternating_batches(self._sets, deal, self.settings.seed)
 
     def _step(self, rows: list[int]) -> float:
         """Change the weights once; returns the summed loss. Cancelled halfway, nothing has changed."""

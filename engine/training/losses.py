@@ -1,4 +1,4 @@
-"""What training makes small: cross-entropy for single-label heads, binary cross-entropy for multi-label ones."""
+"""What training makes small: cross-entropy or focal loss over a head's labels, its classes and tasks weighed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.models.spec import HeadSpec
+from engine.training.recipe import CROSS_ENTROPY, FOCAL_SIGMOID, TrainingRecipe
 
 Targets = Mapping[str, Tensor]
 """Per task (B, L) floats: 1 for a label that the item has, 0 for one it lacks, NaN rows for items without an answer."""
@@ -20,22 +21,45 @@ class TaskLosses(nn.Module):
 
     An item without an answer to a task adds nothing for it. A multi-label item's loss is the mean over its labels.
     `label_smoothing` moves that share of the truth to all labels evenly (Szegedy et al. 2016, section 7); single-label
-    tasks only. `weights` per task (L,) multiplies each label's part: the item's for a single-label task, the positive
-    cases' for a multi-label one.
+    tasks only.
+
+    `weights` holds per task what each label's part is multiplied by: (L,) for a single-label task, where the item's
+    label counts; for a multi-label one (2, L), the first row for items that lack the label, the second for those that
+    have it, or (L,) for the second row alone. `task_weights` multiplies whole tasks (Sawhney et al. 2021: γ); 1 where
+    it says nothing.
+
+    `kind` "focal" multiplies each part by (1 - p)^gamma, p being the probability that was given to what is true (Lin
+    et al. 2017, equation 4): over a softmax for single-label tasks, over a sigmoid a label for multi-label ones.
+    "focal-sigmoid" takes a sigmoid a label for both, summed over a single-label task's labels, as Cui et al. 2019,
+    section 4.3, do. "cross-entropy" is the same with gamma 0 over a softmax.
     """
 
     def __init__(
-        self, heads: Sequence[HeadSpec], *, label_smoothing: float = 0.0, weights: Mapping[str, Tensor] | None = None
+        self,
+        heads: Sequence[HeadSpec],
+        *,
+        label_smoothing: float = 0.0,
+        weights: Mapping[str, Tensor] | None = None,
+        kind: str = CROSS_ENTROPY,
+        gamma: float = 2.0,
+        task_weights: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         self._heads = tuple(heads)
         self._smoothing = label_smoothing
-        for task, weight in (weights or {}).items():
-            self.register_buffer(_buffer(task), weight, persistent=False)
+        self._kind = kind
+        self._gamma = 0.0 if kind == CROSS_ENTROPY else gamma
+        self._task_weights = dict(task_weights or {})
+        for head in heads:
+            given = (weights or {}).get(head.task)
+            self.register_buffer(_buffer(head.task), _full(head, given), persistent=False)
 
     def forward(self, logits: Mapping[str, Tensor], targets: Targets) -> Tensor:
         """Return the summed loss of (B, L) logits per task as a scalar in float32."""
-        parts = [self._task(head, logits[head.task].float(), targets[head.task]) for head in self._heads]
+        parts = [
+            self._task_weights.get(head.task, 1.0) * self._task(head, logits[head.task].float(), targets[head.task])
+            for head in self._heads
+        ]
         return torch.stack(parts).sum()
 
     def _task(self, head: HeadSpec, logits: Tensor, target: Tensor) -> Tensor:
@@ -43,13 +67,81 @@ class TaskLosses(nn.Module):
         logits, target = logits[known], target[known]
         if not len(target):
             return logits.sum()
-        weight = getattr(self, _buffer(head.task), None)
+        weight: Tensor = getattr(self, _buffer(head.task))
         if head.multi:
-            each = nn.functional.binary_cross_entropy_with_logits(logits, target, pos_weight=weight, reduction="none")
-            return each.mean(dim=1).sum()
-        return nn.functional.cross_entropy(
-            logits, target.argmax(dim=1), weight=weight, label_smoothing=self._smoothing, reduction="sum"
-        )
+            absent, present = weight
+            return self._binary(logits, target, absent, present).mean(dim=1).sum()
+        target = (1 - self._smoothing) * target + self._smoothing / target.shape[1]
+        if self._kind == FOCAL_SIGMOID:
+            ones = torch.ones_like(weight)
+            return ((target @ weight) * self._binary(logits, target, ones, ones).sum(dim=1)).sum()
+        shares = logits.log_softmax(dim=1)
+        return (target * weight * _focal(shares, self._gamma)).sum()
+
+    def _binary(self, logits: Tensor, target: Tensor, absent: Tensor, present: Tensor) -> Tensor:
+        """Return each label's part (B, L), taken as a question of its own."""
+        yes = _focal(nn.functional.logsigmoid(logits), self._gamma)
+        no = _focal(nn.functional.logsigmoid(-logits), self._gamma)
+        return target * present * yes + (1 - target) * absent * no
+
+
+def losses_for(
+    settings: TrainingRecipe, heads: Sequence[HeadSpec], targets: Targets, task_weights: Mapping[str, float]
+) -> TaskLosses:
+    """Return the losses that a recipe asks for, labels weighed by how often they occur in the training `targets`."""
+    weights = None
+    if settings.class_weights:
+        weights = class_weights(heads, targets)
+    elif settings.class_balance_beta:
+        weights = balanced_weights(heads, targets, settings.class_balance_beta)
+    return TaskLosses(
+        heads,
+        label_smoothing=settings.label_smoothing,
+        weights=weights,
+        kind=settings.loss,
+        gamma=settings.focal_gamma,
+        task_weights=task_weights,
+    )
+
+
+def balanced_weights(heads: Sequence[HeadSpec], targets: Targets, beta: float) -> dict[str, Tensor]:
+    """Return per task the class-balanced weights of Cui et al. 2019 from the training set's targets (N, L).
+
+    A class with n cases weighs (1 - beta) / (1 - beta^n), the inverse of its effective number of cases (sections 3 and
+    4), scaled so that the weights of the classes that occur add up to their number. The classes are a single-label
+    task's labels (L,), or an item's lacking and having a multi-label task's label (2, L). One without a case gets 1.
+    """
+    return {head.task: _balanced(_class_counts(head, targets[head.task]), beta) for head in heads}
+
+
+def _class_counts(head: HeadSpec, target: Tensor) -> Tensor:
+    """Return how many cases each class has, the classes of one question along the first dimension."""
+    known = target[~target.isnan().any(dim=1)].double()
+    present = known.sum(dim=0)
+    return torch.stack([len(known) - present, present]) if head.multi else present
+
+
+def _balanced(counts: Tensor, beta: float) -> Tensor:
+    occurs = counts > 0
+    inverse = torch.where(occurs, (1 - beta) / (1 - beta ** counts.clamp(min=1)), 0.0)
+    scaled = inverse * occurs.sum(dim=0) / inverse.sum(dim=0).clamp(min=1e-300)
+    return torch.where(occurs, scaled, 1.0).float()
+
+
+def _focal(logs: Tensor, gamma: float) -> Tensor:
+    """Return (1 - p)^gamma × -log p of log-probabilities; the clamp keeps the slope finite where p is 1."""
+    if not gamma:
+        return -logs
+    return (-torch.expm1(logs)).clamp(min=1e-12) ** gamma * -logs
+
+
+def _full(head: HeadSpec, weight: Tensor | None) -> Tensor:
+    """Return a task's label weights in full: (L,) or (2, L)."""
+    if weight is None:
+        weight = torch.ones(len(head.labels))
+    if head.multi and weight.ndim == 1:
+        return torch.stack([torch.ones_like(weight), weight])
+    return weight
 
 
 def class_weights(heads: Sequence[HeadSpec], targets: Targets) -> dict[str, Tensor]:

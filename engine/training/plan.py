@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from engine.errors import InputError, TrainingError
+from engine.errors import InputError, TrainingError, did_you_mean
 from engine.models.spec import HeadSpec
 from engine.taxonomy import Task, Taxonomy
 from engine.training.splits import SPLITS, TRAIN, VAL, Splits
@@ -59,6 +59,17 @@ def make_plan(items: Sequence[TrainingItem], splits: Splits, taxonomy: Taxonomy,
         counts=_counts(splits, tallies, trainable),
         left_out=left_out,
     )
+
+
+def check_task_weights(weights: Mapping[str, float], taxonomy: Taxonomy) -> None:
+    """Raise `InputError` naming every task of a recipe's section [tasks] that the taxonomy lacks."""
+    known = [task.name for task in taxonomy.tasks]
+    unknown = [f"{task!r} ({did_you_mean(task, known)})" for task in weights if task not in known]
+    if unknown:
+        raise InputError(
+            f"The recipe's section [tasks] weighs tasks that the taxonomy lacks: {', '.join(unknown)}.",
+            "Correct the recipe and start again.",
+        )
 
 
 def tally(items: Iterable[TrainingItem], task: str, labels: Sequence[str]) -> Counter[str]:

@@ -1,4 +1,4 @@
-"""Recipes: how a model is built and trained, as TOML with the sections data, text, image, fusion and training."""
+"""Recipes: how a model is built and trained, as TOML with the sections data, text, image, fusion, training and tasks."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ OPTIMIZERS = ("adamw", "adam")
 STARTS = ("champion", "scratch")
 BEST_BY = ("macro-f1", "val-loss")
 AUTO, FP32, BF16 = PRECISIONS = ("auto", "fp32", "bf16")
+CROSS_ENTROPY, FOCAL, FOCAL_SIGMOID = LOSSES = ("cross-entropy", "focal", "focal-sigmoid")
+MIXED, ALTERNATING = BATCHES = ("mixed", "alternating")
+TASKS = "tasks"
+TASK_WEIGHTS = (0.001, 1000.0)
 
 
 class DataRecipe(Struct, frozen=True, kw_only=True):
@@ -48,6 +52,12 @@ class TrainingRecipe(Struct, frozen=True, kw_only=True):
     chooses the epoch that is kept. `patience` ends training after that many epochs without a better one (0: never).
     `checkpoint_seconds` is the most work in seconds that a kill can lose. `precision` is "auto" (bf16 autocast where
     the hardware multiplies it), "fp32" or "bf16". `threads` is for the CPU (0: all cores).
+
+    `loss` "focal" makes little of items that are answered well already: each part of the loss is multiplied by
+    (1 - p)^`focal_gamma` (0: not at all), p being the probability of the truth over all labels, or with "focal-sigmoid"
+    a yes or no for each label. `class_balance_beta` weighs labels by the inverse of their effective number of items
+    (0: all alike, near 1: by frequency). `batches` "alternating" fills each batch with items that are labelled for the
+    same tasks, in turns in proportion to their number; "mixed" does not.
     """
 
     epochs: int = 10
@@ -70,16 +80,21 @@ class TrainingRecipe(Struct, frozen=True, kw_only=True):
     checkpoint_seconds: float = 20.0
     precision: str = AUTO
     threads: int = 0
+    loss: str = CROSS_ENTROPY
+    focal_gamma: float = 2.0
+    class_balance_beta: float = 0.0
+    batches: str = MIXED
 
 
 class Recipe(Struct, frozen=True, kw_only=True):
-    """A whole recipe; every section has defaults."""
+    """A whole recipe; every section has defaults. `tasks` multiplies each task's loss; 1 for those that it leaves out."""
 
     data: DataRecipe = DataRecipe()
     text: TextSpec = TextSpec()
     image: ImageSpec = ImageSpec()
     fusion: FusionSpec = FusionSpec()
     training: TrainingRecipe = TrainingRecipe()
+    tasks: dict[str, float] = {}
 
     def network(self, heads: tuple[HeadSpec, ...]) -> NetworkSpec:
         """Return the network that this recipe builds for these heads, here and now: "auto" is settled."""
@@ -122,12 +137,16 @@ _RANGES: dict[str, tuple[float, float]] = {
     "training.patience": (0, 10_000),
     "training.checkpoint_seconds": (0.0, 86_400.0),
     "training.threads": (0, 1024),
+    "training.focal_gamma": (0.0, 10.0),
+    "training.class_balance_beta": (0.0, 0.999999),
 }
 _CHOICES = {
     "training.optimizer": OPTIMIZERS,
     "training.start": STARTS,
     "training.best_by": BEST_BY,
     "training.precision": PRECISIONS,
+    "training.loss": LOSSES,
+    "training.batches": BATCHES,
 }
 _NAMES = {*names(TEXT), *names(WEIGHTS)}
 _ANY_HEAD = (HeadSpec(task="any", labels=("a", "b")),)
@@ -148,13 +167,14 @@ def load_recipe(text: str, overrides: Sequence[str] = (), *, source: str = "the 
     mistakes = list(_override(tables, overrides))
     sections: dict[str, Struct] = {}
     for name, table in tables.items():
-        if name not in _SECTIONS:
-            mistakes.append(f"there is no section [{name}]{_hint(name, _SECTIONS)}")
+        if name not in _SECTIONS and name != TASKS:
+            mistakes.append(f"there is no section [{name}]{_hint(name, [*_SECTIONS, TASKS])}")
         elif not isinstance(table, dict):
             mistakes.append(f"{name} must be a section: write [{name}] on a line of its own")
-        else:
+        elif name != TASKS:
             sections[name] = _section(name, table, mistakes)
-    recipe = Recipe(**sections)  # type: ignore[arg-type]
+    weights = _task_weights(tables.get(TASKS, {}), mistakes)
+    recipe = Recipe(**sections, tasks=weights)  # type: ignore[arg-type]
     mistakes += _impossible(recipe)
     if mistakes:
         raise InputError(f"{source} cannot be used: {'; '.join(mistakes)}.", "Correct the recipe and start again.")
@@ -182,6 +202,7 @@ def dump_recipe(recipe: Recipe) -> str:
         values = msgspec.to_builtins(getattr(recipe, name))
         lines += [f"{key} = {_toml(value)}" for key, value in values.items()]
         lines.append("")
+    lines += [f"[{TASKS}]", *(f"{_toml(task)} = {_toml(weight)}" for task, weight in recipe.tasks.items()), ""]
     return "\n".join(lines)
 
 
@@ -236,6 +257,20 @@ def _section(name: str, table: Mapping[str, Any], mistakes: list[str]) -> Struct
     return kind(**values)
 
 
+def _task_weights(table: object, mistakes: list[str]) -> dict[str, float]:
+    """Return the usable weights of section [tasks]; the others are added to `mistakes`."""
+    if not isinstance(table, dict):
+        return {}
+    low, high = TASK_WEIGHTS
+    weights: dict[str, float] = {}
+    for task, value in table.items():
+        if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
+            weights[task] = float(value)
+        else:
+            mistakes.append(f"{TASKS}.{task} is {value!r}: a task's weight must be from {low:g} to {high:g}")
+    return weights
+
+
 def _impossible(recipe: Recipe) -> list[str]:
     sentences = [*problems(recipe.network(_ANY_HEAD)), *misspelt(recipe.text.backbone)]
     found = [sentence.rstrip(".") for sentence in sentences]
@@ -247,6 +282,8 @@ def _impossible(recipe: Recipe) -> list[str]:
         value = _at(recipe, path)
         if value not in choices:
             found.append(f"{path} is {value!r}: use one of {', '.join(choices)}{_hint(value, choices)}")
+    if recipe.training.class_weights and recipe.training.class_balance_beta:
+        found.append("training.class_weights and training.class_balance_beta both weigh labels: use one of them")
     return found
 
 

@@ -21,8 +21,8 @@ from engine.training.device import Device, choose_device
 from engine.training.finish import Trained, finished, leave_candidate
 from engine.training.job import Job, read_job
 from engine.training.loop import Loop
-from engine.training.losses import TaskLosses, class_weights
-from engine.training.plan import Plan, make_plan
+from engine.training.losses import losses_for
+from engine.training.plan import Plan, check_task_weights, make_plan
 from engine.training.splits import SPLITS, TRAIN, VAL, Splits, assign_splits
 from engine.training.start import Start, champion_start, fresh_start, keep_start, kept_start
 from engine.training.state import load_state
@@ -159,6 +159,7 @@ class _Run:
     def _gather(self) -> _Material:
         job, data = self._job, self._job.recipe.data
         splits = job.splits or assign_splits(job.items, val=data.val, test=data.test, seed=job.recipe.training.seed)
+        check_task_weights(job.recipe.tasks, job.taxonomy)
         plan = make_plan(job.items, splits, job.taxonomy, data.tasks)
         spec = job.recipe.network(plan.heads)
         device = choose_device(job.recipe.training.threads, job.recipe.training.precision)
@@ -194,8 +195,7 @@ class _Run:
     def _loop(self, material: _Material) -> tuple[Loop, Validation]:
         settings = self._job.recipe.training
         heads, device = material.plan.heads, material.device
-        weights = class_weights(heads, material.train.targets) if settings.class_weights else None
-        losses = TaskLosses(heads, label_smoothing=settings.label_smoothing, weights=weights).to(device.torch)
+        losses = losses_for(settings, heads, material.train.targets, self._job.recipe.tasks).to(device.torch)
         network = material.start.network.to(device.torch)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         validation = Validation(material.val, material.plan.majority, device)
