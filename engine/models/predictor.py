@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,7 @@ from torch import Tensor
 from engine.errors import CancelledError, NotFoundError, did_you_mean
 from engine.models import checkpoint, devices
 from engine.models.decoding import Decoded, Square, decode_ahead
-from engine.models.encoders import full_precision
+from engine.models.encoders import Encoders, full_precision
 from engine.models.images import prepare_capture
 from engine.models.precision import Check, Probe
 from engine.models.scorer import Scorer, Tables
@@ -40,15 +38,16 @@ class Predictor:
     backbones look at no item twice, not even for another model with the same ones.
     """
 
-    def __init__(self, loaded: checkpoint.Checkpoint, device: torch.device) -> None:
+    def __init__(
+        self, loaded: checkpoint.Checkpoint, device: torch.device, *, encoders: Encoders | None = None
+    ) -> None:
         self.loaded = loaded
         self.store: VectorStore | None = None
         self.card: ModelCard = loaded.card
         self.spec = loaded.network.spec
         loaded.network.eval()
-        self._scorer = Scorer(
-            loaded.network, loaded.tokenizer, loaded.card.temperatures, full_precision(loaded.network), device
-        )
+        encoders = encoders or full_precision(loaded.network)
+        self._scorer = Scorer(loaded.network, loaded.tokenizer, loaded.card.temperatures, encoders, device)
         self._probe: Probe | None = Probe() if device.type == "cpu" else None
         self._check: Check | None = None
         self._heads = {head.task: head for head in self.spec.heads}
@@ -70,12 +69,15 @@ class Predictor:
 
         Nothing is copied or checked anew: fusion and heads are always 32-bit floats.
         """
-        other = copy.copy(self)
-        other.loaded, other.card, other.spec = loaded, loaded.card, loaded.network.spec
-        other._scorer = replace(self._scorer, network=loaded.network, temperatures=loaded.card.temperatures)
-        other._heads = {head.task: head for head in other.spec.heads}
-        other._probe, other._check = Probe() if self._probe is not None else None, None
+        other = Predictor(loaded, self._scorer.device, encoders=self._scorer.encoders)
+        other.store = self.store
+        if self._probe is None:
+            other.trust_encoders()
         return other
+
+    def trust_encoders(self) -> None:
+        """Stay with the arithmetic in use."""
+        self._probe = self._check = None
 
     @property
     def device_name(self) -> str:

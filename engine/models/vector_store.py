@@ -85,7 +85,7 @@ class VectorStore:
         )
 
     def add(self, contents: Sequence[ItemContent], parts: Parts, text: Tensor, image: Tensor, *, keep: bool) -> None:
-        """Take in (n, Dt) and (n, Di) vectors. With `keep` older ones make room where there is none, else new ones wait.
+        """Take in (n, Dt) and (n, Di) vectors. With `keep` the oldest make room where there is none left.
 
         Vectors that half precision cannot hold, and items whose screenshot could not be read, are left out.
         """

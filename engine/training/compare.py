@@ -30,14 +30,17 @@ def first_model(
     return Comparison(better=True, reason=f"{why}; macro-F1 {score:.2f} on {_held_out(count, split)}.")
 
 
-def compare(candidate: Mapping[str, Answers], champion: Mapping[str, Answers], split: str) -> Comparison:
+def compare(
+    candidate: Mapping[str, Answers], champion: Mapping[str, Answers], split: str, *, tie: bool = False
+) -> Comparison:
     """Return whether the candidate is better on the same held-out items.
 
     The rule: the mean macro-F1 over the tasks that both answer (see `mean_macro_f1`) must be strictly higher. A tie
-    keeps the champion, unless the candidate answers a task more; a candidate that answers a task less never wins. A few
-    dozen items cannot tell small differences from chance, and asking for a significant one would keep a young workspace
-    from ever learning. So the figure decides, and the reason says on how many items the two differ and whether that may
-    be chance (exact McNemar test over the answers that are right for one model only).
+    keeps the champion, unless the candidate answers a task more, or `tie` says that it has learned from more answers; a
+    candidate that answers a task less never wins. A few dozen items cannot tell small differences from chance, and
+    asking for a significant one would keep a young workspace from ever learning. So the figure decides, and the reason
+    says on how many items the two differ and whether that may be chance (exact McNemar test over the answers that are
+    right for one model only).
     """
     lost, gained = sorted(champion.keys() - candidate.keys()), sorted(candidate.keys() - champion.keys())
     both = sorted(candidate.keys() & champion.keys())
@@ -50,8 +53,10 @@ def compare(candidate: Mapping[str, Answers], champion: Mapping[str, Answers], s
     mine = {task: candidate[task] for task in both}
     theirs = {task: champion[task] for task in both}
     new, old = mean_macro_f1(mine), mean_macro_f1(theirs)
-    better = new > old + _SMALLEST or (abs(new - old) <= _SMALLEST and bool(gained))
+    better = new > old + _SMALLEST or (abs(new - old) <= _SMALLEST and (bool(gained) or tie))
     sentences = [_verdict(new, old, _held_out(_items(mine), split), better=better), _flips(mine, theirs)]
+    if tie and abs(new - old) <= _SMALLEST:
+        sentences.append("It has learned from more answers, so it takes over.")
     if gained:
         sentences.append(f"It also answers {', '.join(gained)}, which the champion does not.")
     return Comparison(better=better, reason=" ".join(sentences))
@@ -101,6 +106,8 @@ def _verdict(new: float, old: float, where: str, *, better: bool) -> str:
     figures = f"macro-F1 {new:.{digits}f} against {old:.{digits}f} on the same {where}"
     if abs(new - old) <= _SMALLEST and not better:
         return f"Not better: as good as the champion ({figures}), so the champion stays."
+    if abs(new - old) <= _SMALLEST:
+        return f"As good as the champion: {figures}."
     return f"{'Better' if better else 'Not better'}: {figures}."
 
 

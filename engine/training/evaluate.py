@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -73,6 +72,25 @@ def collect_answers(
     }
 
 
+def answers_of(
+    card: ModelCard,
+    task: str,
+    ids: Sequence[str],
+    probabilities: NDArray[np.float64],
+    truths: Sequence[tuple[str, ...]],
+) -> Answers:
+    """Return a model's answers from (n, L) probabilities in the order of its labels, and the true answers of `ids`."""
+    strange = sorted({label for labels in truths for label in labels} - set(card.tasks[task]))
+    labels = (*card.tasks[task], *strange)
+    return Answers(
+        labels=labels,
+        ids=tuple(ids),
+        truth=np.array([[label in given for label in labels] for given in truths], dtype=np.bool_),
+        probabilities=np.pad(probabilities, ((0, 0), (0, len(strange)))),
+        multi=task in card.multi,
+    )
+
+
 def majority_label(card: ModelCard, task: str, answers: Answers) -> str:
     """Return the task's most frequent training label; of these items where the card does not count them."""
     counts = {label: card.counts.get(f"{TRAIN}/{task}/{label}", 0) for label in card.tasks[task]}
@@ -82,14 +100,6 @@ def majority_label(card: ModelCard, task: str, answers: Answers) -> str:
 
 
 def _answers(card: ModelCard, task: str, verdicts: Sequence[Verdict], truths: Sequence[tuple[str, ...]]) -> Answers:
-    strange = Counter(label for labels in truths for label in labels if label not in card.tasks[task])
-    labels = (*card.tasks[task], *sorted(strange))
-    truth = np.array([[label in given for label in labels] for given in truths], dtype=np.bool_)
-    chances = [[verdict.probabilities.get(label, 0.0) for label in labels] for verdict in verdicts]
-    return Answers(
-        labels=labels,
-        ids=tuple(verdict.item for verdict in verdicts),
-        truth=truth,
-        probabilities=np.array(chances, dtype=np.float64),
-        multi=task in card.multi,
-    )
+    chances = [[verdict.probabilities[label] for label in card.tasks[task]] for verdict in verdicts]
+    ids = [verdict.item for verdict in verdicts]
+    return answers_of(card, task, ids, np.array(chances, dtype=np.float64), truths)

@@ -65,7 +65,7 @@ def leave_candidate(
     """
     part = job.folder / _PART
     shutil.rmtree(part, ignore_errors=True)
-    card = _card(job, plan, splits, trained)
+    card = card_of(job, plan, splits, trained)
     checkpoint.save(part, trained.network, card, trained.tokenizer)
     held_out = {split: found for split in (VAL, TEST) if (found := splits.pick(job.items, split))}
     mine = _answers_of(Predictor.load(part), held_out, cancelled)
@@ -73,10 +73,10 @@ def leave_candidate(
     rival = _champion(job)
     theirs = {} if isinstance(rival, str) else _answers_of(rival, held_out, cancelled)
     progress("evaluate")
-    rival_metrics = {} if isinstance(rival, str) else _metrics(rival.card, theirs)
-    card = msgspec.structs.replace(card, metrics=_metrics(card, mine), champion_metrics=rival_metrics)
-    outcome = _outcome(job, plan, splits, mine, theirs, rival, card)
-    _leave(job, part, card, outcome, splits)
+    rival_metrics = {} if isinstance(rival, str) else metrics_by_split(rival.card, theirs)
+    card = msgspec.structs.replace(card, metrics=metrics_by_split(card, mine), champion_metrics=rival_metrics)
+    outcome = outcome_of(job, plan, splits, mine, theirs, rival, card)
+    leave(job, part, card, outcome, splits)
     progress("save")
     return checkpoint.read_card(job.candidate), outcome
 
@@ -89,7 +89,8 @@ def finished(job: Job) -> tuple[ModelCard, Outcome] | None:
     return checkpoint.read_card(job.candidate), outcome
 
 
-def _card(job: Job, plan: Plan, splits: Splits, trained: Trained) -> ModelCard:
+def card_of(job: Job, plan: Plan, splits: Splits, trained: Trained) -> ModelCard:
+    """Return the card of what a job trained, its scores still to come."""
     training = splits.pick(job.items, TRAIN)
     return ModelCard(
         id=job.id,
@@ -136,14 +137,15 @@ def _answers_of(
     return {split: collect_answers(predictor, items, cancelled=cancelled) for split, items in held_out.items()}
 
 
-def _metrics(card: ModelCard, answers: SplitAnswers) -> dict[str, dict[str, TaskMetrics]]:
+def metrics_by_split(card: ModelCard, answers: SplitAnswers) -> dict[str, dict[str, TaskMetrics]]:
+    """Return a model's scores by split, then task."""
     return {
         split: {task: metrics_of(one, majority_label(card, task, one)) for task, one in tasks.items()}
         for split, tasks in answers.items()
     }
 
 
-def _outcome(
+def outcome_of(
     job: Job,
     plan: Plan,
     splits: Splits,
@@ -151,30 +153,36 @@ def _outcome(
     theirs: SplitAnswers,
     rival: Predictor | str,
     card: ModelCard,
+    *,
+    tie: bool = False,
 ) -> Outcome:
+    """Return how a candidate with this card compares with the champion (or why there is none), with all remarks.
+
+    `tie` as in `compare`.
+    """
     split = TEST if mine.get(TEST) else VAL
     notes = [*beyond_majority(card.metrics.get(split, {})), *plan.left_out, *_moved(splits)]
     if isinstance(rival, str):
         comparison = first_model(mine[split], split, rival)
     else:
-        comparison, seen = _fair(mine[split], theirs.get(split, {}), split, _recorded_splits(job))
+        comparison, seen = _fair(mine[split], theirs.get(split, {}), split, _recorded_splits(job), tie=tie)
         notes = [*seen, *notes]
     return Outcome(model=job.id, better=comparison.better, reason=" ".join([comparison.reason, *notes]))
 
 
 def _fair(
-    mine: Mapping[str, Answers], theirs: Mapping[str, Answers], split: str, recorded: Mapping[str, str]
+    mine: Mapping[str, Answers], theirs: Mapping[str, Answers], split: str, recorded: Mapping[str, str], *, tie: bool
 ) -> tuple[Comparison, list[str]]:
     """Compare on the items that the champion was not trained on; says so where there were others."""
     ids = sorted({name for one in mine.values() for name in one.ids})
     seen = set(seen_before(ids, recorded))
     if not seen:
-        return compare(mine, theirs, split), []
+        return compare(mine, theirs, split, tie=tie), []
     if len(seen) == len(ids):
         note = "The champion was trained on all of these items, which flatters it."
-        return compare(mine, theirs, split), [note]
+        return compare(mine, theirs, split, tie=tie), [note]
     note = f"{len(seen)} more held-out items are left out because the champion was trained on them."
-    return compare(without(mine, seen), without(theirs, seen), split), [note]
+    return compare(without(mine, seen), without(theirs, seen), split, tie=tie), [note]
 
 
 def without(answers: Mapping[str, Answers], seen: set[str]) -> dict[str, Answers]:
@@ -198,7 +206,12 @@ def _moved(splits: Splits) -> list[str]:
     return [f"{len(splits.moved)} authors came in on several sides of the split; all their items train."]
 
 
-def _leave(job: Job, part: Path, card: ModelCard, outcome: Outcome, splits: Splits) -> None:
+def leave(job: Job, part: Path, card: ModelCard, outcome: Outcome, splits: Splits) -> None:
+    """Complete the model's folder `part` and make it the job's candidate by one rename; the job's kept state goes.
+
+    Raises:
+        StorageError: the disk refused.
+    """
     checkpoint.write_card(part, card)
     try:
         for name, value in ((OUTCOME, outcome), (SPLITS, splits.of)):

@@ -20,6 +20,7 @@ OPTIMIZERS = ("adamw", "adam")
 STARTS = ("champion", "scratch")
 BEST_BY = ("macro-f1", "val-loss")
 AUTO, FP32, BF16 = PRECISIONS = ("auto", "fp32", "bf16")
+REFIT_HEADS = (AUTO, "linear", "hidden")
 CROSS_ENTROPY, FOCAL, FOCAL_SIGMOID = LOSSES = ("cross-entropy", "focal", "focal-sigmoid")
 MIXED, ALTERNATING = BATCHES = ("mixed", "alternating")
 TASKS = "tasks"
@@ -86,6 +87,20 @@ class TrainingRecipe(Struct, frozen=True, kw_only=True):
     batches: str = MIXED
 
 
+class RefitRecipe(Struct, frozen=True, kw_only=True):
+    """How heads alone are fitted anew, on the vectors of backbones that stay as they are.
+
+    `head` is "linear", "hidden" (one hidden layer) or "auto": as the champion's. `width` is that of a hidden layer which
+    the champion does not have. `l2` is the weight of the squared weights in the mean loss; 0 means chosen on the
+    validation items. `steps` is how many steps of L-BFGS a hidden layer takes together with what follows it.
+    """
+
+    head: str = AUTO
+    width: int = 256
+    l2: float = 0.0
+    steps: int = 6
+
+
 class Recipe(Struct, frozen=True, kw_only=True):
     """A whole recipe; every section has defaults. `tasks` multiplies each task's loss; 1 for those that it leaves out."""
 
@@ -94,6 +109,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     image: ImageSpec = ImageSpec()
     fusion: FusionSpec = FusionSpec()
     training: TrainingRecipe = TrainingRecipe()
+    refit: RefitRecipe = RefitRecipe()
     tasks: dict[str, float] = {}
 
     def network(self, heads: tuple[HeadSpec, ...]) -> NetworkSpec:
@@ -117,6 +133,7 @@ _SECTIONS: dict[str, type[Struct]] = {
     "image": ImageSpec,
     "fusion": FusionSpec,
     "training": TrainingRecipe,
+    "refit": RefitRecipe,
 }
 _RANGES: dict[str, tuple[float, float]] = {
     "data.val": (0.05, 0.45),
@@ -137,6 +154,9 @@ _RANGES: dict[str, tuple[float, float]] = {
     "training.patience": (0, 10_000),
     "training.checkpoint_seconds": (0.0, 86_400.0),
     "training.threads": (0, 1024),
+    "refit.width": (1, 65_536),
+    "refit.l2": (0.0, 1e6),
+    "refit.steps": (0, 1000),
     "training.focal_gamma": (0.0, 10.0),
     "training.class_balance_beta": (0.0, 0.999999),
 }
@@ -145,6 +165,7 @@ _CHOICES = {
     "training.start": STARTS,
     "training.best_by": BEST_BY,
     "training.precision": PRECISIONS,
+    "refit.head": REFIT_HEADS,
     "training.loss": LOSSES,
     "training.batches": BATCHES,
 }

@@ -54,6 +54,8 @@ def champion_start(spec: NetworkSpec, folder: Path) -> Start | None:
     except ModelUnavailableError as error:
         _log.warning("the champion's weights cannot be used, so training starts from scratch: %s", error)
         return None
+    if loaded.card.base and not same_architecture(spec, loaded.network.spec):  # a refit with heads of another form
+        return champion_start(spec, folder.parent / loaded.card.base)
     if not same_architecture(spec, loaded.network.spec):
         return None
     text = loaded.network.text
