@@ -13,11 +13,13 @@ from engine.errors import InputError, did_you_mean
 from engine.intake.exporting import answer_of, answers
 from engine.triage import parse_where
 from engine.workspace import Workspace
+from engine.workspace.flips import Flip
 from engine.workspace.queues import QueueQuery, QueueRow
 
 EXAMPLES = (
     "secondlook items tweets.secondlook --queue uncertain --limit 20",
     "secondlook items shop.secondlook --where kind=product --where label=prohibited --json",
+    "secondlook items tweets.secondlook --queue flips",
     "secondlook items tweets.secondlook --queue all --where 'probability<0.7' --where search=lamp",
 )
 _PAGE = 500
@@ -35,7 +37,7 @@ def items(
 ) -> None:
     """List the items of a queue in its order, with their verdicts and resolved labels.
 
-    Queues: to-review, uncertain, high-risk, disagreements, escalated, skipped, decided, all.
+    Queues: to-review, uncertain, high-risk, flips, teach, disagreements, escalated, skipped, decided, all.
 
     A TEST of --where is a field, an operator and a value, in quotes where it holds < or >, such as
     --where 'probability<0.7' or --where state=open,skipped. All tests must hold; a later one on a field replaces an
@@ -50,14 +52,15 @@ def items(
       state         open, decided, skipped or escalated; several with commas
       disagreement  yes: reviewers and the verdict differ; or no
       search        words in id, title, text or author
-      order         uncertain, risk, exposure, oldest, newest or recent
+      order         uncertain, risk, exposure, oldest, newest or recent; flips and teach in the queue of that name
     """  # noqa: D301 - the backspace keeps the help's lines as they are
     query = parse_where(where or [], queue)
     with Workspace.open(workspace, read_only=True) as ws:
         _check_label(ws, query.label)
         rows = list(_rows(ws, query, limit))
         documents = list(_documents(ws, rows)) if as_json else []
-    answer(documents, lambda: _table(rows, queue), as_json=as_json)
+        before = _before(ws, rows) if query.listed == "flips" and not as_json else None
+    answer(documents, lambda: _table(rows, queue, before), as_json=as_json)
 
 
 def _check_label(ws: Workspace, label: str | None) -> None:
@@ -81,6 +84,7 @@ def _documents(ws: Workspace, rows: list[QueueRow]) -> Iterator[dict[str, Any]]:
     for start in range(0, len(rows), _PAGE):
         ids = [row.item for row in rows[start : start + _PAGE]]
         resolved, verdicts = ws.decisions.resolved_many(ids), ws.verdicts.of_many(ids)
+        flips = ws.flips.of_many(ids)
         for row, item in zip(rows[start : start + _PAGE], ws.items.get_many(ids), strict=True):
             yield {
                 "id": item.id,
@@ -89,12 +93,32 @@ def _documents(ws: Workspace, rows: list[QueueRow]) -> Iterator[dict[str, Any]]:
                 "title": row.title,
                 "state": row.state,
                 "verdict": {task: answer_of(verdict) for task, verdict in verdicts[item.id].items()},
+                "flip": _flip(flips.get(item.id)),
                 "resolved": answers(resolved.get(item.id, {}), ws),
                 "labels": answers(item.truths, ws),
             }
 
 
-def _table(rows: list[QueueRow], queue: str) -> str:
+def _flip(flip: Flip | None) -> dict[str, Any] | None:
+    """Return what the verdict was before another model changed it; None where that is not to be looked at."""
+    if flip is None:
+        return None
+    return {
+        "model": flip.model,
+        "was_model": flip.was_model,
+        "was_label": flip.was_label,
+        "was_probability": flip.was_probability,
+        "contradicts": flip.contradicts,
+    }
+
+
+def _before(ws: Workspace, rows: list[QueueRow]) -> dict[str, str]:
+    """Return what each item's verdict was before it flipped: "toxic 0.71"."""
+    flips = ws.flips.of_many([row.item for row in rows])
+    return {item: f"{flip.was_label} {flip.was_probability:.2f}" for item, flip in flips.items()}
+
+
+def _table(rows: list[QueueRow], queue: str, before: dict[str, str] | None) -> str:
     if not rows:
         return f"The queue '{queue}' has no such items."
     cells = [
@@ -104,9 +128,11 @@ def _table(rows: list[QueueRow], queue: str) -> str:
             row.state,
             row.label or "–",
             "" if row.probability is None else f"{row.probability:.2f}",
+            *(() if before is None else (before.get(row.item, ""),)),
             ", ".join(row.resolved) or "–",
             row.title[:60],
         ]
         for row in rows
     ]
-    return table(["item", "kind", "state", "verdict", "p", "resolved", "title"], cells)
+    was = () if before is None else ("was",)
+    return table(["item", "kind", "state", "verdict", "p", *was, "resolved", "title"], cells)

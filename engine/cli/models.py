@@ -10,6 +10,7 @@ from engine.cli.common import JsonOption, WorkspaceArgument, answer, table, turn
 from engine.errors import InputError, did_you_mean
 from engine.types import ModelCard
 from engine.workspace import Workspace
+from engine.workspace.flips import FlipCounts
 from engine.workspace.models import ModelRow
 
 EXAMPLES = (
@@ -32,23 +33,40 @@ def models(
     if (action == "promote") != (model is not None):
         way_out = "Write: secondlook models WORKSPACE promote ID."
         raise InputError("Only promote takes a model's id, and it needs one.", way_out)
-    rows, done = _list(workspace) if action == "list" else _change(workspace, model)
-    documents = [_document(row) for row in rows]
-    answer(documents, lambda: f"{done}{_table(rows)}", as_json=as_json)
+    rows, flips, done = _list(workspace) if action == "list" else _change(workspace, model)
+    documents = [_document(row, flips[row.card.id]) for row in rows]
+    answer(documents, lambda: f"{done}{_table(rows)}{_flips(rows, flips)}", as_json=as_json)
 
 
-def _list(workspace: WorkspaceArgument) -> tuple[list[ModelRow], str]:
+_Listed = tuple[list[ModelRow], dict[str, FlipCounts], str]
+
+
+def _list(workspace: WorkspaceArgument) -> _Listed:
     with Workspace.open(workspace, read_only=True) as ws:
-        return ws.models.list(), ""
+        return *_read(ws), ""
 
 
-def _change(workspace: WorkspaceArgument, model: str | None) -> tuple[list[ModelRow], str]:
+def _change(workspace: WorkspaceArgument, model: str | None) -> _Listed:
     with Workspace.open(workspace) as ws, turn(ws.path, "secondlook models"):
         champion = ws.models.rollback() if model is None else ws.models.promote(model, "Promoted by hand.")
-        return ws.models.list(), f"The champion is now {champion.card.id}.\n"
+        return *_read(ws), f"The champion is now {champion.card.id}.\n"
 
 
-def _document(row: ModelRow) -> dict[str, Any]:
+def _read(ws: Workspace) -> tuple[list[ModelRow], dict[str, FlipCounts]]:
+    rows = ws.models.list()
+    return rows, {row.card.id: ws.flips.counts(row.card.id) for row in rows}
+
+
+def _flips(rows: list[ModelRow], flips: dict[str, FlipCounts]) -> str:
+    """Return a line about what the champion changed; empty where it is the first one or there is none."""
+    champion = next((row.card.id for row in rows if row.champion), None)
+    if champion is None or not flips[champion].changed:
+        return ""
+    way_out = "List them with: secondlook items WORKSPACE --queue flips" if flips[champion].waiting else ""
+    return f"\n\nSince the champion before: {flips[champion].words} {way_out}".rstrip()
+
+
+def _document(row: ModelRow, flips: FlipCounts) -> dict[str, Any]:
     card = row.card
     return {
         "id": card.id,
@@ -59,6 +77,7 @@ def _document(row: ModelRow) -> dict[str, Any]:
         "status": row.status,
         "reason": row.reason,
         "promoted_at": row.promoted_at,
+        "flips": flips,
     }
 
 

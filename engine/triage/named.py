@@ -37,6 +37,21 @@ _QUEUES = (
         query=QueueQuery(states=("open",), order="risk"),
     ),
     NamedQueue(
+        name="flips",
+        title="Flips",
+        description=(
+            "Items whose verdict a newer model changed and nobody has looked at since: those that contradict a decision"
+            " first, then the surest."
+        ),
+        query=QueueQuery(states=STATES, order="flips", listed="flips"),
+    ),
+    NamedQueue(
+        name="teach",
+        title="Teach the model",
+        description="Open items picked for what the model would learn from their labels, the most telling first.",
+        query=QueueQuery(states=("open",), order="teach", listed="teach"),
+    ),
+    NamedQueue(
         name="disagreements",
         title="Disagreements",
         description="Decided items where reviewers and the model say different things, latest first.",

@@ -14,7 +14,7 @@ import msgspec
 from engine.errors import NotFoundError, did_you_mean
 from engine.taxonomy import Taxonomy
 from engine.types import Decision, ModelCard
-from engine.workspace import meta, ranking
+from engine.workspace import flips, listed, meta, ranking
 from engine.workspace.chain import COLUMNS as DECISION_COLUMNS
 from engine.workspace.chain import decision_of
 from engine.workspace.database import Database, Row
@@ -82,37 +82,85 @@ def decisions_of_rows(db: Database, rows: Sequence[int]) -> dict[int, list[Decis
 
 
 def refresh(db: Database, taxonomy: Taxonomy, rows: Iterable[int]) -> None:
-    """Bring the queue rows of these items up to date, inside the caller's transaction.
+    """Bring the queue rows of these items up to date, and the lists they are on, inside the caller's transaction.
 
     Only columns that change are written: each has indexes behind it, whose pages would be written as well.
     """
     wanted = list(rows)
-    book = FacetBook(db)
-    verdicts = shown(db, wanted)
-    decisions = decisions_of_rows(db, wanted)
-    items = db.all(
-        f"SELECT items.row, kind, split, items.exposure, {', '.join(f'queue.{column}' for column in _COLUMNS)}"
-        " FROM json_each(?) AS wanted CROSS JOIN items ON items.row = wanted.value"
-        " CROSS JOIN queue ON queue.row = items.row",
-        (rows_parameter(wanted),),
-    )
+    book, ledger, lists = FacetBook(db), flips.Ledger(db, wanted), _Lists(db, wanted)
+    verdicts, decisions = shown(db, wanted), decisions_of_rows(db, wanted)
     changes: dict[tuple[str, ...], list[tuple[object, ...]]] = {}
-    for item in items:
-        row = item[0]
-        new = _queue_columns(book, taxonomy, item[:4], verdicts.get(row), decisions.get(row, ()))
+    for item in _items(db, wanted):
+        row, kind = item[:2]
+        resolution = resolve(decisions[row], taxonomy, kind) if row in decisions else UNTOUCHED
+        new = _queue_columns(book, taxonomy, item[:4], verdicts.get(row), resolution)
         differing = [place for place, old in enumerate(item[4:]) if old != new[place]]
         columns = tuple(_COLUMNS[place] for place in differing)
         changes.setdefault(columns, []).append((*(new[place] for place in differing), row))
+        flip = _flip_place(ledger, taxonomy, item, verdicts.get(row), resolution)
+        lists.note(row, flip, changed=bool(differing))
     for columns, values in changes.items():
         if columns:
             db.many(f"UPDATE queue SET {', '.join(f'{column} = ?' for column in columns)} WHERE row = ?", values)
+    ledger.write()
+    lists.write(db)
+
+
+def _items(db: Database, rows: Iterable[int]) -> list[Row]:
+    """Return each item's row, kind, split and exposure, and then its queue columns as they stand."""
+    return db.all(
+        f"SELECT items.row, kind, split, items.exposure, {', '.join(f'queue.{column}' for column in _COLUMNS)}"
+        " FROM json_each(?) AS wanted CROSS JOIN items ON items.row = wanted.value"
+        " CROSS JOIN queue ON queue.row = items.row",
+        (rows_parameter(rows),),
+    )
+
+
+class _Lists:
+    """The lists that some items are on: read once, and written once the queue's rows are."""
+
+    def __init__(self, db: Database, rows: Iterable[int]) -> None:
+        self._known = listed.places(db, rows)
+        self._put: dict[str, dict[int, float]] = {name: {} for name in listed.NAMES}
+        self._unflipped: list[int] = []
+
+    def note(self, row: int, flip: float | None, *, changed: bool) -> None:
+        """Keep an item's places on the lists as they are, but for its place among the flips."""
+        before = self._known.get(row)
+        if before is None and flip is None:
+            return
+        now = {} if before is None else {name: place for name, place in before.items() if name != listed.FLIPS}
+        if flip is not None:
+            now[listed.FLIPS] = flip
+        elif before is not None and listed.FLIPS in before:
+            self._unflipped.append(row)
+        for name, place in now.items():
+            if changed or before is None or before.get(name) != place:
+                self._put[name][row] = place
+
+    def write(self, db: Database) -> None:
+        """Write them, inside the caller's transaction."""
+        listed.drop(db, listed.FLIPS, self._unflipped)
+        for name, places in self._put.items():
+            listed.put(db, name, places)
+
+
+def _flip_place(
+    ledger: flips.Ledger, taxonomy: Taxonomy, item: Row, verdict: Shown | None, resolution: Resolution
+) -> float | None:
+    """Follow the flip of a row of `_items` and return its place on the list of flips, None where it is on none."""
+    task = taxonomy.primary(item[1])
+    if task is None or verdict is None or task.name not in verdict.tasks:
+        return None
+    now = flips.Judged(verdict.model, *verdict.tasks[task.name])
+    record = ledger.follow(item[0], task, item[9:12], now, resolution)
+    return None if record is None else flips.place_of(record, now.probability)
 
 
 def _queue_columns(
-    book: FacetBook, taxonomy: Taxonomy, item: Row, verdict: Shown | None, decisions: Sequence[Decision]
+    book: FacetBook, taxonomy: Taxonomy, item: Row, verdict: Shown | None, resolution: Resolution
 ) -> tuple[object, ...]:
     _, kind, split, exposure = item
-    resolution = resolve(decisions, taxonomy, kind) if decisions else UNTOUCHED
     primary = taxonomy.primary(kind)
     task = "" if primary is None else primary.name
     label, probability, severity = "", None, 0

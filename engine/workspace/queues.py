@@ -3,6 +3,7 @@
 How it stays fast: each queue row carries its `bucket` (state, kind, disagreement) and its `facet` (those, the shown
 label and the split), and each order's key is indexed behind both. A query is a set of buckets or facets; each is one
 index range that is already in order, and the ranges are merged lazily. Nothing is sorted, nothing is skipped over.
+The lists beside the queue (flips, items to teach the model with) repeat those columns and are read in the same way.
 The exceptions are documented at `QueueQuery`: a probability range in an order other than "uncertain", and a search.
 """
 
@@ -16,7 +17,7 @@ import msgspec
 from engine.errors import InputError, NotFoundError, did_you_mean
 from engine.taxonomy import Taxonomy
 from engine.types import Struct
-from engine.workspace import board, meta, search
+from engine.workspace import board, listed, meta, search
 from engine.workspace.database import Database
 from engine.workspace.encoding import read_labels, rows_parameter
 from engine.workspace.facets import STATES
@@ -39,7 +40,11 @@ ORDERS = {
     "oldest": Order("moment", descending=False),
     "newest": Order("moment", descending=True),
     "recent": Order("recent", descending=True),
+    "flips": Order("place", descending=True),
+    "teach": Order("place", descending=False),
 }
+LISTS = {"flips": listed.FLIPS, "teach": listed.TEACH}
+"""Orders that only items on a list have, and that list."""
 
 
 class Cursor(Struct, frozen=True, kw_only=True):
@@ -55,8 +60,9 @@ class QueueQuery(Struct, frozen=True, kw_only=True):
     `label` is the shown verdict's for the kind's first task. `order` is "uncertain" (lowest top probability first,
     items without a verdict last), "risk" (severity times probability, then exposure), "exposure", "oldest" and
     "newest" (capture time, else import time), or "recent" (latest standing decision first). `disagreement` keeps
-    items whose resolved label differs from the shown verdict. `search` keeps items in whose id, title, text or author
-    every given word begins some word. `limit` is 1 to 10,000.
+    items whose resolved label differs from the shown verdict. `listed` keeps the items of a list: "flips" (verdicts
+    that a newer model changed) or "teach" (picked for labelling); the order of that name is the list's own. `search`
+    keeps items in whose id, title, text or author every given word begins some word. `limit` is 1 to 10,000.
 
     A probability range (inclusive) costs nothing extra in the order "uncertain"; in another order rows outside it are
     passed over one by one. A search first collects its matches.
@@ -70,6 +76,7 @@ class QueueQuery(Struct, frozen=True, kw_only=True):
     min_probability: float | None = None
     max_probability: float | None = None
     disagreement: bool = False
+    listed: str = ""
     search: str = ""
     limit: int = 100
     after: Cursor | None = None
@@ -156,8 +163,8 @@ class Queues:
         if query.search.strip() or query.min_probability is not None or query.max_probability is not None:
             with self._db.snapshot():
                 return len(self._keys(msgspec.structs.replace(query, after=None), self.counts().total))
-        where, values = _conditions(query)
-        return int(self._db.value(f"SELECT COALESCE(SUM(items), 0) FROM facets WHERE {where}", values))
+        counted, where, values = _conditions(query)
+        return int(self._db.value(f"SELECT COALESCE(SUM({counted}.items), 0) FROM {where}", values))
 
     @property
     def pending(self) -> bool:
@@ -177,22 +184,26 @@ class Queues:
         start = None if query.after is None else (query.after.key, query.after.row)
         if hits is not None and len(hits) <= search.FEW:
             return self._few(query, ranges, hits, start)[:limit]
-        walk = Walk(ranges.group, order.column, order.descending, within, bounds)
+        walk = Walk(ranges.group, order.column, order.descending, within, bounds, query.listed)
         return merged(self._db, walk, ranges.sizes, start, limit, hits)
 
     def _ranges(self, query: QueueQuery) -> _Ranges:
         group = "bucket" if query.label is None and query.split is None else "facet"
-        where, values = _conditions(query)
-        rows = self._db.all(f"SELECT {group}, SUM(items) FROM facets WHERE items > 0 AND {where} GROUP BY 1", values)
+        counted, where, values = _conditions(query)
+        rows = self._db.all(
+            f"SELECT {group}, SUM({counted}.items) FROM {where} AND {counted}.items > 0 GROUP BY 1", values
+        )
         return _Ranges(group, {row[0]: row[1] for row in rows})
 
     def _few(self, query: QueueQuery, ranges: _Ranges, hits: set[int], start: Pair | None) -> list[Pair]:
         """Return the search's matches within the ranges, sorted; for when there are few of them."""
         order = ORDERS[query.order]
         within, bounds = _probability(query, order)
+        table = "listed" if query.listed else "queue"
+        only = f"AND name = '{query.listed}'" if query.listed else ""
         pairs: list[Pair] = self._db.all(
-            f"SELECT {order.column}, queue.row FROM json_each(?) AS hit CROSS JOIN queue ON queue.row = hit.value"
-            f" WHERE {ranges.group} IN (SELECT value FROM json_each(?)) {within}",
+            f"SELECT {order.column}, {table}.row FROM json_each(?) AS hit CROSS JOIN {table} ON {table}.row = hit.value"
+            f" WHERE {ranges.group} IN (SELECT value FROM json_each(?)) {only} {within}",
             (rows_parameter(hits), rows_parameter(ranges.sizes), *bounds),
         )
         pairs.sort(reverse=order.descending)
@@ -237,6 +248,10 @@ class Queues:
 def _check(query: QueueQuery) -> None:
     if query.order not in ORDERS:
         raise InputError(f"'{query.order}' is no order of a queue.", did_you_mean(query.order, ORDERS))
+    if query.listed and query.listed not in LISTS.values():
+        raise InputError(f"'{query.listed}' is no list of items.", did_you_mean(query.listed, LISTS.values()))
+    if LISTS.get(query.order, query.listed) != query.listed:
+        raise InputError(f"Only the queue '{query.order}' has the order '{query.order}'.", "Choose another order.")
     for state in query.states:
         if state not in STATES:
             raise InputError(f"'{state}' is no state of an item.", did_you_mean(state, STATES))
@@ -244,8 +259,8 @@ def _check(query: QueueQuery) -> None:
         raise InputError(f"A page of {query.limit} rows cannot be had.", f"Ask for 1 to {MAX_LIMIT}.")
 
 
-def _conditions(query: QueueQuery) -> tuple[str, list[object]]:
-    """Return the condition on facets and its values."""
+def _conditions(query: QueueQuery) -> tuple[str, str, list[object]]:
+    """Return the table that counts the query's items, the facets' part of FROM and WHERE with it, and their values."""
     parts = [f"state IN ({', '.join('?' * len(query.states))})"]
     values: list[object] = [*query.states]
     for column, value in (("kind", query.kind), ("label", query.label), ("split", query.split)):
@@ -254,7 +269,11 @@ def _conditions(query: QueueQuery) -> tuple[str, list[object]]:
             values.append(value)
     if query.disagreement:
         parts.append("disagreement = 1")
-    return " AND ".join(parts), values
+    if query.listed:
+        parts.append("name = ?")
+        values.append(query.listed)
+        return "listed_counts", f"listed_counts JOIN facets USING (facet) WHERE {' AND '.join(parts)}", values
+    return "facets", f"facets WHERE {' AND '.join(parts)}", values
 
 
 def _probability(query: QueueQuery, order: Order) -> tuple[str, tuple[float, ...]]:

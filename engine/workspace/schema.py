@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from sqlite_utils import Database as UtilsDatabase
     from sqlite_utils.migrations import Migrations
 
-LATEST = 1
+LATEST = 2
 MIGRATION_SET = "secondlook"
-STEPS = ("1-foundation",)
+STEPS = ("1-foundation", "2-flips-and-teaching")
 """The names of all migrations, in the order of `migrations()`."""
 
 ORDER_COLUMNS = ("uncertain", "risk", "exposure", "moment", "recent")
 """The queue's sort keys; each has an index behind `bucket` and one behind `facet` (see queues.py)."""
+
+LISTED_COLUMNS = (*ORDER_COLUMNS, "place")
+"""The same for the lists beside the queue, which have an order of their own as well (see listed.py)."""
 
 _FACTS = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -182,6 +185,60 @@ END;
 CREATE VIRTUAL TABLE words USING fts5 (folded, content='', tokenize='unicode61 remove_diacritics 0');
 """
 
+_FLIPS_AND_TEACHING = """
+CREATE TABLE flips (
+    row INTEGER PRIMARY KEY REFERENCES items (row),
+    was INTEGER NOT NULL REFERENCES models (number),
+    label TEXT NOT NULL,
+    probability REAL NOT NULL,
+    labels TEXT NOT NULL,
+    model INTEGER NOT NULL REFERENCES models (number),
+    since INTEGER NOT NULL,
+    stands INTEGER NOT NULL
+);
+CREATE INDEX flips_of_model ON flips (model, stands);
+CREATE TABLE teaching (
+    row INTEGER PRIMARY KEY REFERENCES items (row),
+    rank INTEGER NOT NULL UNIQUE,
+    score REAL,
+    why TEXT NOT NULL
+);
+
+CREATE TABLE listed (
+    row INTEGER NOT NULL REFERENCES items (row),
+    name TEXT NOT NULL,
+    place REAL NOT NULL,
+    bucket INTEGER NOT NULL,
+    facet INTEGER NOT NULL REFERENCES facets (facet),
+    uncertain REAL NOT NULL,
+    risk REAL NOT NULL,
+    exposure REAL NOT NULL,
+    moment REAL NOT NULL,
+    recent INTEGER NOT NULL,
+    probability REAL,
+    PRIMARY KEY (row, name)
+) WITHOUT ROWID;
+CREATE TABLE listed_counts (
+    name TEXT NOT NULL,
+    facet INTEGER NOT NULL REFERENCES facets (facet),
+    items INTEGER NOT NULL,
+    PRIMARY KEY (name, facet)
+) WITHOUT ROWID;
+CREATE TRIGGER listed_counts_arrival AFTER INSERT ON listed
+BEGIN
+    INSERT INTO listed_counts (name, facet, items) VALUES (NEW.name, NEW.facet, 1)
+    ON CONFLICT (name, facet) DO UPDATE SET items = items + 1;
+END;
+CREATE TRIGGER listed_counts_departure AFTER DELETE ON listed
+BEGIN UPDATE listed_counts SET items = items - 1 WHERE name = OLD.name AND facet = OLD.facet; END;
+CREATE TRIGGER listed_counts_move AFTER UPDATE OF facet ON listed WHEN NEW.facet <> OLD.facet
+BEGIN
+    UPDATE listed_counts SET items = items - 1 WHERE name = OLD.name AND facet = OLD.facet;
+    INSERT INTO listed_counts (name, facet, items) VALUES (NEW.name, NEW.facet, 1)
+    ON CONFLICT (name, facet) DO UPDATE SET items = items + 1;
+END;
+"""
+
 
 def migrations() -> Migrations:
     """Return the recorded steps, oldest first. Imports sqlite-utils, so call it only to create or migrate."""
@@ -198,6 +255,14 @@ def migrations() -> Migrations:
         _run(db.conn, _GUARDS)
         db.conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.conn.execute("PRAGMA user_version = 1")
+
+    @steps(name=STEPS[1])
+    def flips_and_teaching(db: UtilsDatabase) -> None:
+        _run(db.conn, _FLIPS_AND_TEACHING)
+        for column in LISTED_COLUMNS:
+            for group in ("bucket", "facet"):
+                db.conn.execute(f"CREATE INDEX listed_{group}_{column} ON listed (name, {group}, {column})")
+        db.conn.execute("PRAGMA user_version = 2")
 
     return steps
 

@@ -14,13 +14,17 @@ SMALLEST_CHUNK = 4
 
 
 class Walk(NamedTuple):
-    """How ranges are read: the equality column `group`, the key `column`, and an extra condition with its values."""
+    """How ranges are read: the equality column `group`, the key `column`, and an extra condition with its values.
+
+    `listed` names a list beside the queue whose items alone are walked; "" is the queue itself.
+    """
 
     group: str
     column: str
     descending: bool
     within: str
     bounds: tuple[float, ...]
+    listed: str = ""
 
     def statements(self) -> tuple[str, str]:
         """Return how to read a range from its start, and from behind a key.
@@ -29,8 +33,10 @@ class Walk(NamedTuple):
         step through every row that shares the key.
         """
         direction, past = ("DESC", "<") if self.descending else ("ASC", ">")
-        index = f"queue_{self.group}_{self.column}"
-        select = f"SELECT {self.column}, row FROM queue INDEXED BY {index} WHERE {self.group} = ?"
+        table = "listed" if self.listed else "queue"
+        index = f"{table}_{self.group}_{self.column}"
+        only = f"name = '{self.listed}' AND " if self.listed else ""
+        select = f"SELECT {self.column}, row FROM {table} INDEXED BY {index} WHERE {only}{self.group} = ?"
         ordered = f"{self.within} ORDER BY {self.column} {direction}, row {direction} LIMIT ?"
         following = (
             f"SELECT * FROM ({select} AND {self.column} = ? AND row {past} ? {ordered})"

@@ -17,6 +17,7 @@ from engine.workspace.captures import Captures, sync_folder
 from engine.workspace.database import APPLICATION_ID, DATABASE_NAME, Database, damaged, refuse_unwritable
 from engine.workspace.decisions import Decisions
 from engine.workspace.explanations import Explanations
+from engine.workspace.flips import Flips
 from engine.workspace.items import Items
 from engine.workspace.models import Models
 from engine.workspace.queues import Queues
@@ -30,7 +31,7 @@ CHECK_AT_ONCE_BYTES = 64 * 1024 * 1024
 """Up to this size the whole database is checked while opening, which takes about 0.2 s; of a larger one, the tables
 that cannot be made again."""
 
-_IRREPLACEABLE = ("decisions", "acts", "meta", "facets", "promotions")
+_IRREPLACEABLE = ("decisions", "acts", "meta", "facets", "promotions", "flips")
 
 REFRESH_AT_ONCE = 5_000
 """Up to as many queue rows are brought up to date while opening; more wait for `queues.refresh`."""
@@ -53,6 +54,7 @@ class Workspace:
         self.decisions = Decisions(db, taxonomy)
         self.models = Models(db, taxonomy, path / "models")
         self.queues = Queues(db, taxonomy)
+        self.flips = Flips(db)
         self.runs = Runs(db, taxonomy, self.items, self.models)
         self.backup = Backup(db)
 

@@ -14,6 +14,8 @@ def test_the_queues_people_are_offered() -> None:
         "to-review",
         "uncertain",
         "high-risk",
+        "flips",
+        "teach",
         "disagreements",
         "escalated",
         "skipped",

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlite_utils
 
 from engine.errors import EngineError, InputError, StorageError, WorkspaceError
 from engine.taxonomy import Taxonomy
 from engine.workspace import NewDecision, QueueQuery, Workspace, database, schema
 from engine.workspace import workspace as workspace_module
+from engine.workspace.facets import STATES
 from engine.workspace.journal import journal_mode
 
 Decide = Callable[..., NewDecision]
@@ -293,20 +295,20 @@ def next_migration(monkeypatch: pytest.MonkeyPatch, step: Callable[[sqlite3.Conn
     def more() -> object:
         steps = real()
 
-        @steps(name="2-next")
+        @steps(name="9-next")
         def upgrade(db: object) -> None:
             step(db.conn)  # type: ignore[attr-defined]
 
         return steps
 
     monkeypatch.setattr(schema, "migrations", more)
-    monkeypatch.setattr(workspace_module, "LATEST", 2)
+    monkeypatch.setattr(workspace_module, "LATEST", schema.LATEST + 1)
 
 
 def half(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE more (x)")
     connection.execute("ALTER TABLE items ADD COLUMN extra TEXT")
-    connection.execute("PRAGMA user_version = 2")
+    connection.execute(f"PRAGMA user_version = {schema.LATEST + 1}")
 
 
 def tables(path: Path) -> tuple[int, bool]:
@@ -321,11 +323,60 @@ def test_an_older_workspace_is_backed_up_and_migrated(closed: Path, monkeypatch:
     next_migration(monkeypatch, half)
     with Workspace.open(closed) as again:
         assert again.items.count() == 8
-    assert tables(closed) == (2, True)
+    assert tables(closed) == (schema.LATEST + 1, True)
     (made,) = (closed / "backups").glob("*.db")
     connection = sqlite3.connect(made)
-    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (schema.LATEST,)
     connection.close()
+
+
+@pytest.fixture
+def first_version(closed: Path, decide: Decide) -> Path:
+    """A workspace as the first version left it, with a decision."""
+    with Workspace.open(closed) as today:
+        today.decisions.record([decide("t1", "toxic")])
+    connection = sqlite3.connect(closed / "workspace.db", isolation_level=None)
+    for later in ("flips", "teaching", "listed", "listed_counts"):
+        connection.execute(f"DROP TABLE {later}")
+    connection.execute("DELETE FROM _sqlite_migrations WHERE name <> ?", (schema.STEPS[0],))
+    connection.execute("PRAGMA user_version = 1")
+    fresh = sqlite3.connect(":memory:", isolation_level=None)
+    schema.migrations().apply(sqlite_utils.Database(fresh, execute_plugins=False), stop_before=schema.STEPS[1])
+    made, expected = (
+        one.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name").fetchall()
+        for one in (connection, fresh)
+    )
+    assert made == expected
+    connection.close()
+    fresh.close()
+    return closed
+
+
+def test_a_workspace_of_the_first_version_is_brought_up_to_date_with_a_backup(first_version: Path) -> None:
+    assert version_of(first_version / "workspace.db") == 1
+    with Workspace.open(first_version) as again:
+        assert again.items.count() == 8
+        assert again.decisions.verify().ok
+        assert again.decisions.resolved("t1") == {"toxicity": ("toxic",)}
+        assert again.queues.page(QueueQuery(states=STATES, order="flips", listed="flips")).rows == []
+        again.check(full=True)
+    assert version_of(first_version / "workspace.db") == schema.LATEST
+    (made,) = (first_version / "backups").glob("*.db")
+    assert version_of(made) == 1
+    assert "older version" in refused_copy(made, first_version)
+
+
+def version_of(file: Path) -> int:
+    connection = sqlite3.connect(file)
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    connection.close()
+    return int(version)
+
+
+def refused_copy(backup: Path, folder: Path) -> str:
+    """Put a backup back as the message says, and return why it cannot be read without being migrated."""
+    shutil.copy(backup, folder / "workspace.db")
+    return refused(folder, read_only=True).message
 
 
 def test_an_older_workspace_cannot_be_migrated_while_reading_only(
@@ -333,7 +384,7 @@ def test_an_older_workspace_cannot_be_migrated_while_reading_only(
 ) -> None:
     next_migration(monkeypatch, half)
     assert "older version" in refused(closed, read_only=True).message
-    assert tables(closed) == (1, False)
+    assert tables(closed) == (schema.LATEST, False)
 
 
 def test_a_migration_that_fails_leaves_the_old_version(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,7 +395,7 @@ def test_a_migration_that_fails_leaves_the_old_version(closed: Path, monkeypatch
 
     next_migration(monkeypatch, fail)
     assert "could not be brought up to date" in refused(closed).message
-    assert tables(closed) == (1, False)
+    assert tables(closed) == (schema.LATEST, False)
 
 
 KILLED = """
@@ -355,17 +406,17 @@ from engine.workspace import schema, workspace
 real = schema.migrations
 def more():
     steps = real()
-    @steps(name="2-next")
+    @steps(name="9-next")
     def upgrade(db):
         db.conn.execute("PRAGMA cache_size = 1")
         db.conn.execute("CREATE TABLE more (x)")
         db.conn.execute("UPDATE items SET split = 'val'")
         db.conn.execute("INSERT INTO more SELECT hex(randomblob(2000)) FROM items AS a, items AS b, items AS c")
-        db.conn.execute("PRAGMA user_version = 2")
+        db.conn.execute(f"PRAGMA user_version = {schema.LATEST + 1}")
         os.kill(os.getpid(), signal.SIGKILL)
     return steps
 schema.migrations = more
-workspace.LATEST = 2
+workspace.LATEST = schema.LATEST + 1
 workspace.Workspace.open(sys.argv[1])
 """
 
@@ -376,7 +427,7 @@ def test_a_migration_that_is_killed_leaves_the_old_version(closed: Path) -> None
     assert (closed / "workspace.db-journal").stat().st_size > 0, "the kill came in the middle of writing"
     with Workspace.open(closed) as again:
         assert again.items.get("t1").split == ""
-    assert tables(closed) == (1, False)
+    assert tables(closed) == (schema.LATEST, False)
 
 
 LIGHT = """
