@@ -21,6 +21,7 @@ COMMANDS = {
     "import": Command("importing", "import_items", "WORKSPACE PATH…", "import captured items"),
     "score": Command("score", "score", "WORKSPACE", "give a verdict to every item that lacks one"),
     "retrain": Command("retrain", "retrain", "WORKSPACE", "train a new model on what reviewers said"),
+    "pretrain": Command("pretrain", "pretrain", "WORKSPACE|FILE", "train a text encoder on unlabelled texts"),
     "evaluate": Command("evaluate", "evaluate", "WORKSPACE", "measure a model on labelled items"),
     "experiment": Command("experiment", "experiment", "RECIPES…", "measure recipes beside their peers"),
     "explain": Command("explain", "explain", "WORKSPACE ITEM", "show why a model gives its verdict"),

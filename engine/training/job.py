@@ -67,6 +67,7 @@ def read_job(folder: Path, models: Path | None = None) -> Job:
         InputError: the recipe or taxonomy cannot be used, or the snapshot does not follow the taxonomy.
     """
     folder = folder.absolute()
+    models = models or folder.parent.parent / "models"
     try:
         snapshot = (folder / SNAPSHOT).read_bytes()
         recipe_text = (folder / RECIPE).read_text(encoding="utf-8")
@@ -78,10 +79,10 @@ def read_job(folder: Path, models: Path | None = None) -> Job:
     check_labels(items, taxonomy)
     return Job(
         folder=folder,
-        models=models or folder.parent.parent / "models",
+        models=models,
         items=items,
         taxonomy=taxonomy,
-        recipe=read_recipe(folder / RECIPE),
+        recipe=read_recipe(folder / RECIPE).anchored(models.absolute().parent),
         recipe_text=recipe_text,
         parent=parent,
         fingerprint=hashlib.sha256(snapshot).hexdigest(),
