@@ -203,7 +203,8 @@ def _recorded_splits(job: Job) -> dict[str, str]:
 def _moved(splits: Splits) -> list[str]:
     if not splits.moved:
         return []
-    return [f"{len(splits.moved)} authors came in on several sides of the split; all their items train."]
+    groups = f"{len(splits.moved)} group{'s' if len(splits.moved) > 1 else ''} (an author and near-duplicates)"
+    return [f"{groups} came in on several sides of the split; their items all train."]
 
 
 def leave(job: Job, part: Path, card: ModelCard, outcome: Outcome, splits: Splits) -> None:

@@ -15,6 +15,7 @@ from engine.errors import CancelledError, EngineError, TrainingError
 from engine.models.spec import NetworkSpec
 from engine.models.text import model_text
 from engine.service.protocol import RunEnded, RunFailed, RunProgress
+from engine.similarity import grouped
 from engine.training.callbacks import BestWeights, Cancel, Checkpoint, EarlyStop, Emit, Progress
 from engine.training.data import Examples
 from engine.training.device import Device, choose_device
@@ -158,7 +159,7 @@ class _Run:
 
     def _gather(self) -> _Material:
         job, data = self._job, self._job.recipe.data
-        splits = job.splits or assign_splits(job.items, val=data.val, test=data.test, seed=job.recipe.training.seed)
+        splits = job.splits or self._split()
         check_task_weights(job.recipe.tasks, job.taxonomy)
         plan = make_plan(job.items, splits, job.taxonomy, data.tasks)
         spec = job.recipe.network(plan.heads)
@@ -172,6 +173,12 @@ class _Run:
             return Examples(items, spec, start.tokenizer, cache_bytes=room, check=self._cancel.check)
 
         return _Material(splits, plan, spec, start, device, examples(TRAIN), examples(VAL))
+
+    def _split(self) -> Splits:
+        """Return every item's side; near-duplicates and one author's items are on the same one."""
+        recipe = self._job.recipe
+        items = grouped(self._job.items, check=self._cancel.check)
+        return assign_splits(items, val=recipe.data.val, test=recipe.data.test, seed=recipe.training.seed)
 
     def _start(self, spec: NetworkSpec, splits: Splits) -> Start:
         """Return the network before its first step: the kept one of an earlier attempt, else a new one, now kept.

@@ -18,7 +18,10 @@ _Floats = NDArray[np.float64]
 
 
 class Splits(Struct, frozen=True, kw_only=True):
-    """Every item's split by id, and the groups whose items came in on several sides and were moved to train."""
+    """Every item's split by id, and the groups whose items came in on several sides and were moved to train.
+
+    Groups are those of `engine.similarity.grouped`: an author's items and near-duplicates.
+    """
 
     of: dict[str, str]
     moved: tuple[str, ...] = ()
