@@ -12,6 +12,7 @@ from torch import Tensor
 from engine.explain.model import Question, Values
 from engine.explain.surrogate import Masks, text_masks
 from engine.explain.words import words_of
+from engine.models.registry import text_backbone
 from engine.models.text import fields_of
 from engine.types import TokenWeight
 
@@ -87,4 +88,4 @@ def _batch_size(question: Question) -> int:
     if question.model.device_name.startswith("CUDA"):
         return GPU_BATCH
     backbone = question.model.card.network.get("text", {}).get("backbone", "cnn")
-    return CNN_BATCH if backbone == "cnn" else ENCODER_BATCH
+    return ENCODER_BATCH if text_backbone(backbone).encoder else CNN_BATCH

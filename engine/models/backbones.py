@@ -88,6 +88,28 @@ def text_cnn(spec: TextSpec, vocabulary: int, pad: int) -> TextCnn:
     return TextCnn(spec, vocabulary, pad)
 
 
+def tiny_bert(spec: TextSpec, vocabulary: int, pad: int) -> HuggingFaceEncoder:
+    """A BERT with fresh weights, by default as small as the smallest of Turc et al. 2019 (section 3.1): 2 layers, 128.
+
+    As in BERT it has an attention head for each 64 numbers of its width (one in all where that does not go up), and
+    four times the width between.
+    """
+    from transformers import BertConfig
+
+    config = BertConfig(
+        vocab_size=vocabulary,
+        pad_token_id=pad,
+        hidden_size=spec.width,
+        num_hidden_layers=spec.layers,
+        num_attention_heads=1 if spec.width % 64 else spec.width // 64,
+        intermediate_size=4 * spec.width,
+        max_position_embeddings=spec.max_tokens,
+        hidden_dropout_prob=spec.dropout,
+        attention_probs_dropout_prob=spec.dropout,
+    )
+    return blank_encoder(config, spec)
+
+
 def pretrained_encoder(spec: TextSpec) -> HuggingFaceEncoder:
     """The Hugging Face encoder that `spec.backbone` names, with its weights (safetensors only).
 

@@ -23,7 +23,8 @@ from engine.errors import ModelUnavailableError, StorageError
 from engine.models.backbones import HuggingFaceEncoder, read_safetensors
 from engine.models.bases import BASE, HEADS, REFITTED, Base, as_base, backbones_folder, base_of
 from engine.models.network import FusionNetwork, rebuild
-from engine.models.spec import CNN, NONE, NetworkSpec, from_card
+from engine.models.registry import text_backbone
+from engine.models.spec import NetworkSpec, from_card
 from engine.models.tokenizer import ENCODER_FOLDER, TextTokenizer, load_tokenizer
 from engine.types import ModelCard
 
@@ -245,7 +246,7 @@ def other_digests(folder: Path) -> dict[str, str]:
 
 
 def _encoder_config(folder: Path, spec: NetworkSpec) -> Any:
-    if spec.text.backbone in {NONE, CNN}:
+    if not text_backbone(spec.text.backbone).encoder:
         return None
     from transformers import AutoConfig
 

@@ -1,15 +1,27 @@
-"""Early fusion: text vector ⊕ image vector → feed-forward → one head per task."""
+"""A text vector and an image vector become one answer per task, by early or by late fusion."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from engine.models.backbones import DEVIATION, MEAN, blank_encoder, image_backbone, pretrained_encoder, text_cnn
-from engine.models.spec import CNN, NONE, WHOLE, NetworkSpec, check
+from engine.models.backbones import (
+    DEVIATION,
+    MEAN,
+    blank_encoder,
+    image_backbone,
+    pretrained_encoder,
+    text_cnn,
+    tiny_bert,
+)
+from engine.models.fusion import ABSENT, LateFusion, LateHead, feed_forward, marked
+from engine.models.multitask import CrossStitch, HardSharing, SlicedFusion
+from engine.models.registry import BERT_TINY, BILSTM, CROSS_STITCH, LATE, OWN, text_backbone
+from engine.models.spec import NONE, WHOLE, NetworkSpec, check
 from engine.models.tokenizer import TextTokenizer
 
 if TYPE_CHECKING:
@@ -50,11 +62,16 @@ class Batch:
 
 
 class FusionNetwork(nn.Module):
-    """A text backbone, an image backbone, fusion by concatenation, a head per task.
+    """A text backbone, an image backbone, fusion, a head per task.
 
-    A missing part is stood for by a learned vector. Each vector is layer-normalised before the two are joined, because
-    they come from different backbones at different scales. `text_features` and `image_features` are the lengths of the
-    two vectors, 0 for a backbone that is "none".
+    A missing part is stood for by a vector, so that `fuse` needs to be told nothing but two vectors, wherever they
+    come from. In early fusion it is learned. In late fusion a missing part has no vote: its vector is a mark that no
+    backbone gives, by which it is known again (`engine.models.fusion.ABSENT`). Each vector is layer-normalised before
+    the two are joined, because they come from different backbones at different scales. `text_features` and
+    `image_features` are the lengths of the two vectors, 0 for a backbone that is "none".
+
+    A cross-stitched text backbone gives each task a slice of the text vector: it is normalised by itself, joined to the
+    image vector and answered from in a feed-forward part of the task's own, so that a head reads no other task's slice.
     """
 
     scale: Tensor
@@ -68,13 +85,13 @@ class FusionNetwork(nn.Module):
         self.text = text
         self.image = image
         self.text_features, self.image_features = features
-        self.missing_text = nn.Parameter(torch.zeros(self.text_features))
-        self.missing_image = nn.Parameter(torch.zeros(self.image_features))
-        self.text_norm = _norm(self.text_features)
+        late = spec.fusion.kind == LATE
+        self.missing_text, self.missing_image = (
+            nn.Parameter(torch.full((length,), ABSENT if late else 0.0), requires_grad=not late) for length in features
+        )
+        self.text_norm = text.norm() if isinstance(text, CrossStitch) else _norm(self.text_features)
         self.image_norm = _norm(self.image_features)
-        self.fusion = _feed_forward(spec, sum(features))
-        width = (sum(features), *spec.fusion.hidden)[-1]
-        self.heads = nn.ModuleDict({head.task: nn.Linear(width, len(head.labels)) for head in spec.heads})
+        self.fusion, self.heads = _late(spec, features) if late else _early(spec, text, features)
         scale = 1 / torch.tensor(DEVIATION).view(1, 3, 1, 1)
         self.register_buffer("scale", scale, persistent=False)
         self.register_buffer("shift", -torch.tensor(MEAN).view(1, 3, 1, 1) * scale, persistent=False)
@@ -97,11 +114,15 @@ class FusionNetwork(nn.Module):
         """Whether the image backbone never changes, so that its vectors may be kept."""
         return self.spec.image.freeze
 
-    def encode_text(self, text: TextBatch) -> Tensor:
-        """(B, text_features) vectors; the learned one where there is no text."""
+    def encode_text(self, text: TextBatch, tasks: Collection[str] | None = None) -> Tensor:
+        """(B, text_features) vectors; the learned one where there is no text.
+
+        `tasks` names those whose logits matter (None: all); what only others read may be left out of the vectors.
+        """
         if self.text is None:
             return text.ids.new_zeros((len(text.ids), 0), dtype=self.missing_text.dtype)
-        vectors: Tensor = self.text(text.ids, text.mask)
+        wanted = (tasks,) if isinstance(self.text, CrossStitch) else ()
+        vectors: Tensor = self.text(text.ids, text.mask, *wanted)
         return torch.where(text.present.unsqueeze(1), vectors, self.missing_text.to(vectors.dtype))
 
     def encode_image(self, pixels: Tensor, present: Tensor | None = None) -> Tensor:
@@ -121,12 +142,20 @@ class FusionNetwork(nn.Module):
         """(B, text_features) and (B, image_features) vectors to (B, labels) logits per task."""
         if self.training and self.spec.fusion.drop_parts:
             text, image = self._drop_parts(text, image)
-        joint = self.fusion(self.features(text, image))
-        return {task: head(joint) for task, head in self.heads.items()}
+        joint: Tensor = self.fusion(self.features(text, image))
+        parts = joint.unbind(1) if isinstance(self.fusion, SlicedFusion) else [joint] * len(self.heads)
+        return {task: head(part) for (task, head), part in zip(self.heads.items(), parts, strict=True)}
 
     def features(self, text: Tensor, image: Tensor) -> Tensor:
-        """(B, text_features + image_features): the layer-normalised vectors side by side, before the feed-forward."""
-        return torch.cat([self.text_norm(text), self.image_norm(image)], dim=1)
+        """(B, text_features + image_features): the layer-normalised vectors side by side, before the feed-forward.
+
+        In late fusion those of a missing part are zeros.
+        """
+        vectors = self.text_norm(text), self.image_norm(image)
+        if self.spec.fusion.kind == LATE:
+            absent = marked(text, self.missing_text), marked(image, self.missing_image)
+            vectors = vectors[0].masked_fill(absent[0], 0), vectors[1].masked_fill(absent[1], 0)
+        return torch.cat(vectors, dim=1)
 
     def with_heads(self, spec: NetworkSpec) -> FusionNetwork:
         """A network with these very backbones, learned vectors and norms, and a fresh feed-forward and fresh heads."""
@@ -144,7 +173,7 @@ class FusionNetwork(nn.Module):
         return self.fuse(text, self.encode_image(batch.image.pixels, batch.image.present))
 
     def _drop_parts(self, text: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Replace some parts by their learned vectors, never both of one item."""
+        """Replace some parts by the vectors of missing ones, never both of one item."""
         if self.text is None or self.image is None:
             return text, image
         chance = torch.rand(len(text), 1, device=text.device)
@@ -163,22 +192,27 @@ def build(spec: NetworkSpec, tokenizer: TextTokenizer | None) -> FusionNetwork:
     """
     check(spec)
     text = None
-    if spec.text.backbone not in {NONE, CNN}:
+    if text_backbone(spec.text.backbone).tokens == OWN:
         text = pretrained_encoder(spec.text)
-    return _assemble(spec, text or _cnn(spec, tokenizer), pretrained=True)
+    return _assemble(spec, text or _from_nothing(spec, tokenizer), pretrained=True)
 
 
 def rebuild(spec: NetworkSpec, tokenizer: TextTokenizer | None, encoder: PretrainedConfig | None) -> FusionNetwork:
     """The network of a checkpoint, its weights still to be loaded; nothing is fetched from anywhere."""
-    text = blank_encoder(encoder, spec.text) if encoder is not None else _cnn(spec, tokenizer)
+    text = blank_encoder(encoder, spec.text) if encoder is not None else _from_nothing(spec, tokenizer)
     return _assemble(spec, text, pretrained=False)
 
 
-def _cnn(spec: NetworkSpec, tokenizer: TextTokenizer | None) -> nn.Module | None:
+def _from_nothing(spec: NetworkSpec, tokenizer: TextTokenizer | None) -> nn.Module | None:
     if spec.text.backbone == NONE:
         return None
     assert tokenizer is not None, "a network that reads text needs its tokenizer"
-    return text_cnn(spec.text, tokenizer.vocabulary, tokenizer.pad)
+    if spec.text.backbone == BILSTM:
+        return HardSharing(spec.text, tokenizer.vocabulary, tokenizer.pad)
+    if spec.text.backbone == CROSS_STITCH:
+        return CrossStitch(spec.text, spec.heads, tokenizer.vocabulary, tokenizer.pad)
+    make = tiny_bert if spec.text.backbone == BERT_TINY else text_cnn
+    return make(spec.text, tokenizer.vocabulary, tokenizer.pad)
 
 
 def _assemble(spec: NetworkSpec, text: nn.Module | None, *, pretrained: bool) -> FusionNetwork:
@@ -193,9 +227,18 @@ def _norm(length: int) -> nn.Module:
     return nn.LayerNorm(length) if length else nn.Identity()
 
 
-def _feed_forward(spec: NetworkSpec, width: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for hidden in spec.fusion.hidden:
-        layers += [nn.Linear(width, hidden), nn.GELU(), nn.Dropout(spec.fusion.dropout)]
-        width = hidden
-    return nn.Sequential(*layers)
+def _early(spec: NetworkSpec, text: nn.Module | None, features: tuple[int, int]) -> tuple[nn.Module, nn.ModuleDict]:
+    joint = features[1] + (text.width if isinstance(text, CrossStitch) else features[0])
+    width = (joint, *spec.fusion.hidden)[-1]
+    heads = nn.ModuleDict({head.task: nn.Linear(width, len(head.labels)) for head in spec.heads})
+    return _sliced(spec, text, joint) if isinstance(text, CrossStitch) else feed_forward(spec.fusion, joint), heads
+
+
+def _late(spec: NetworkSpec, features: tuple[int, int]) -> tuple[nn.Module, nn.ModuleDict]:
+    fusion = LateFusion(spec.fusion, features)
+    return fusion, nn.ModuleDict({head.task: LateHead(fusion.widths, len(head.labels)) for head in spec.heads})
+
+
+def _sliced(spec: NetworkSpec, text: CrossStitch, width: int) -> SlicedFusion:
+    places = [text.tasks.index(head.task) for head in spec.heads]
+    return SlicedFusion([feed_forward(spec.fusion, width) for _ in spec.heads], text, places)

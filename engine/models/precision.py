@@ -16,8 +16,9 @@ from engine.models.encoders import (
     with_bf16_text,
     with_int8_image,
 )
+from engine.models.registry import text_backbone
 from engine.models.scorer import Scorer, Tables
-from engine.models.spec import CNN, NONE, HeadSpec
+from engine.models.spec import HeadSpec
 from engine.models.verdicts import THRESHOLD
 
 PROBE_ITEMS = 200
@@ -121,8 +122,8 @@ def _joined(tables: list[Tables]) -> Tables:
 
 
 def _text_gains(full: Scorer, probe: Probe) -> bool:
-    """The text CNN is too small to gain anything."""
-    if full.network.spec.text.backbone in {NONE, CNN} or not has_bf16():
+    """Backbones that are trained here from nothing are too small to gain anything."""
+    if not text_backbone(full.network.spec.text.backbone).encoder or not has_bf16():
         return False
     return sum(bool(text.strip()) for text in probe.texts) >= LEAST_OF_A_PART
 

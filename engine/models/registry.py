@@ -13,6 +13,7 @@ from engine.types import Struct
 
 NONE, AUTO = "none", "auto"
 CNN, CHAR_CNN, BERT_TINY, MINILM = "cnn", "char-cnn", "bert-tiny", "minilm"
+BILSTM, CROSS_STITCH = "bilstm", "cross-stitch"
 SCRATCH, IMAGENET = "scratch", "imagenet"
 EARLY, LATE = "early", "late"
 TEXT, IMAGE, WEIGHTS, FUSION = "text.backbone", "image.backbone", "image.weights", "fusion.kind"
@@ -25,8 +26,8 @@ class Choice(Struct, frozen=True, kw_only=True):
     """What a recipe may write for a setting.
 
     `setting` is the recipe's key, such as "text.backbone". `name` is what to write; where `open` is true it only
-    describes what to write (a hub id, a file). `tokens` is a text backbone's tokenizer. `pretrained` says that weights
-    come along, which want a smaller learning rate than fresh ones.
+    describes what to write (a hub id, a file). `tokens` is a text backbone's tokenizer, `encoder` whether it is a
+    Hugging Face one. `pretrained` says that weights come along, which want a smaller learning rate than fresh ones.
     """
 
     setting: str
@@ -34,6 +35,7 @@ class Choice(Struct, frozen=True, kw_only=True):
     summary: str
     open: bool = False
     tokens: str = ""
+    encoder: bool = False
     pretrained: bool = False
 
 
@@ -42,6 +44,7 @@ _HUB = Choice(
     name="HUB ID or FOLDER",
     open=True,
     tokens=OWN,
+    encoder=True,
     pretrained=True,
     summary="any Hugging Face encoder with safetensors weights, from the hub, its cache or a local folder",
 )
@@ -55,6 +58,7 @@ CHOICES = (
         setting=TEXT,
         name=MINILM,
         tokens=OWN,
+        encoder=True,
         pretrained=True,
         summary="all-MiniLM-L6-v2: 6 layers, 384 wide, pretrained on English; from the extra secondlook[minilm]",
     ),
@@ -63,6 +67,31 @@ CHOICES = (
         name=CNN,
         tokens=BYTE_PAIRS,
         summary="a text CNN over byte pairs, trained from nothing",
+    ),
+    Choice(
+        setting=TEXT,
+        name=BILSTM,
+        tokens=BYTE_PAIRS,
+        summary="stacked BiLSTMs over byte pairs, trained from nothing, shared by all tasks",
+    ),
+    Choice(
+        setting=TEXT,
+        name=CROSS_STITCH,
+        tokens=BYTE_PAIRS,
+        summary="stacked BiLSTMs, one shared and one a task, mixed by learned shares; a vector for each task",
+    ),
+    Choice(
+        setting=TEXT,
+        name=CHAR_CNN,
+        tokens=CHARACTERS,
+        summary="the same text CNN over characters: robust to odd spellings; wants more max_tokens and longer windows",
+    ),
+    Choice(
+        setting=TEXT,
+        name=BERT_TINY,
+        tokens=BYTE_PAIRS,
+        encoder=True,
+        summary="a small BERT over byte pairs, trained from nothing (text.width wide, text.layers deep)",
     ),
     _HUB,
     Choice(setting=TEXT, name=NONE, summary="no text is read"),
@@ -86,6 +115,7 @@ CHOICES = (
         summary="a local file with torchvision's tensor names",
     ),
     Choice(setting=FUSION, name=EARLY, summary="both vectors are joined, then feed-forward and heads"),
+    Choice(setting=FUSION, name=LATE, summary="each part judges by itself; the logits of those at hand are averaged"),
 )
 
 

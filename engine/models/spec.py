@@ -26,9 +26,9 @@ class TextSpec(Struct, frozen=True, kw_only=True):
 
     `backbone` is a name of `engine.models.registry`, or a Hugging Face encoder by hub id or local folder; a recipe's
     "auto" is settled before a network is described. `max_tokens` counts special tokens. `vocabulary`, `width`
-    (embedding), `filters` (per window width) and `windows` (in tokens) are the CNN's; `pooling` and `freeze_layers` are
-    the encoder's: the embeddings and the first N layers stay as they are, or everything with -1. `dropout` is the
-    CNN's, over its embeddings.
+    (embedding) and `dropout` belong to what is trained from nothing, `filters` (per window width) and `windows` (in
+    tokens) to the CNNs, `layers` to bert-tiny and the BiLSTMs, `hidden` (per direction) to the BiLSTMs. `pooling` and
+    `freeze_layers` are the encoders': the embeddings and the first N layers stay as they are, or everything with -1.
     """
 
     backbone: str = CNN
@@ -37,6 +37,8 @@ class TextSpec(Struct, frozen=True, kw_only=True):
     width: int = 128
     filters: int = 100
     windows: tuple[int, ...] = (3, 4, 5)
+    layers: int = 2
+    hidden: int = 96
     dropout: float = 0.1
     lower_case: bool = True
     strip_accents: bool = True
@@ -65,12 +67,14 @@ class ImageSpec(Struct, frozen=True, kw_only=True):
 
 
 class FusionSpec(Struct, frozen=True, kw_only=True):
-    """The feed-forward part after concatenation.
+    """How the two vectors become one answer.
 
-    `hidden` are layer widths, `dropout` is theirs. `drop_parts` is the share of training items whose text or
-    screenshot is replaced by the learned vector of a missing part, so that those vectors mean something.
+    `kind` "early" puts them side by side before a feed-forward part; "late" gives each a feed-forward part and heads of
+    its own and averages their logits. `hidden` are the layer widths, `dropout` is theirs. `drop_parts` is the share of
+    training items whose text or screenshot is treated as missing, so that each part can do without the other.
     """
 
+    kind: str = registry.EARLY
     hidden: tuple[int, ...] = (256,)
     dropout: float = 0.1
     drop_parts: float = 0.1
@@ -96,13 +100,12 @@ class NetworkSpec(Struct, frozen=True, kw_only=True):
 
 def problems(spec: NetworkSpec) -> tuple[str, ...]:
     """Every mistake in a spec as one sentence each; empty where there is none."""
-    both_missing = spec.text.backbone == NONE and spec.image.backbone == NONE
     return (
         *_text_problems(spec.text),
         *_image_problems(spec.image),
         *_fusion_problems(spec.fusion),
         *_head_problems(spec.heads),
-        *(["text.backbone and image.backbone are both none: the network has nothing to look at."] * both_missing),
+        *_combination_problems(spec),
     )
 
 
@@ -139,6 +142,13 @@ def from_card(card: ModelCard) -> NetworkSpec:
         ) from error
 
 
+def _combination_problems(spec: NetworkSpec) -> Iterator[str]:
+    if spec.text.backbone == NONE and spec.image.backbone == NONE:
+        yield "text.backbone and image.backbone are both none: the network has nothing to look at."
+    if spec.text.backbone == registry.CROSS_STITCH and spec.fusion.kind == registry.LATE:
+        yield "fusion.kind late does not go with text.backbone cross-stitch, which gives each task vectors of its own."
+
+
 def _text_problems(text: TextSpec) -> Iterator[str]:
     if not text.backbone.strip():
         yield "text.backbone is empty: use cnn, none, a hub id or a folder."
@@ -147,6 +157,8 @@ def _text_problems(text: TextSpec) -> Iterator[str]:
     yield from _in_range("text.max_tokens", text.max_tokens, 4, 8192)
     yield from _in_range("text.vocabulary", text.vocabulary, 300, 200_000)
     yield from _in_range("text.width", text.width, 1, 4096)
+    yield from _in_range("text.layers", text.layers, 1, 24)
+    yield from _in_range("text.hidden", text.hidden, 1, 4096)
     yield from _in_range("text.filters", text.filters, 1, 4096)
     yield from _in_range("text.dropout", text.dropout, 0, 0.95)
     yield from _in_range("text.freeze_layers", text.freeze_layers, WHOLE, 1000)
@@ -165,6 +177,7 @@ def _image_problems(image: ImageSpec) -> Iterator[str]:
 
 
 def _fusion_problems(fusion: FusionSpec) -> Iterator[str]:
+    yield from _one_of("fusion.kind", fusion.kind, registry.names(registry.FUSION))
     if any(not 1 <= width <= 65_536 for width in fusion.hidden):
         yield f"fusion.hidden is {list(fusion.hidden)}: widths must be from 1 to 65536."
     yield from _in_range("fusion.dropout", fusion.dropout, 0, 0.95)

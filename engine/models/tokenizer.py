@@ -1,4 +1,4 @@
-"""From prepared text to token numbers: byte pairs trained from nothing, or a Hugging Face encoder's own tokenizer."""
+"""From prepared text to token numbers: byte pairs or characters learned from it, or an encoder's own tokenizer."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from engine.errors import ModelUnavailableError
 from engine.models import minilm
 from engine.models.hub import from_hub
-from engine.models.registry import MINILM
-from engine.models.spec import CNN, NONE, NetworkSpec, TextSpec
+from engine.models.registry import BERT_TINY, CHARACTERS, MINILM, OWN, text_backbone
+from engine.models.spec import NONE, NetworkSpec, TextSpec
 from engine.models.text import prepared_text
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PAD = "[PAD]"
 UNKNOWN = "[UNK]"
+BEGIN = "[CLS]"
 TOKENIZER_FILE = "tokenizer.json"
 ENCODER_FOLDER = "text"
 _CHARACTERS_PER_TOKEN = 64
@@ -39,30 +40,50 @@ class TextTokenizer(Protocol):
         """Write what `load_tokenizer` needs into an existing folder."""
 
 
-class BytePairs:
-    """Byte-level BPE (Sennrich et al. 2016): every string has tokens, none is ever unknown."""
+class LearnedTokens:
+    """A tokenizer whose vocabulary was learned from the training texts."""
 
     def __init__(self, tokenizer: Tokenizer, spec: TextSpec) -> None:
         self._tokenizer = tokenizer
         self._spec = spec
         self.vocabulary = tokenizer.get_vocab_size()
-        self.pad = _pad_of(tokenizer.token_to_id(PAD), "the text CNN")
+        self.pad = _pad_of(tokenizer.token_to_id(PAD), spec.backbone)
         tokenizer.no_padding()
         tokenizer.enable_truncation(spec.max_tokens)
 
     @classmethod
-    def train(cls, texts: Iterable[str], spec: TextSpec) -> BytePairs:
-        """Learn at most `spec.vocabulary` tokens from raw texts. The same texts give the same tokens."""
+    def byte_pairs(cls, texts: Iterable[str], spec: TextSpec) -> LearnedTokens:
+        """Learn at most `spec.vocabulary` byte-level byte pairs (Sennrich et al. 2016): no string is ever unknown.
+
+        The same texts give the same tokens. For bert-tiny every text begins with one token more, whose hidden state can
+        stand for the text.
+        """
+        special = [PAD, UNKNOWN, *([BEGIN] if spec.backbone == BERT_TINY else [])]
         tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
         tokenizer.decoder = decoders.ByteLevel()
-        tokenizer.post_processor = processors.ByteLevel(trim_offsets=True)
+        tokenizer.post_processor = _begins() if BEGIN in special else processors.ByteLevel(trim_offsets=True)
         trainer = trainers.BpeTrainer(
             vocab_size=spec.vocabulary,
             min_frequency=2,
-            special_tokens=[PAD, UNKNOWN],
+            special_tokens=special,
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
+        )
+        tokenizer.train_from_iterator((_input(text, spec) for text in texts), trainer)
+        return cls(tokenizer, spec)
+
+    @classmethod
+    def characters(cls, texts: Iterable[str], spec: TextSpec) -> LearnedTokens:
+        """Learn the `spec.vocabulary` most frequent characters: one token for each of prepared text, blanks included.
+
+        So the token at a place is the character at that place, and `Prepared` says where it came from. Characters that
+        no training text has are unknown.
+        """
+        tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), behavior="isolated")
+        trainer = trainers.WordLevelTrainer(
+            vocab_size=spec.vocabulary, special_tokens=[PAD, UNKNOWN], show_progress=False
         )
         tokenizer.train_from_iterator((_input(text, spec) for text in texts), trainer)
         return cls(tokenizer, spec)
@@ -107,15 +128,17 @@ class EncoderTokens:
 
 
 def tokenizer_for(spec: NetworkSpec, texts: Iterable[str]) -> TextTokenizer | None:
-    """A tokenizer for a new network: trained on raw `texts` for the CNN, the encoder's own else, None without text.
+    """A tokenizer for a new network: learned from raw `texts`, or the pretrained encoder's own; None without text.
 
     Raises:
         ModelUnavailableError: the encoder's tokenizer is neither at hand nor on the hub.
     """
     if spec.text.backbone == NONE:
         return None
-    if spec.text.backbone == CNN:
-        return BytePairs.train(texts, spec.text)
+    tokens = text_backbone(spec.text.backbone).tokens
+    if tokens != OWN:
+        learn = LearnedTokens.characters if tokens == CHARACTERS else LearnedTokens.byte_pairs
+        return learn(texts, spec.text)
     name = str(minilm.installed_folder()) if spec.text.backbone == MINILM else spec.text.backbone
     return EncoderTokens(_pretrained(name), spec.text)
 
@@ -128,12 +151,18 @@ def load_tokenizer(folder: Path, spec: NetworkSpec) -> TextTokenizer | None:
     """
     if spec.text.backbone == NONE:
         return None
-    path = folder / (TOKENIZER_FILE if spec.text.backbone == CNN else ENCODER_FOLDER)
+    own = text_backbone(spec.text.backbone).tokens == OWN
+    path = folder / (ENCODER_FOLDER if own else TOKENIZER_FILE)
     if not path.exists():
         raise ModelUnavailableError(f"The model in {folder} lacks its tokenizer ({path.name}).", "Use another model.")
-    if spec.text.backbone != CNN:
+    if own:
         return EncoderTokens(_pretrained(str(path)), spec.text)
-    return BytePairs(Tokenizer.from_str(path.read_text(encoding="utf-8")), spec.text)
+    return LearnedTokens(Tokenizer.from_str(path.read_text(encoding="utf-8")), spec.text)
+
+
+def _begins() -> processors.Sequence:
+    begin = processors.TemplateProcessing(single=f"{BEGIN} $A", special_tokens=[(BEGIN, 2)])
+    return processors.Sequence([processors.ByteLevel(trim_offsets=True), begin])
 
 
 def _input(text: str, spec: TextSpec) -> str:

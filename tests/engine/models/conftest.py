@@ -126,8 +126,9 @@ def _moved(network: FusionNetwork) -> FusionNetwork:
     with torch.no_grad():
         for vector in (network.missing_text, network.missing_image):
             vector.normal_()
-        for head in network.heads.values():
-            head.weight.mul_(5)  # type: ignore[operator]
+        for weight in network.heads.parameters():
+            if weight.ndim > 1:
+                weight.mul_(5)
     return network.eval()
 
 
