@@ -13,7 +13,7 @@ import typer
 import resources
 from engine.cli.common import JsonOption, Progress, answer, note, progress, table
 from engine.cli.signals import cancelled_by_signals
-from engine.errors import InputError, did_you_mean
+from engine.errors import InputError, TrainingError, did_you_mean
 
 if TYPE_CHECKING:
     from engine.training.experiment.records import Record
@@ -52,6 +52,9 @@ def experiment(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a setting in all recipes."),
     ] = None,
+    joined: Annotated[
+        bool, typer.Option("--join", help="Take all data sets as one, with a head for each task.")
+    ] = False,
     no_baselines: Annotated[bool, typer.Option("--no-baselines", help="Leave the peers' rows out.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -63,19 +66,22 @@ def experiment(
     files = recipe_files(recipes)
     from engine.training.experiment.cells import read_rows
     from engine.training.experiment.runner import Settings, run_table
-    from engine.training.experiment.sources import load_items
+    from engine.training.experiment.sources import join, load_items
     from engine.training.worker import be_modest
 
     be_modest()
     rows = read_rows(files, tuple(settings or ()))
     chosen = Settings(folds=folds, seeds=seeds, peers=not no_baselines)
-    tables: list[Table] = []
+    sources = [load_items(path, captures=out / "captures") for path in data]
+    sources = [(source.only([task]) if task else source).limited(limit) for source in sources]
+    if joined:
+        sources = [join(sources)]
     with cancelled_by_signals() as cancelled, Follower(cancelled) as follower:
-        for path in data:
-            source = load_items(path, captures=out / "captures")
-            source = (source.only([task]) if task else source).limited(limit)
-            tables.append(run_table(rows, source, out, chosen, follower.watch))
+        tables = [run_table(rows, source, out, chosen, follower.watch) for source in sources]
     answer({"tables": tables}, lambda: "\n\n".join(words_of(one) for one in tables), as_json=as_json)
+    failures = [sentence for one in tables for sentence in one.failures]
+    if failures:
+        raise TrainingError(f"{len(failures)} cells could not be measured.", failures[0])
 
 
 class Follower:
@@ -86,7 +92,9 @@ class Follower:
 
         self._bar = contextlib.ExitStack()
         self._show: Progress | None = None
-        self.watch = Watch(cell=self._begin, progress=self._progress, measured=self._end, cancelled=cancelled)
+        self.watch = Watch(
+            cell=self._begin, progress=self._progress, measured=self._end, failed=self._fail, cancelled=cancelled
+        )
 
     def __enter__(self) -> Follower:
         return self
@@ -104,6 +112,10 @@ class Follower:
     def _progress(self, done: int, total: int) -> None:
         if self._show is not None:
             self._show(done, total)
+
+    def _fail(self, sentence: str) -> None:
+        self._bar.close()
+        note(f"  {sentence}")
 
     def _end(self, record: Record) -> None:
         self._bar.close()
@@ -147,4 +159,4 @@ def words_of(one: Table) -> str:
         labels = ", ".join(f"{label} {count:.0f}" for label, count in block.labels.items())
         blocks.append(f"{block.task}, measured on {block.n:.0f} items ({labels})")
         blocks.append(table(headers(block), cells_of(block)))
-    return "\n\n".join([*blocks, *one.notes])
+    return "\n\n".join([*blocks, *map(str, one.leaks), *one.notes, *one.failures])

@@ -25,7 +25,7 @@ from sklearn.svm import LinearSVC
 from engine.models.text import model_text
 from engine.taxonomy import Task
 from engine.training.experiment.folds import Fold
-from engine.training.experiment.records import Figures, figures_of, truth_of
+from engine.training.experiment.records import Details, Figures, figures_of, truth_of
 from engine.training.metrics import Floats, macro_f1, predictions
 from engine.types import TrainingItem
 
@@ -34,7 +34,7 @@ BASELINES = (MAJORITY, SVM, LOGISTIC)
 VERSION = 1
 """Raised when a baseline computes something else, so that old records are measured again."""
 
-_GRID = {SVM: (0.03, 0.1, 0.3, 1.0), LOGISTIC: (1.0, 3.0, 10.0, 30.0)}
+_GRID = {SVM: (0.01, 0.03, 0.1, 0.3, 1.0), LOGISTIC: (0.3, 1.0, 3.0, 10.0, 30.0)}
 _INNER = 3
 _WORD = r"(?u)\b\w+\b|[^\w\s]"
 Matrix = Any
@@ -46,7 +46,7 @@ class Measured:
     """A baseline's figures on one task and what it chose."""
 
     figures: Figures
-    details: dict[str, str | int | float]
+    details: Details
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _learned(
     multi: bool,
     seed: int,
     check: Callable[[], None],
-) -> tuple[Floats, dict[str, str | int | float]] | None:
+) -> tuple[Floats, Details] | None:
     texts = [model_text(item.content) for item in train]
     if not any(text.strip() for text in texts) or truth.any(axis=0).sum() < (1 if multi else 2):
         return None

@@ -12,12 +12,13 @@ import msgspec
 import numpy as np
 
 from engine.errors import InputError
+from engine.models.registry import settled
 from engine.models.verdicts import calibrated
 from engine.taxonomy import Taxonomy
 from engine.training.callbacks import Cancel, Emit
 from engine.training.data import Examples
 from engine.training.experiment.folds import Fold
-from engine.training.experiment.records import Figures, figures_of
+from engine.training.experiment.records import Details, Figures, figures_of
 from engine.training.job import Job
 from engine.training.recipe import Recipe, dump_recipe, read_recipe
 from engine.training.run import Fitted, fit
@@ -43,9 +44,10 @@ class RecipeRow:
         recipe = self.recipe
         still = replaced(recipe.data, cache_mb=0, test=0.0)
         training = replaced(recipe.training, checkpoint_seconds=0.0, threads=0, seed=0, start="scratch")
-        plain = replaced(recipe, data=still, training=training)
+        text = replaced(recipe.text, backbone=settled(recipe.text.backbone))
+        plain = replaced(recipe, data=still, training=training, text=text)
         digest = hashlib.sha256(dump_recipe(plain).encode())
-        for name in (recipe.text.backbone, recipe.image.weights):
+        for name in (text.backbone, recipe.image.weights):
             for file in _files(Path(name)):
                 digest.update(hashlib.sha256(file.read_bytes()).digest())
         return digest.hexdigest()
@@ -77,7 +79,7 @@ class Measured:
 
     figures: dict[str, Figures]
     seconds: float
-    details: dict[str, str | int | float]
+    details: Details
 
 
 def measure(
@@ -105,7 +107,7 @@ def measure(
     shutil.rmtree(work, ignore_errors=True)
     trained = fitted.trained
     weights = sum(weight.numel() for weight in trained.network.parameters())
-    details: dict[str, str | int | float] = {"device": trained.device, "weights": weights, "steps": fitted.steps}
+    details: Details = {"device": trained.device, "weights": weights, "steps": fitted.steps}
     details |= {f"temperature of {task}": round(value, 4) for task, value in trained.temperatures.items()}
     return Measured(figures, trained.seconds, details)
 

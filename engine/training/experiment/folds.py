@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from engine.training.splits import TEST, TRAIN, VAL, Splits, assign_splits
 from engine.types import TrainingItem
 
 FIXED = "fixed"
+NAIVE = "naive-"
 
 
 @dataclass(frozen=True)
@@ -56,40 +58,41 @@ def fixed_fold(items: Sequence[TrainingItem]) -> Fold:
     return Fold(FIXED, sides[TRAIN], sides[TEST] or sides[VAL])
 
 
-def grouped_folds(items: Sequence[TrainingItem], folds: int, seed: int, task: str) -> list[Fold]:
-    """Return k folds over all items, stratified by the task's labels, no group on both sides.
-
-    Items without an answer to the task are a stratum of their own.
+def grouped_folds(items: Sequence[TrainingItem], folds: int, seed: int) -> list[Fold]:
+    """Return k folds over all items, stratified by label, no group on both sides.
 
     Raises:
-        InputError: there are too few groups or too few items of a label for so many folds.
+        InputError: there are fewer groups than folds.
     """
-    groups = [item.group for item in items]
-    return _folds(items, folds, seed, task, groups)
+    return _folds(items, [item.group for item in items], folds, seed)
 
 
-def naive_folds(items: Sequence[TrainingItem], folds: int, seed: int, task: str) -> list[Fold]:
-    """Return k folds that look at no group: what one would do who knows nothing of duplicates and authors."""
-    return _folds(items, folds, seed, task, [item.content.id for item in items])
+def naive_folds(items: Sequence[TrainingItem], folds: int, seed: int) -> list[Fold]:
+    """Return k stratified folds that look at no group: what one gets who knows nothing of duplicates and authors."""
+    return _folds(items, [item.content.id for item in items], folds, seed, NAIVE)
 
 
-def _folds(items: Sequence[TrainingItem], folds: int, seed: int, task: str, groups: Sequence[str]) -> list[Fold]:
+def strata(items: Sequence[TrainingItem], folds: int) -> list[str]:
+    """Return what the folds should have equal shares of: each item's first task and its answer to it.
+
+    Answers of fewer items than folds cannot be shared out; they count as the most frequent one.
+    """
+    found = [next(f"{task}={'+'.join(labels)}" for task, labels in item.labels.items()) for item in items]
+    counts = Counter(found)
+    commonest = max(counts, key=lambda one: (counts[one], one))
+    return [one if counts[one] >= folds else commonest for one in found]
+
+
+def _folds(items: Sequence[TrainingItem], groups: Sequence[str], folds: int, seed: int, prefix: str = "") -> list[Fold]:
     from sklearn.model_selection import StratifiedGroupKFold
 
     if len(set(groups)) < folds:
         raise InputError(
             f"{len(set(groups))} groups (authors or texts) are too few for {folds} folds.", "Ask for fewer folds."
         )
-    strata = [" + ".join(item.labels.get(task, ("",))) for item in items]
-    rarest = min(set(strata), key=lambda one: (strata.count(one), one))
-    if strata.count(rarest) < folds:
-        raise InputError(
-            f"{strata.count(rarest)} items with the label {rarest!r} of {task!r} are too few for {folds} folds.",
-            "Ask for fewer folds, or leave that label out.",
-        )
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=derived_seed(seed, "folds") % 2**32)
     found: list[Fold] = []
-    for number, (train, test) in enumerate(splitter.split(np.zeros(len(items)), strata, groups), start=1):
-        pick = [tuple(items[row] for row in rows) for rows in (train, test)]
-        found.append(Fold(f"{number}-of-{folds}", pick[0], pick[1]))
+    for number, (train, test) in enumerate(splitter.split(np.zeros(len(items)), strata(items, folds), groups), start=1):
+        sides = [tuple(items[row] for row in rows) for rows in (train, test)]
+        found.append(Fold(f"{prefix}{number}-of-{folds}", sides[0], sides[1]))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,10 @@ from engine.training.metrics import Flags, Floats, task_metrics
 from engine.types import Struct
 
 _log = logging.getLogger(__name__)
+
+
+Details = dict[str, str | int | float]
+"""What a row chose or did, in words that explain themselves."""
 
 
 class Figures(Struct, frozen=True, kw_only=True):
@@ -35,9 +39,9 @@ class Figures(Struct, frozen=True, kw_only=True):
 
 
 class Record(Struct, frozen=True, kw_only=True):
-    """One cell of a table: the figures of a row by task, and what it took. `kept` says where to find the row's recipe.
+    """One cell of a table: the figures of a row by task, and what it took.
 
-    `details` holds what the row chose or did, such as a baseline's C or a network's epochs.
+    `details` holds what the row chose or did, such as a baseline's C; `recipe` the whole recipe as TOML, "" for a peer.
     """
 
     row: str
@@ -48,7 +52,7 @@ class Record(Struct, frozen=True, kw_only=True):
     seed: int
     figures: dict[str, Figures]
     seconds: float
-    details: dict[str, str | int | float] = msgspec.field(default_factory=dict)
+    details: Details = msgspec.field(default_factory=dict)
     recipe: str = ""
 
 
@@ -68,6 +72,21 @@ class Cell:
         """A file name without its ending."""
         return f"{self.row_fingerprint[:16]}-{self.fold}-seed{self.seed}"
 
+    def record(self, figures: dict[str, Figures], seconds: float, details: Details, recipe: str = "") -> Record:
+        """Return the cell's record with these figures."""
+        return Record(
+            row=self.row,
+            row_fingerprint=self.row_fingerprint,
+            data=self.data,
+            data_fingerprint=self.data_fingerprint,
+            fold=self.fold,
+            seed=self.seed,
+            figures=figures,
+            seconds=round(seconds, 1),
+            details=details,
+            recipe=recipe,
+        )
+
 
 class Records:
     """The records in a folder, `data fingerprint/row fingerprint-fold-seed.json`."""
@@ -82,6 +101,10 @@ class Records:
     def work(self, cell: Cell) -> Path:
         """Return where an unfinished cell keeps what it needs to go on."""
         return self._folder / "unfinished" / f"{cell.data_fingerprint[:12]}-{cell.name}"
+
+    def lock(self, cell: Cell) -> Path:
+        """Return the file whose lock the process that measures the cell holds."""
+        return self.work(cell).with_suffix(".lock")
 
     def get(self, cell: Cell) -> Record | None:
         """Return the cell's record; None where there is none, or it is damaged (logged: it is measured again)."""
@@ -134,11 +157,6 @@ def figures_of(
 def truth_of(answers: Sequence[Sequence[str]], labels: Sequence[str]) -> Flags:
     """Return (n, L) flags of the labels that each item has."""
     return np.array([[label in answer for label in labels] for answer in answers], dtype=np.bool_)
-
-
-def merged(parts: Mapping[str, Figures]) -> float:
-    """Return the mean macro-F1 over tasks, each weighing as much as it has items."""
-    return sum(one.macro_f1 * one.n for one in parts.values()) / max(sum(one.n for one in parts.values()), 1)
 
 
 def _safe(name: str) -> str:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.errors import CancelledError
+from filelock import FileLock, Timeout
+
+from engine.errors import CancelledError, ModelUnavailableError, TrainingError
 from engine.service.protocol import RunProgress, TrainerEvent
 from engine.training.experiment import baselines, cells
 from engine.training.experiment.cells import RecipeRow
-from engine.training.experiment.folds import FIXED, Fold, fixed_fold, grouped_folds
+from engine.training.experiment.folds import FIXED, NAIVE, Fold, fixed_fold, grouped_folds, naive_folds
+from engine.training.experiment.leak import has_groups, leaks_of, shared_groups
 from engine.training.experiment.records import Cell, Record, Records
 from engine.training.experiment.sources import Source
 from engine.training.experiment.table import Table
+
+LEAK_ROW = baselines.LOGISTIC
+"""The row that shows what a naive split would have scored: cheap, and fond of duplicates."""
+_TURN_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -31,12 +39,14 @@ class Settings:
 class Watch:
     """What is told while a table fills, and asked whether to stop.
 
-    `cell` is told a sentence when a cell begins, `progress` (done, total) within it, `measured` each new record.
+    `cell` is told a sentence when a cell begins, `progress` (done, total) within it, `measured` each new record,
+    `failed` a sentence on each cell that could not be measured.
     """
 
     cell: Callable[[str], None] = lambda _: None
     progress: Callable[[int, int], None] = lambda _done, _total: None
     measured: Callable[[Record], None] = lambda _: None
+    failed: Callable[[str], None] = lambda _: None
     cancelled: Callable[[], bool] = lambda: False
 
     def check(self) -> None:
@@ -50,119 +60,158 @@ class Watch:
             self.progress(event.done, event.total)
 
 
-@dataclass(frozen=True)
-class _Place:
-    """A cell to fill: which row (a baseline's name or a recipe) on which fold with which seed."""
-
-    cell: Cell
-    row: str | RecipeRow
-    fold: Fold
-    number: int = 0
-    of: int = 0
-
-
 def run_table(
     recipes: Sequence[RecipeRow],
     source: Source,
     out: Path,
-    settings: Settings = Settings(),
+    settings: Settings | None = None,
     watch: Watch | None = None,
 ) -> Table:
     """Measure the recipes and their peers on one data set and return the table.
 
     Every cell is a record in `out`; those that are there are not measured again. A changed recipe or data set is
-    another one, with records of its own.
+    another one, with records of its own. A recipe that cannot be trained on this data is told in the table's
+    `failures`; the other rows go on.
 
     Raises:
         CancelledError: `watch.cancelled` said so; calling again goes on.
         InputError: the data cannot be divided as asked.
-        EngineError: a recipe cannot be trained on this data.
+        StorageError: the disk refused.
     """
-    watch = watch or Watch()
-    records = Records(out)
-    places = list(_places(recipes, source, settings))
-    found = [_filled(place, source, records, number, len(places), watch) for number, place in enumerate(places, 1)]
-    return Table.of(source, settings.folds, found)
+    settings, watch = settings or Settings(), watch or Watch()
+    if settings.folds:
+        source = source.grouped(watch.check)
+    return _Filling(source, Records(out), settings, watch).table(recipes)
 
 
-def _places(recipes: Sequence[RecipeRow], source: Source, settings: Settings) -> Iterator[_Place]:
-    """Yield the cells, whole tables of one seed before the next, so that what is there early says something."""
-    data = source.fingerprint
-    prints = {recipe.name: recipe.fingerprint for recipe in recipes}
-    for seed in range(settings.seeds):
-        for fold in _folds(source, settings.folds, seed):
-            peers = settings.peers and (settings.folds or not seed)
-            for row in (*(baselines.BASELINES if peers else ()), *recipes):
-                name, fingerprint = (row, _peer(row)) if isinstance(row, str) else (row.name, prints[row.name])
-                yield _Place(Cell(name, fingerprint, source.name, data, fold.name, seed), row, fold)
+@dataclass(frozen=True)
+class _Place:
+    """A cell to fill: which row (a peer's name or a recipe) on which fold."""
+
+    cell: Cell
+    row: str | RecipeRow
+    fold: Fold
+
+    @property
+    def words(self) -> str:
+        where = "" if self.fold.name == FIXED else f", fold {self.fold.name}"
+        return f"{self.cell.data}: {self.cell.row}{where}, seed {self.cell.seed}"
 
 
-def _folds(source: Source, folds: int, seed: int) -> list[Fold]:
-    if not folds:
-        return [fixed_fold(source.items)]
-    return grouped_folds(source.items, folds, seed, source.taxonomy.tasks[0].name)
+@dataclass
+class _Filling:
+    """One data set's table while it fills."""
+
+    source: Source
+    records: Records
+    settings: Settings
+    watch: Watch
+    failures: list[str] = field(default_factory=list)
+
+    def table(self, recipes: Sequence[RecipeRow]) -> Table:
+        naive = self._naive_folds()
+        places = [*self._places(recipes), *self._naive_places(naive)]
+        found = [one for number, place in enumerate(places, 1) if (one := self._tried(place, number, len(places)))]
+        tasks = [task.name for task in self.source.taxonomy.tasks]
+        leaks = leaks_of(LEAK_ROW, tasks, found, shared_groups(naive), len(self.source.items))
+        rows = [record for record in found if not record.fold.startswith(NAIVE)]
+        return Table.of(self.source, self.settings.folds, rows, leaks, self.failures)
+
+    def _places(self, recipes: Sequence[RecipeRow]) -> Iterator[_Place]:
+        """Yield the cells, whole tables of one seed before the next, so that what is there early says something."""
+        prints = {recipe.name: recipe.fingerprint for recipe in recipes}
+        for seed in range(self.settings.seeds):
+            peers = self.settings.peers and (self.settings.folds or not seed)  # on a fixed split nothing would change
+            for fold in self._folds(seed):
+                for name in baselines.BASELINES if peers else ():
+                    yield self._place(name, _peer(name), name, fold, seed)
+                for recipe in recipes:
+                    yield self._place(recipe.name, prints[recipe.name], recipe, fold, seed)
+
+    def _naive_places(self, folds: Sequence[Fold]) -> list[_Place]:
+        return [self._place(LEAK_ROW, _peer(LEAK_ROW), LEAK_ROW, fold, 0) for fold in folds]
+
+    def _place(self, name: str, fingerprint: str, row: str | RecipeRow, fold: Fold, seed: int) -> _Place:
+        return _Place(Cell(name, fingerprint, self.source.name, self._fingerprint, fold.name, seed), row, fold)
+
+    def __post_init__(self) -> None:
+        self._fingerprint = self.source.fingerprint
+
+    def _folds(self, seed: int) -> list[Fold]:
+        if self.settings.folds:
+            return grouped_folds(self.source.items, self.settings.folds, seed)
+        return [fixed_fold(self.source.items)]
+
+    def _naive_folds(self) -> list[Fold]:
+        if not (self.settings.folds and self.settings.peers and has_groups(self.source.items)):
+            return []
+        return naive_folds(self.source.items, self.settings.folds, 0)
+
+    def _tried(self, place: _Place, number: int, total: int) -> Record | None:
+        """Return the cell's record; None, and a sentence among the failures, where it cannot be measured."""
+        try:
+            return self._filled(place, f"{number}/{total} {place.words}")
+        except (TrainingError, ModelUnavailableError) as error:
+            sentence = f"{place.words} could not be measured: {error}"
+            self.failures.append(sentence)
+            self.watch.failed(sentence)
+            return None
+
+    def _filled(self, place: _Place, words: str) -> Record:
+        kept = self.records.get(place.cell)
+        if kept is not None:
+            return kept
+        with _turn(self.records.lock(place.cell), self.watch.check):
+            kept = self.records.get(place.cell)  # another process may have measured it meanwhile
+            if kept is not None:
+                return kept
+            self.watch.cell(words)
+            record = self._measured(place)
+            self.records.put(place.cell, record)
+        self.watch.measured(record)
+        return record
+
+    def _measured(self, place: _Place) -> Record:
+        cell = place.cell
+        if isinstance(place.row, str):
+            begun = time.monotonic()
+            found = self._peer_figures(place.row, place.fold, cell.seed)
+            figures = {task: one.figures for task, one in found.items()}
+            details = {f"{key} of {task}": value for task, one in found.items() for key, value in one.details.items()}
+            return cell.record(figures, time.monotonic() - begun, details)
+        watch = self.watch
+        measured = cells.measure(
+            place.row,
+            place.fold,
+            self.source.taxonomy,
+            cell.seed,
+            self.records.work(cell),
+            emit=watch.event,
+            cancelled=watch.cancelled,
+        )
+        return cell.record(measured.figures, measured.seconds, measured.details, place.row.text)
+
+    def _peer_figures(self, name: str, fold: Fold, seed: int) -> dict[str, baselines.Measured]:
+        tasks = self.source.taxonomy.tasks
+        found = {task.name: baselines.measure(name, fold, task, seed, self.watch.check) for task in tasks}
+        return {task: one for task, one in found.items() if one is not None}
+
+
+@contextlib.contextmanager
+def _turn(path: Path, check: Callable[[], None]) -> Iterator[None]:
+    """Measure a cell in one process at a time: two tables may fill one folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    while not lock.is_locked:
+        check()
+        with contextlib.suppress(Timeout):
+            lock.acquire(timeout=_TURN_SECONDS)
+    try:
+        yield
+        path.unlink(missing_ok=True)  # the record is there: whoever still waits for this lock will find it
+    finally:
+        lock.release()
 
 
 def _peer(name: str) -> str:
     return hashlib.sha256(f"{name}/{baselines.VERSION}".encode()).hexdigest()
-
-
-def _filled(place: _Place, source: Source, records: Records, number: int, total: int, watch: Watch) -> Record:
-    kept = records.get(place.cell)
-    if kept is not None:
-        return kept
-    watch.check()
-    where = "" if place.fold.name == FIXED else f", fold {place.fold.name}"
-    watch.cell(f"{number}/{total} {source.name}: {place.cell.row}{where}, seed {place.cell.seed}")
-    record = _baseline(place, source, watch) if isinstance(place.row, str) else _recipe(place, source, records, watch)
-    records.put(place.cell, record)
-    watch.measured(record)
-    return record
-
-
-def _baseline(place: _Place, source: Source, watch: Watch) -> Record:
-    begun = time.monotonic()
-    name, cell = place.cell.row, place.cell
-    measured = {
-        task.name: found
-        for task in source.taxonomy.tasks
-        if (found := baselines.measure(name, place.fold, task, cell.seed, watch.check)) is not None
-    }
-    details = {f"{key} of {task}": value for task, one in measured.items() for key, value in one.details.items()}
-    return Record(
-        row=name,
-        row_fingerprint=cell.row_fingerprint,
-        data=cell.data,
-        data_fingerprint=cell.data_fingerprint,
-        fold=cell.fold,
-        seed=cell.seed,
-        figures={task: one.figures for task, one in measured.items()},
-        seconds=round(time.monotonic() - begun, 1),
-        details=details,
-    )
-
-
-def _recipe(place: _Place, source: Source, records: Records, watch: Watch) -> Record:
-    cell, row = place.cell, place.row
-    assert isinstance(row, RecipeRow)
-    measured = cells.measure(
-        row,
-        place.fold,
-        source.taxonomy,
-        cell.seed,
-        records.work(cell),
-        emit=watch.event,
-        cancelled=watch.cancelled,
-    )
-    return Record(
-        row=row.name,
-        row_fingerprint=cell.row_fingerprint,
-        data=cell.data,
-        data_fingerprint=cell.data_fingerprint,
-        fold=cell.fold,
-        seed=cell.seed,
-        figures=measured.figures,
-        seconds=round(measured.seconds, 1),
-        details=measured.details,
-        recipe=row.text,
-    )

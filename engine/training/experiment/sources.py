@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
 from engine.errors import InputError, NotFoundError, did_you_mean
+from engine.similarity import grouped
 from engine.taxonomy import Label, Task, Taxonomy
 from engine.training.experiment import images, rows
 from engine.training.splits import SPLITS
@@ -58,6 +59,10 @@ class Source:
         )
         return replace(self, items=tuple(kept), taxonomy=taxonomy)
 
+    def grouped(self, check: Callable[[], None]) -> Source:
+        """Return the source with near-duplicates and items of one author in one group; `check` may raise to stop."""
+        return replace(self, items=tuple(grouped(self.items, check=check)))
+
     def limited(self, limit: int) -> Source:
         """Return the source with at most `limit` items of each split, the same ones each time; 0 keeps all."""
         if limit <= 0:
@@ -92,6 +97,28 @@ def load_items(path: Path, *, captures: Path | None = None) -> Source:
         return _source(path.name, items, ())
     items, notes = rows.read(path)
     return _source(path.stem if path.is_file() else path.name, items, notes)
+
+
+def join(sources: Sequence[Source]) -> Source:
+    """Return several data sets as one, for a network with a head for each task.
+
+    Raises:
+        InputError: two of them have a task of one name.
+    """
+    tasks = [task for source in sources for task in source.taxonomy.tasks]
+    names = [task.name for task in tasks]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"Two data sets have a task {name!r}.", "Measure them one at a time, without --join.")
+    items = [_renamed(item, source.name) for source in sources for item in source.items]
+    name = "+".join(source.name for source in sources)
+    taxonomy = Taxonomy(name=name, tasks=tuple(tasks))
+    return Source(name, tuple(items), taxonomy, tuple(note for source in sources for note in source.notes))
+
+
+def _renamed(item: TrainingItem, source: str) -> TrainingItem:
+    content = msgspec.structs.replace(item.content, id=f"{source}/{item.content.id}")
+    return msgspec.structs.replace(item, content=content)
 
 
 def taxonomy_of(name: str, items: Iterable[TrainingItem]) -> Taxonomy:

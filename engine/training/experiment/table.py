@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from engine.training.experiment.leak import Leak
 from engine.training.experiment.records import Figures, Record
 from engine.training.experiment.sources import Source
 from engine.types import Struct
@@ -55,7 +56,10 @@ class Block(Struct, frozen=True, kw_only=True):
 
 
 class Table(Struct, frozen=True, kw_only=True):
-    """What an experiment found on one data set. `folds` is 0 for the data's fixed split."""
+    """What an experiment found on one data set. `folds` is 0 for the data's fixed split.
+
+    `failures` has a sentence for every cell that could not be measured.
+    """
 
     data: str
     fingerprint: str
@@ -63,9 +67,18 @@ class Table(Struct, frozen=True, kw_only=True):
     folds: int
     blocks: tuple[Block, ...]
     notes: tuple[str, ...] = ()
+    leaks: tuple[Leak, ...] = ()
+    failures: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, source: Source, folds: int, records: Sequence[Record]) -> Table:
+    def of(
+        cls,
+        source: Source,
+        folds: int,
+        records: Sequence[Record],
+        leaks: Sequence[Leak] = (),
+        failures: Sequence[str] = (),
+    ) -> Table:
         """Return the table of these records, rows in the order in which they first come."""
         blocks = [block for task in source.taxonomy.tasks if (block := _block(task.name, records)) is not None]
         return cls(
@@ -75,6 +88,8 @@ class Table(Struct, frozen=True, kw_only=True):
             folds=folds,
             blocks=tuple(blocks),
             notes=source.notes,
+            leaks=tuple(leaks),
+            failures=tuple(failures),
         )
 
 
