@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -43,13 +43,14 @@ class Inputs:
         return Inputs(text, self.pixels.to(device), self.with_image.to(device))
 
 
-def logits_of(network: FusionNetwork, inputs: Inputs) -> dict[str, Tensor]:
+def logits_of(network: FusionNetwork, inputs: Inputs, tasks: Collection[str] | None = None) -> dict[str, Tensor]:
     """Return (B, L) logits per task. Only real screenshots pass the image backbone.
 
-    A black stand-in for missing ones would cost time and shift the statistics of its batch normalisation.
+    A black stand-in for missing ones would cost time and shift the statistics of its batch normalisation. `tasks` names
+    those whose logits matter (None: all): a cross-stitched network saves the others' work, and theirs mean nothing.
     """
     size = len(inputs.with_image)
-    text = network.missing_text.expand(size, -1) if inputs.text is None else network.encode_text(inputs.text)
+    text = network.missing_text.expand(size, -1) if inputs.text is None else network.encode_text(inputs.text, tasks)
     image = network.missing_image.expand(size, -1)
     if len(inputs.pixels):
         vectors = _encode(network, inputs.pixels)
@@ -143,6 +144,11 @@ class Examples:
     def targets_at(self, rows: Sequence[int]) -> dict[str, Tensor]:
         """Return the targets of these rows."""
         return {task: target[list(rows)] for task, target in self.targets.items()}
+
+
+def answered(targets: Mapping[str, Tensor]) -> set[str]:
+    """Return the tasks to which at least one row has an answer."""
+    return {task for task, target in targets.items() if not target.isnan().any(dim=1).all()}
 
 
 def targets_of(items: Sequence[TrainingItem], head: HeadSpec) -> Tensor:

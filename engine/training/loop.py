@@ -15,7 +15,7 @@ from engine.errors import CancelledError, TrainingError
 from engine.models.network import FusionNetwork
 from engine.training.alternating import alternating_batches, item_sets
 from engine.training.batching import batches_of_like_length, mixed_batches, steps_of
-from engine.training.data import Examples, augment, logits_of
+from engine.training.data import Examples, answered, augment, logits_of
 from engine.training.device import Device, derived_seed
 from engine.training.losses import TaskLosses
 from engine.training.rates import relative_rates
@@ -218,7 +218,8 @@ class Loop:
         pixels = augment(inputs.pixels, shift=settings.shift, brightness=settings.brightness, generator=generator)
         targets = {task: target.to(self.device.torch) for task, target in self._examples.targets_at(rows).items()}
         with self.device.autocast():
-            logits = logits_of(self.network, type(inputs)(inputs.text, pixels, inputs.with_image))
+            seen = type(inputs)(inputs.text, pixels, inputs.with_image)
+            logits = logits_of(self.network, seen, answered(targets))
         loss: Tensor = self._losses(logits, targets)
         (loss / batch).backward()  # type: ignore[no-untyped-call]
         return loss.item()

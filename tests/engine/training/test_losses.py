@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch.nn import functional
 
 from engine.models.spec import HeadSpec
-from engine.training.losses import TaskLosses, class_weights
+from engine.training.losses import TaskLosses, balanced_weights, class_weights, losses_for
+from engine.training.recipe import TrainingRecipe
 
 SINGLE = HeadSpec(task="verdict", labels=("a", "b", "c"))
 MULTI = HeadSpec(task="why.so", labels=("x", "y"), multi=True)
@@ -71,3 +74,113 @@ def test_multi_label_weights_are_bounded() -> None:
     target[:500, 1] = 1
     weights = class_weights([MULTI], {"why.so": target})["why.so"]
     assert weights.tolist() == [10.0, 1.0]
+
+
+def test_focal_loss_is_the_papers_formula(logits: dict[str, torch.Tensor], targets: dict[str, torch.Tensor]) -> None:
+    """Lin et al. 2017, equation 4: the sum of -(1 - p)^gamma log p over what is true, written out."""
+    expected = 0.0
+    for row, label in ((0, 0), (1, 2), (3, 1)):
+        odds = [math.exp(value) for value in logits["verdict"][row].tolist()]
+        p = odds[label] / sum(odds)
+        expected += -((1 - p) ** 1.5) * math.log(p)
+    for row, truth in ((1, (1, 1)), (2, (0, 0))):
+        for value, has in zip(logits["why.so"][row].tolist(), truth, strict=True):
+            p = 1 / (1 + math.exp(-value if has else value))
+            expected += -((1 - p) ** 1.5) * math.log(p) / 2
+    loss = TaskLosses([SINGLE, MULTI], kind="focal", gamma=1.5)(logits, targets)
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_sigmoid_a_label_is_cui_and_others_formula(
+    logits: dict[str, torch.Tensor], targets: dict[str, torch.Tensor]
+) -> None:
+    """Cui et al. 2019, section 4.3: the weight of the true class times the sum over all classes."""
+    weights = {"verdict": torch.tensor([0.5, 2.0, 3.0])}
+    expected = 0.0
+    for row, label in ((0, 0), (1, 2), (3, 1)):
+        for place, value in enumerate(logits["verdict"][row].tolist()):
+            p = 1 / (1 + math.exp(-value if place == label else value))
+            expected += -weights["verdict"][label].item() * (1 - p) ** 2 * math.log(p)
+    loss = TaskLosses([SINGLE], weights=weights, kind="focal-sigmoid", gamma=2.0)(logits, targets)
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_focal_with_gamma_zero_is_cross_entropy(
+    logits: dict[str, torch.Tensor], targets: dict[str, torch.Tensor]
+) -> None:
+    plain = TaskLosses([SINGLE, MULTI], label_smoothing=0.1)(logits, targets)
+    assert torch.allclose(
+        plain, TaskLosses([SINGLE, MULTI], label_smoothing=0.1, kind="focal", gamma=0)(logits, targets)
+    )
+
+
+def test_weights_and_smoothing_are_those_of_torch(
+    logits: dict[str, torch.Tensor], targets: dict[str, torch.Tensor]
+) -> None:
+    weight = torch.tensor([0.5, 2.0, 3.0])
+    expected = functional.cross_entropy(
+        logits["verdict"][[0, 1, 3]], torch.tensor([0, 2, 1]), weight=weight, label_smoothing=0.2, reduction="sum"
+    )
+    found = TaskLosses([SINGLE], label_smoothing=0.2, weights={"verdict": weight})(logits, targets)
+    assert torch.allclose(found, expected)
+
+
+@pytest.mark.parametrize("kind", ["focal", "focal-sigmoid"])
+@pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0])
+def test_an_item_that_is_answered_with_certainty_has_a_finite_slope(kind: str, gamma: float) -> None:
+    sure = {"verdict": torch.tensor([[200.0, -200.0, 0.0]], requires_grad=True)}
+    loss = TaskLosses([SINGLE], kind=kind, gamma=gamma)(sure, {"verdict": torch.tensor([[1.0, 0, 0]])})
+    loss.backward()
+    assert sure["verdict"].grad is not None
+    assert sure["verdict"].grad.isfinite().all()
+
+
+@pytest.mark.parametrize("beta", [0.5, 0.99, 0.9999])
+def test_class_balanced_weights_are_the_inverse_effective_number(beta: float) -> None:
+    """Cui et al. 2019: E(n) is 1 + beta + … + beta^(n - 1), here added up; the weights sum to the number of classes."""
+    target = functional.one_hot(torch.tensor([0] * 40 + [1] * 8 + [2] * 2), 3).float()
+    effective = [sum(beta**power for power in range(count)) for count in (40, 8, 2)]
+    inverse = [1 / number for number in effective]
+    expected = [3 * one / sum(inverse) for one in inverse]
+    found = balanced_weights([SINGLE], {"verdict": target}, beta)["verdict"]
+    assert found.tolist() == pytest.approx(expected, rel=1e-5)
+
+
+def test_class_balanced_weights_leave_out_labels_without_a_case() -> None:
+    target = functional.one_hot(torch.tensor([0] * 6 + [2] * 3), 3).float()
+    found = balanced_weights([SINGLE], {"verdict": target}, 0.9)["verdict"]
+    assert found[1] == 1.0
+    assert found[0] + found[2] == pytest.approx(2.0)
+
+
+def test_a_multi_label_task_balances_having_and_lacking_each_label() -> None:
+    target = torch.zeros(50, 2)
+    target[:4, 0] = 1
+    target[:25, 1] = 1
+    absent, present = balanced_weights([MULTI], {"why.so": target}, 0.99)["why.so"]
+    effective = [sum(0.99**power for power in range(count)) for count in (46, 4)]
+    assert (present[0] / absent[0]).item() == pytest.approx(effective[0] / effective[1], rel=1e-5)
+    assert (present + absent).tolist() == pytest.approx([2.0, 2.0])
+    assert present[1].item() == pytest.approx(1.0)
+    logits = torch.tensor([[0.3, -0.2]])
+    loss = TaskLosses([MULTI], weights={"why.so": torch.stack([absent, present])})(
+        {"why.so": logits}, {"why.so": torch.tensor([[1.0, 0.0]])}
+    )
+    expected = (present[0] * math.log1p(math.exp(-0.3)) + absent[1] * math.log1p(math.exp(-0.2))) / 2
+    assert loss.item() == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_tasks_are_weighed(logits: dict[str, torch.Tensor], targets: dict[str, torch.Tensor]) -> None:
+    alone = [TaskLosses([head])(logits, targets) for head in (SINGLE, MULTI)]
+    weighed = TaskLosses([SINGLE, MULTI], task_weights={"why.so": 0.25})(logits, targets)
+    assert torch.allclose(weighed, alone[0] + 0.25 * alone[1])
+
+
+def test_a_recipe_chooses_its_losses(logits: dict[str, torch.Tensor], targets: dict[str, torch.Tensor]) -> None:
+    skewed = {"verdict": functional.one_hot(torch.tensor([0] * 9 + [1, 2]), 3).float(), "why.so": torch.zeros(11, 2)}
+    settings = TrainingRecipe(loss="focal", focal_gamma=1.0, class_balance_beta=0.9)
+    found = losses_for(settings, [SINGLE, MULTI], skewed, {"verdict": 2.0})(logits, targets)
+    weights = balanced_weights([SINGLE, MULTI], skewed, 0.9)
+    by_hand = TaskLosses([SINGLE, MULTI], weights=weights, kind="focal", gamma=1.0, task_weights={"verdict": 2.0})
+    assert torch.equal(found, by_hand(logits, targets))
+    assert not torch.allclose(found, losses_for(TrainingRecipe(), [SINGLE, MULTI], skewed, {})(logits, targets))

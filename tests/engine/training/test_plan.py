@@ -6,7 +6,7 @@ import pytest
 
 from engine.errors import InputError, TrainingError
 from engine.taxonomy import Taxonomy
-from engine.training.plan import check_labels, make_plan
+from engine.training.plan import check_labels, check_task_weights, make_plan
 from engine.training.splits import Splits
 from engine.types import ItemContent, TrainingItem
 
@@ -61,6 +61,12 @@ def test_a_misspelt_task_is_named(taxonomy: Taxonomy) -> None:
     items = [item("v", mood=("cold",))]
     with pytest.raises(InputError, match="mod"):
         make_plan(items, splits(items), taxonomy, ["mod"])
+
+
+def test_all_unknown_weighed_tasks_are_named_with_the_nearest(taxonomy: Taxonomy) -> None:
+    check_task_weights({"why": 0.5}, taxonomy)
+    with pytest.raises(InputError, match=r"'mod' \(Did you mean 'mood'\?\).*'whyy' \(Did you mean 'why'\?\)"):
+        check_task_weights({"mod": 1.0, "mood": 2.0, "whyy": 1.0}, taxonomy)
 
 
 @pytest.mark.parametrize("labels", [{"mood": ("hot",)}, {"mod": ("warm",)}, {"mood": ("warm", "cold")}, {"mood": ()}])

@@ -68,6 +68,28 @@ def test_a_setting_where_a_section_belongs_is_refused() -> None:
         load_recipe("text = 3", ["text.width=4"])
 
 
+def test_tasks_have_weights_by_name() -> None:
+    recipe = load_recipe("[tasks]\nhate = 0.8\n'odd name' = 2", ["tasks.stance=1"])
+    assert recipe.tasks == {"hate": 0.8, "odd name": 2.0, "stance": 1.0}
+    assert load_recipe(dump_recipe(recipe)) == recipe
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "true", "'much'", "1e9"])
+def test_odd_task_weights_are_refused_with_the_other_mistakes(value: str) -> None:
+    with pytest.raises(InputError, match=r"'epoch'.*tasks\.hate is .*from 0\.001 to 1000"):
+        load_recipe(f"[training]\nepoch = 3\n[tasks]\nhate = {value}")
+
+
+def test_two_ways_of_weighing_labels_are_one_too_many() -> None:
+    with pytest.raises(InputError, match=r"class_weights and training\.class_balance_beta"):
+        load_recipe("[training]\nclass_weights = true\nclass_balance_beta = 0.99")
+
+
+def test_misspelt_losses_and_batches_get_a_hint() -> None:
+    with pytest.raises(InputError, match=r"did you mean 'focal'.*did you mean 'alternating'"):
+        load_recipe("[training]\nloss = 'focall'\nbatches = 'alternate'")
+
+
 def test_broken_toml_names_the_line() -> None:
     with pytest.raises(InputError, match="line 2"):
         load_recipe("[training]\nepochs = = 3")
