@@ -28,6 +28,7 @@ COMMANDS = {
     "decide": Command("decide", "decide", "WORKSPACE ITEM", "record, skip, escalate or undo a decision"),
     "items": Command("items", "items", "WORKSPACE", "list the items of a queue"),
     "models": Command("models", "models", "WORKSPACE [ACTION]", "list models, promote one, roll back"),
+    "backbones": Command("backbones", "backbones", "", "list what a recipe can read text and screenshots with"),
     "export": Command("export", "export", "WORKSPACE FILE", "write items, decisions and labels to a file"),
     "doctor": Command("doctor", "doctor", "[WORKSPACE]", "check the installation and a workspace"),
 }

