@@ -1,4 +1,4 @@
-"""Recipes: how a model is built and trained, as TOML with the sections data, text, image, fusion, training and tasks."""
+"""Recipes: how a model is built and trained, as TOML with a section for each part of it."""
 
 from __future__ import annotations
 
@@ -102,7 +102,10 @@ class RefitRecipe(Struct, frozen=True, kw_only=True):
 
 
 class Recipe(Struct, frozen=True, kw_only=True):
-    """A whole recipe; every section has defaults. `tasks` multiplies each task's loss; 1 for those that it leaves out."""
+    """A whole recipe; every section has defaults.
+
+    `tasks` multiplies each task's loss; 1 for those that it leaves out.
+    """
 
     data: DataRecipe = DataRecipe()
     text: TextSpec = TextSpec()
@@ -110,7 +113,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     fusion: FusionSpec = FusionSpec()
     training: TrainingRecipe = TrainingRecipe()
     refit: RefitRecipe = RefitRecipe()
-    tasks: dict[str, float] = {}
+    tasks: dict[str, float] = msgspec.field(default_factory=dict)
 
     def network(self, heads: tuple[HeadSpec, ...]) -> NetworkSpec:
         """Return the network that this recipe builds for these heads, here and now: "auto" is settled."""
