@@ -24,6 +24,7 @@ COMMANDS = {
     "pretrain": Command("pretrain", "pretrain", "WORKSPACE|FILE", "train a text encoder on unlabelled texts"),
     "evaluate": Command("evaluate", "evaluate", "WORKSPACE", "measure a model on labelled items"),
     "experiment": Command("experiment", "experiment", "RECIPES…", "measure recipes beside their peers"),
+    "splits": Command("splits", "splits", "WORKSPACE", "show what trains, what is held out, and what would leak"),
     "explain": Command("explain", "explain", "WORKSPACE ITEM", "show why a model gives its verdict"),
     "decide": Command("decide", "decide", "WORKSPACE ITEM", "record, skip, escalate or undo a decision"),
     "items": Command("items", "items", "WORKSPACE", "list the items of a queue"),

@@ -4,6 +4,6 @@ Light (numpy and Pillow, no torch). The trainer, the experiments and the `splits
 shared types only.
 """
 
-from engine.similarity.grouping import Grouping, examined, grouped
+from engine.similarity.grouping import Grouping, author_key, examined, grouped
 
-__all__ = ["Grouping", "examined", "grouped"]
+__all__ = ["Grouping", "author_key", "examined", "grouped"]
