@@ -104,6 +104,20 @@ class Predictor:
             tables = self._scorer.tables_of(text, image)
             yield self._verdicts(part, tables)
 
+    def predict_known(self, contents: Sequence[ItemContent]) -> list[Verdict] | None:
+        """Verdicts of all items from the store alone, thousands a second; None where it lacks one of them."""
+        known = self.known_vectors(contents)
+        return None if known is None else self._verdicts(contents, self._scorer.tables_of(*known))
+
+    def known_vectors(self, contents: Sequence[ItemContent]) -> tuple[Tensor, Tensor] | None:
+        """The (n, Dt) and (n, Di) vectors of all items from the store alone; None where it lacks one of them."""
+        if self.store is None:
+            return None
+        rows = [row for row in self.store.find(contents) if row is not None]
+        if len(rows) < len(contents):
+            return None
+        return self.store.take(rows, self.missing_text, self.missing_image)
+
     def vectors_stream(
         self,
         contents: Iterable[ItemContent],

@@ -1,0 +1,229 @@
+"""A refit from its run folder to a candidate that is adopted as any other."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.errors import CancelledError, TrainingError
+from engine.models import checkpoint
+from engine.models.network import FusionNetwork
+from engine.models.predictor import Predictor
+from engine.models.spec import NetworkSpec
+from engine.training.calibration import fit_temperature
+from engine.training.evaluate import Answers, answers_of
+from engine.training.finish import Trained, card_of, leave, metrics_by_split, outcome_of
+from engine.training.job import Job, read_job
+from engine.training.recipe import AUTO
+from engine.training.refit.hidden import Hidden, first_layer, fit_hidden
+from engine.training.refit.linear import Linear, fit_linear
+from engine.training.refit.material import (
+    Material,
+    applies,
+    check_refittable,
+    looked_at,
+    material_of,
+    planned,
+)
+from engine.training.splits import TEST, TRAIN, VAL
+from engine.types import ModelCard, Outcome
+
+_PART = ".candidate.part"
+ModelAt = Callable[[Path], Predictor]
+"""Gives the model of a folder, loaded or already in memory."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`done` of `total` of one stage: "features" (items), "fit" or "compare" (pieces of work; of 0: not known)."""
+
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Refitted:
+    """A candidate lies in the run folder. `answers` counts the training items whose answers the champion did not know.
+
+    `seconds` is by phase: "read", "features", "fit", "compare", "save".
+    """
+
+    card: ModelCard
+    outcome: Outcome
+    answers: int
+    seconds: dict[str, float]
+
+
+def refit(
+    run_folder: Path,
+    model_at: ModelAt,
+    *,
+    models_folder: Path | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+    progress: Callable[[Progress], None] = lambda _progress: None,
+) -> Refitted:
+    """Fit new heads on the champion's backbones, leave `candidate/` in the run folder and say how it compares.
+
+    Raises:
+        CancelledError: `cancelled` said so, between two pieces of work.
+        TrainingError: there is no champion, its heads cannot be fitted by themselves, or there are too few answers.
+        EngineError: the run folder, the champion or the disk cannot be used.
+    """
+    for step in refit_steps(run_folder, model_at, models_folder=models_folder):
+        if isinstance(step, Refitted):
+            return step
+        if cancelled():
+            raise CancelledError
+        if step is not None:
+            progress(step)
+    raise AssertionError("a refit ends with its result")
+
+
+def refit_steps(
+    run_folder: Path, model_at: ModelAt, *, models_folder: Path | None = None
+) -> Iterator[Progress | Refitted | None]:
+    """`refit` in pieces of work of a tenth of a second or so, the result last."""
+    watch = _Watch()
+    job = read_job(run_folder, models_folder)
+    if job.champion is None:
+        raise TrainingError("There is no model yet whose heads could be fitted anew.", "Train one: secondlook retrain.")
+    champion = model_at(job.champion)
+    check_refittable(champion)
+    splits, plan = planned(job)
+    watch.ends("read")
+    yield Progress("features", 0, len(job.items))
+    for done, vectors in looked_at(champion, job.items):
+        if vectors is None:
+            yield Progress("features", done, len(job.items))
+        else:
+            material = material_of(job, champion, splits, plan, vectors)
+    watch.ends("features")
+    network: FusionNetwork | None = None
+    for number, network in enumerate(_fitted(material)):  # noqa: B007 - the last one is wanted
+        yield Progress("fit", number, 0)
+    assert network is not None
+    temperatures = _temperatures(material, network)
+    watch.ends("fit")
+    yield Progress("compare", 0, 2)
+    yield _left(material, network, temperatures, watch)
+
+
+def _fitted(material: Material) -> Iterator[FusionNetwork | None]:
+    """Yields None between pieces of work, the champion's network with new heads last."""
+    settings, champion = material.job.recipe.refit, material.champion.loaded.network
+    train, val = material.features[TRAIN], material.features[VAL]
+    targets, val_targets = material.objectives[TRAIN], material.objectives[VAL]
+    layers = len(champion.spec.fusion.hidden)
+    if settings.head == "hidden" or (settings.head == AUTO and layers == 1):
+        first = first_layer(champion, settings.width, train)
+        work = fit_hidden(first, train, targets, val, val_targets, l2=settings.l2, steps=settings.steps)
+        for hidden in work:
+            yield None if hidden is None else _network(material, hidden.heads, hidden)
+        return
+    for linear in fit_linear(train, targets, val, val_targets, l2=settings.l2):
+        yield None if linear is None else _network(material, linear, None)
+
+
+def _network(material: Material, heads: Linear, hidden: Hidden | None) -> FusionNetwork:
+    champion = material.champion.loaded.network
+    replace = msgspec.structs.replace
+    widths = (len(hidden.bias),) if hidden is not None else ()
+    spec: NetworkSpec = replace(
+        champion.spec, heads=material.plan.heads, fusion=replace(champion.spec.fusion, hidden=widths)
+    )
+    network = champion.with_heads(spec)
+    state: dict[str, Tensor] = {}
+    if hidden is not None:
+        state = {"fusion.0.weight": hidden.weight, "fusion.0.bias": hidden.bias}
+    for head, rows in zip(spec.heads, material.objectives[TRAIN].columns, strict=True):
+        state[f"heads.{head.task}.weight"] = heads.weight[rows]
+        state[f"heads.{head.task}.bias"] = heads.bias[rows]
+    network.load_state_dict(state, strict=False)
+    return network.eval()
+
+
+def _temperatures(material: Material, network: FusionNetwork) -> dict[str, float]:
+    vectors, targets = material.vectors[VAL], material.objectives[VAL]
+    device = network.scale.device
+    with torch.inference_mode():
+        logits = network.fuse(vectors.text.to(device), vectors.image.to(device))
+    found = {}
+    for number, (head, columns) in enumerate(zip(targets.heads, targets.columns, strict=True)):
+        known = targets.weights[:, number] > 0
+        scores = logits[head.task].double().cpu()[known].numpy()
+        found[head.task] = fit_temperature(scores, targets.targets[known, columns].double().numpy(), multi=head.multi)
+    return found
+
+
+def _left(material: Material, network: FusionNetwork, temperatures: dict[str, float], watch: _Watch) -> Refitted:
+    job, champion = material.job, material.champion
+    base = checkpoint.base_for(champion_folder(job), champion.card)
+    trained = Trained(network, champion.loaded.tokenizer, temperatures, champion.device_name, watch.total)
+    card = msgspec.structs.replace(card_of(job, material.plan, material.splits, trained), base=base.model)
+    candidate = champion.sharing(checkpoint.Checkpoint(network, card, champion.loaded.tokenizer))
+    mine, theirs = (_answers(material, model) for model in (candidate, champion))
+    card = msgspec.structs.replace(
+        card, metrics=metrics_by_split(card, mine), champion_metrics=metrics_by_split(champion.card, theirs)
+    )
+    outcome = outcome_of(job, material.plan, material.splits, mine, theirs, champion, card, tie=True)
+    watch.ends("compare")
+    part = job.folder / _PART
+    shutil.rmtree(part, ignore_errors=True)
+    checkpoint.save_heads(part, network, card, base)
+    leave(job, part, card, outcome, material.splits)
+    watch.ends("save")
+    return Refitted(card, outcome, _new_answers(material), watch.seconds)
+
+
+def champion_folder(job: Job) -> Path:
+    """The champion's folder of a job that has one."""
+    assert job.champion is not None
+    return job.champion
+
+
+def _answers(material: Material, model: Predictor) -> dict[str, dict[str, Answers]]:
+    """A model's answers by split and task, from the very vectors that the other one answers from."""
+    found: dict[str, dict[str, Answers]] = {}
+    for split in (VAL, TEST):
+        items, vectors = material.items[split], material.vectors[split]
+        for head in model.spec.heads:
+            rows = [row for row, item in enumerate(items) if applies(head, item)]
+            if not rows:
+                continue
+            chances = model.probabilities(head.task, vectors.text[rows], vectors.image[rows])
+            ids, truths = [items[row].content.id for row in rows], [items[row].labels[head.task] for row in rows]
+            answers = answers_of(model.card, head.task, ids, np.asarray(chances), truths)
+            found.setdefault(split, {})[head.task] = answers
+    return found
+
+
+def _new_answers(material: Material) -> int:
+    known = max(material.champion.card.decisions, default=0)
+    return sum(max(item.decisions, default=0) > known for item in material.items[TRAIN])
+
+
+class _Watch:
+    """Seconds by phase."""
+
+    def __init__(self) -> None:
+        self._started = self._last = time.perf_counter()
+        self.seconds: dict[str, float] = {}
+
+    def ends(self, phase: str) -> None:
+        """Note the time since the phase before ended."""
+        now = time.perf_counter()
+        self.seconds[phase], self._last = now - self._last, now
+
+    @property
+    def total(self) -> float:
+        """Since the beginning."""
+        return time.perf_counter() - self._started
