@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from engine.errors import NotFoundError, did_you_mean
-from engine.taxonomy import Taxonomy
+from engine.taxonomy import Task, Taxonomy
 from engine.types import Decision, ModelCard
 from engine.workspace import flips, listed, meta, ranking
 from engine.workspace.chain import COLUMNS as DECISION_COLUMNS
@@ -30,6 +30,7 @@ _COLUMNS = ("bucket", "facet", "uncertain", "risk", "recent", "model", "label", 
 LINEAGE = 8
 """How many champions back a verdict is looked for."""
 
+_NO_LABELS = dump(())
 _card = msgspec.json.Decoder(ModelCard)
 
 
@@ -90,15 +91,15 @@ def refresh(db: Database, taxonomy: Taxonomy, rows: Iterable[int]) -> None:
     book, ledger, lists = FacetBook(db), flips.Ledger(db, wanted), _Lists(db, wanted)
     verdicts, decisions = shown(db, wanted), decisions_of_rows(db, wanted)
     changes: dict[tuple[str, ...], list[tuple[object, ...]]] = {}
+    first = _FirstTasks(taxonomy)
     for item in _items(db, wanted):
         row, kind = item[:2]
         resolution = resolve(decisions[row], taxonomy, kind) if row in decisions else UNTOUCHED
-        new = _queue_columns(book, taxonomy, item[:4], verdicts.get(row), resolution)
+        new = _queue_columns(book, first[kind], item[:4], verdicts.get(row), resolution)
         differing = [place for place, old in enumerate(item[4:]) if old != new[place]]
         columns = tuple(_COLUMNS[place] for place in differing)
         changes.setdefault(columns, []).append((*(new[place] for place in differing), row))
-        flip = _flip_place(ledger, taxonomy, item, verdicts.get(row), resolution)
-        lists.note(row, flip, changed=bool(differing))
+        lists.note(row, _flip_place(ledger, first[kind], item, verdicts.get(row), resolution), bool(differing))
     for columns, values in changes.items():
         if columns:
             db.many(f"UPDATE queue SET {', '.join(f'{column} = ?' for column in columns)} WHERE row = ?", values)
@@ -124,7 +125,7 @@ class _Lists:
         self._put: dict[str, dict[int, float]] = {name: {} for name in listed.NAMES}
         self._unflipped: list[int] = []
 
-    def note(self, row: int, flip: float | None, *, changed: bool) -> None:
+    def note(self, row: int, flip: float | None, changed: bool) -> None:
         """Keep an item's places on the lists as they are, but for its place among the flips."""
         before = self._known.get(row)
         if before is None and flip is None:
@@ -145,29 +146,43 @@ class _Lists:
             listed.put(db, name, places)
 
 
+class _FirstTasks(dict[str, Task | None]):
+    """The first task of each kind, looked up once."""
+
+    def __init__(self, taxonomy: Taxonomy) -> None:
+        super().__init__()
+        self._taxonomy = taxonomy
+
+    def __missing__(self, kind: str) -> Task | None:
+        self[kind] = self._taxonomy.primary(kind)
+        return self[kind]
+
+
 def _flip_place(
-    ledger: flips.Ledger, taxonomy: Taxonomy, item: Row, verdict: Shown | None, resolution: Resolution
+    ledger: flips.Ledger, task: Task | None, item: Row, verdict: Shown | None, resolution: Resolution
 ) -> float | None:
     """Follow the flip of a row of `_items` and return its place on the list of flips, None where it is on none."""
-    task = taxonomy.primary(item[1])
     if task is None or verdict is None or task.name not in verdict.tasks:
         return None
+    if item[9] == verdict.model and not ledger.knows(item[0]):
+        return None
     now = flips.Judged(verdict.model, *verdict.tasks[task.name])
+    if now.label == item[10] and not task.multi and not ledger.knows(item[0]):
+        return None
     record = ledger.follow(item[0], task, item[9:12], now, resolution)
     return None if record is None else flips.place_of(record, now.probability)
 
 
 def _queue_columns(
-    book: FacetBook, taxonomy: Taxonomy, item: Row, verdict: Shown | None, resolution: Resolution
+    book: FacetBook, primary: Task | None, item: Row, verdict: Shown | None, resolution: Resolution
 ) -> tuple[object, ...]:
     _, kind, split, exposure = item
-    primary = taxonomy.primary(kind)
     task = "" if primary is None else primary.name
     label, probability, severity = "", None, 0
     if primary is not None and verdict is not None and task in verdict.tasks:
         label, probability, _ = verdict.tasks[task]
         severity = next((known.severity for known in primary.labels if known.name == label), 0)
-    disagreement = verdict is not None and _disagrees(resolution, verdict)
+    disagreement = bool(resolution.labels) and verdict is not None and _disagrees(resolution, verdict)
     bucket, facet = book.numbers(Facet(resolution.state, kind, disagreement, label, split))
     return (
         bucket,
@@ -178,7 +193,7 @@ def _queue_columns(
         None if verdict is None else verdict.model,
         label,
         probability,
-        dump(resolution.labels.get(task, ())),
+        dump(resolution.labels[task]) if task in resolution.labels else _NO_LABELS,
     )
 
 

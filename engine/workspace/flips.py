@@ -29,6 +29,7 @@ Old = tuple[int | None, str, float | None]
 """What a queue row showed: model, label and probability."""
 
 _COLUMNS = "was, label, probability, labels, model, since, stands"
+_TAKEN = ", ".join(f"{column} = excluded.{column}" for column in _COLUMNS.split(", "))
 _FIRST = 2.0
 
 
@@ -131,6 +132,10 @@ class Ledger:
         self._changed: dict[int, Record | None] = {}
         self._newest: int | None = None
 
+    def knows(self, row: int) -> bool:
+        """Whether an item has a flip; without one, only another model's other verdict makes one."""
+        return row in self._known
+
     def follow(self, row: int, task: Task, old: Old, now: Judged | None, resolution: Resolution) -> Record | None:
         """Return how an item's flip stands now, or None, and remember what is to be written.
 
@@ -161,10 +166,12 @@ class Ledger:
 
     def write(self) -> None:
         """Write what changed."""
-        gone = [(row,) for row, record in self._changed.items() if record is None]
-        self._db.many("DELETE FROM flips WHERE row = ?", gone)
+        gone = [row for row, record in self._changed.items() if record is None]
+        if gone:
+            self._db.execute("DELETE FROM flips WHERE row IN (SELECT value FROM json_each(?))", (rows_parameter(gone),))
         self._db.many(
-            f"INSERT OR REPLACE INTO flips (row, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO flips (row, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            f" ON CONFLICT (row) DO UPDATE SET {_TAKEN}",
             [
                 (row, *record.was[:3], dump(record.was.labels), *record[1:])
                 for row, record in self._changed.items()

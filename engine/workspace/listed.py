@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from engine.workspace.database import Database
-from engine.workspace.encoding import rows_parameter
+from engine.workspace.encoding import dump, rows_parameter
 
 FLIPS = "flips"
 TEACH = "teach"
@@ -35,16 +35,24 @@ def places(db: Database, rows: Iterable[int]) -> dict[int, dict[str, float]]:
 
 def put(db: Database, name: str, wanted: Mapping[int, float]) -> None:
     """Put items on a list at these places, or bring what it repeats of the queue up to date, inside a transaction."""
-    db.many(
-        f"INSERT INTO listed (name, row, place, {_COPIED}) SELECT ?, row, ?, {_COPIED} FROM queue WHERE row = ?"
-        f" ON CONFLICT (row, name) DO UPDATE SET {_TAKEN}",
-        ((name, place, row) for row, place in wanted.items()),
-    )
+    if wanted:
+        db.execute(
+            f"INSERT INTO listed (name, row, place, {_COPIED})"
+            f" SELECT ?, queue.row, json_extract(pair.value, '$[1]'), {_COPIED} FROM json_each(?) AS pair"
+            " CROSS JOIN queue ON queue.row = json_extract(pair.value, '$[0]') WHERE true"
+            f" ON CONFLICT (row, name) DO UPDATE SET {_TAKEN}",
+            (name, dump(list(wanted.items()))),
+        )
 
 
 def drop(db: Database, name: str, rows: Iterable[int]) -> None:
     """Take items off a list, inside the caller's transaction."""
-    db.many("DELETE FROM listed WHERE name = ? AND row = ?", ((name, row) for row in rows))
+    gone = list(rows)
+    if gone:
+        db.execute(
+            "DELETE FROM listed WHERE name = ? AND row IN (SELECT value FROM json_each(?))",
+            (name, rows_parameter(gone)),
+        )
 
 
 def clear(db: Database, name: str) -> None:
