@@ -11,7 +11,7 @@ from torch import nn
 from torchvision.models import resnet18
 
 from engine.errors import ModelUnavailableError
-from engine.models.backbones import TextCnn, image_backbone, pretrained_encoder
+from engine.models.backbones import TextCnn, image_backbone, pretrained_encoder, tiny_bert
 from engine.models.spec import ImageSpec, TextSpec
 
 SPEC = TextSpec(width=6, filters=3, windows=(2, 3), dropout=0.0)
@@ -64,6 +64,24 @@ def test_freezing_an_encoders_first_layers(encoder_folder: str, layers: int, tra
     network = pretrained_encoder(TextSpec(backbone=encoder_folder, freeze_layers=layers))
     names = [name for name, weight in network.encoder.named_parameters() if weight.requires_grad]
     assert {name.split(".")[2] if "layer" in name.split(".") else name.split(".")[0] for name in names} == trained
+
+
+@pytest.mark.parametrize(("width", "heads"), [(128, 2), (100, 1), (32, 1)])
+def test_a_small_bert_from_nothing(width: int, heads: int) -> None:
+    spec = TextSpec(backbone="bert-tiny", width=width, layers=3, max_tokens=24, dropout=0.2, freeze_layers=1)
+    torch.manual_seed(0)
+    network = tiny_bert(spec, vocabulary=300, pad=0).eval()
+    config = network.encoder.config
+    assert (config.num_hidden_layers, config.num_attention_heads, network.features) == (3, heads, width)
+    assert (config.max_position_embeddings, config.hidden_dropout_prob) == (24, 0.2)
+    assert {name for name, weight in network.encoder.named_parameters() if weight.requires_grad} == {
+        name for name, _ in network.encoder.named_parameters() if "layer.1" in name or "layer.2" in name
+    }
+    ids = torch.tensor([[2, 8, 9, 3]])
+    with torch.inference_mode():
+        alone = network(ids, torch.ones_like(ids, dtype=torch.bool))
+        among = network(torch.nn.functional.pad(ids, (0, 5)), torch.arange(9)[None] < 4)
+    torch.testing.assert_close(alone, among, atol=1e-5, rtol=1e-4)
 
 
 def test_a_missing_encoder_names_two_ways_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from safetensors.torch import load_file, save_file
 
 from engine.errors import ModelUnavailableError, StorageError
 from engine.models import checkpoint
-from engine.models.network import FusionNetwork
-from engine.models.spec import NetworkSpec
-from engine.models.tokenizer import TextTokenizer
+from engine.models.batches import text_batch
+from engine.models.network import FusionNetwork, build
+from engine.models.spec import NetworkSpec, to_plain
+from engine.models.tokenizer import TextTokenizer, tokenizer_for
 from engine.types import ModelCard
 
 MakeModel = Callable[..., Path]
@@ -45,6 +46,26 @@ def test_an_encoder_comes_back_without_its_origin(
     loaded = checkpoint.load(folder)
     assert loaded.network.text_features == 16
     assert loaded.tokenizer is not None
+
+
+@pytest.mark.parametrize("backbone", ["char-cnn", "bert-tiny"])
+def test_what_was_trained_from_nothing_comes_back(tmp_path: Path, spec: NetworkSpec, backbone: str) -> None:
+    spec = msgspec.structs.replace(spec, text=msgspec.structs.replace(spec.text, backbone=backbone))
+    tokenizer = tokenizer_for(spec, ["a calm river", "Καλημέρα"] * 3)
+    assert tokenizer is not None
+    torch.manual_seed(0)
+    network = build(spec, tokenizer).eval()
+    tasks = {head.task: head.labels for head in spec.heads}
+    card = ModelCard(id="m", created="", recipe="", tasks=tasks, multi=("reason",), network=to_plain(spec))
+    checkpoint.save(tmp_path / "m", network, card, tokenizer)
+    loaded = checkpoint.load(tmp_path / "m")
+    assert loaded.tokenizer is not None
+    assert (loaded.tokenizer.vocabulary, loaded.tokenizer.pad) == (tokenizer.vocabulary, tokenizer.pad)
+    ids = tokenizer.encode(["a calm Καλή river", "fish"])
+    assert loaded.tokenizer.encode(["a calm Καλή river", "fish"]) == ids
+    batch = text_batch(ids, [True, True], tokenizer.pad)
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded.network.encode_text(batch), network.encode_text(batch))
 
 
 def test_a_card_is_replaced_as_a_whole(make_model: MakeModel, spec: NetworkSpec) -> None:
