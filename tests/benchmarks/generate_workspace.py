@@ -1,4 +1,6 @@
-"""Make a large workspace to measure with: invented items, a few hundred captures, one pretended champion's verdicts.
+"""Make a large workspace to measure with: invented items, a few hundred captures, a pretended champion's verdicts.
+
+Some of the verdicts differ from those of the champion before it: flips.
 
 python tests/benchmarks/generate_workspace.py FOLDER --items 1000000 --explanations 500
 """
@@ -35,6 +37,7 @@ from engine.types import (
 from engine.workspace import NewDecision, Workspace
 
 MODEL = "pretended-champion"
+PREDECESSOR = "pretended-predecessor"
 SIDE = 600
 GRID = 60
 BATCH = 100_000
@@ -56,6 +59,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--captures", type=int, default=300)
     parser.add_argument("--decided", type=float, default=0.1, help="share of the items that carry a decision")
+    parser.add_argument("--flipped", type=float, default=0.03, help="share of the items whose verdict changed, about")
     parser.add_argument("--explanations", type=int, default=0, help="stored for the first N of the to-review queue")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -71,12 +75,13 @@ def main() -> None:
         step(f"{len(shas)} captures")
         workspace.items.add((item, None) for item in _items(draw, options.items, shas))
         step(f"{options.items} items")
-        _register(workspace)
-        workspace.models.promote(MODEL, "Pretended for the benchmarks.")
-        _put_verdicts(workspace, draw, taxonomy)
-        step("verdicts")
+        _crown(workspace, PREDECESSOR)
+        _put_verdicts(workspace, draw, taxonomy, PREDECESSOR, 1.3 * options.flipped)
         _decide(workspace, draw, taxonomy, int(options.items * options.decided))
         step("decisions")
+        _crown(workspace, MODEL)
+        _put_verdicts(workspace, draw, taxonomy, MODEL, 1.0)
+        step("verdicts")
         _explain(workspace, options.explanations)
         step(f"{options.explanations} explanations")
 
@@ -115,24 +120,26 @@ def _items(draw: random.Random, count: int, shas: Sequence[str]) -> Iterator[Ite
         )
 
 
-def _register(workspace: Workspace) -> None:
+def _crown(workspace: Workspace, name: str) -> None:
     tasks = {task.name: task.label_names for task in workspace.taxonomy.tasks}
-    folder = workspace.path / "models" / MODEL
+    folder = workspace.path / "models" / name
     folder.mkdir(parents=True, exist_ok=True)
     workspace.models.register(
-        ModelCard(id=MODEL, created="2026-01-01T00:00:00.000Z", recipe="", tasks=tasks, multi=("reason",)), folder
+        ModelCard(id=name, created="2026-01-01T00:00:00.000Z", recipe="", tasks=tasks, multi=("reason",)), folder
     )
+    workspace.models.promote(name, "Pretended for the benchmarks.")
 
 
-def _put_verdicts(workspace: Workspace, draw: random.Random, taxonomy: Taxonomy) -> None:
-    """Judge every item, many to a transaction: each touches most pages of the queue's indexes anyway."""
+def _put_verdicts(workspace: Workspace, draw: random.Random, taxonomy: Taxonomy, model: str, share: float) -> None:
+    """Judge a share of the items, many to a transaction: each touches most pages of the queue's indexes anyway."""
     after = 0
-    while batch := workspace.items.without_verdict(MODEL, after=after, limit=BATCH):
+    while batch := workspace.items.without_verdict(model, after=after, limit=BATCH):
         after = batch[-1][0]
-        workspace.verdicts.put([_verdict(draw, taxonomy, content) for _, content in batch])
+        chosen = [content for _, content in batch if share >= 1 or draw.random() < share]
+        workspace.verdicts.put([_verdict(draw, taxonomy, content, model) for content in chosen])
 
 
-def _verdict(draw: random.Random, taxonomy: Taxonomy, content: ItemContent) -> Verdict:
+def _verdict(draw: random.Random, taxonomy: Taxonomy, content: ItemContent, model: str) -> Verdict:
     """Return a verdict with rare labels rare: the n-th label is half as likely as the one before."""
     task = taxonomy.primary(content.kind)
     assert task is not None
@@ -143,7 +150,7 @@ def _verdict(draw: random.Random, taxonomy: Taxonomy, content: ItemContent) -> V
     return Verdict(
         item=content.id,
         task=task.name,
-        model=MODEL,
+        model=model,
         label=label,
         probability=probabilities[label],
         labels=(label,),

@@ -25,6 +25,7 @@ import msgspec
 
 from engine.triage import queues
 from engine.workspace import Cursor, QueueQuery, Workspace
+from engine.workspace.queues import LISTS
 
 ORDERS = {
     "uncertain": "uncertain ASC, queue.row ASC",
@@ -68,6 +69,8 @@ def measure(workspace: Workspace, repeat: int, limit: int, peer_samples: int) ->
     times["all pages"] = list(itertools.chain.from_iterable(times.values()))
     rows = {kind: _summary([wall for wall, _, _ in found]) for kind, found in times.items()}
     rows["all pages, CPU time only"] = _summary([cpu for _, cpu, _ in times["all pages"]])
+    for name in LISTS.values():
+        rows[f"pages of {name} alone"] = _summary([wall for wall, _, one in times["all pages"] if one.listed == name])
     rows["counts"] = _counts(workspace)
     rows |= _peer(workspace, draw.sample(queries, min(peer_samples, len(queries))))
     slowest = sorted(times["all pages"], key=lambda one: one[1])[-5:]
@@ -105,7 +108,9 @@ def _counts(workspace: Workspace) -> dict[str, float]:
 def _queries(workspace: Workspace) -> Iterator[QueueQuery]:
     kinds = [None, "tweet", "product"]
     splits = [None, "", "train", "val", "test"]
-    for queue, kind, split, order in itertools.product(queues(), kinds, splits, ORDERS):
+    for queue, kind, split, order in itertools.product(queues(), kinds, splits, (*ORDERS, *LISTS)):
+        if order in LISTS and LISTS[order] != queue.query.listed:
+            continue
         labels: list[str | None] = [None]
         for one in [kind] if kind else ["tweet", "product"]:
             task = workspace.taxonomy.primary(one)
@@ -116,9 +121,14 @@ def _queries(workspace: Workspace) -> Iterator[QueueQuery]:
 
 def _anywhere(workspace: Workspace, query: QueueQuery, draw: random.Random) -> QueueQuery:
     """Return the query behind a random item's key, wherever in the queue that lies."""
-    column = ORDERS[query.order].split()[0].removeprefix("queue.")
-    row = draw.randrange(1, workspace.items.count() + 1)
-    key = workspace.queues._db.value(f"SELECT {column} FROM queue WHERE row = ?", (row,))
+    row, value = draw.randrange(1, workspace.items.count() + 1), workspace.queues._db.value
+    if query.listed:
+        row = value("SELECT row FROM listed WHERE row >= ? AND name = ? LIMIT 1", (row, query.listed)) or 0
+    if query.order in LISTS:
+        key = value("SELECT place FROM listed WHERE row = ? AND name = ?", (row, query.listed)) or 0.0
+    else:
+        column = ORDERS[query.order].split()[0].removeprefix("queue.")
+        key = value(f"SELECT {column} FROM queue WHERE row = ?", (row,)) or 0.0
     return msgspec.structs.replace(query, after=Cursor(key=key, row=row))
 
 
@@ -140,10 +150,14 @@ def _plain(workspace: Workspace, query: QueueQuery, offset: int) -> None:
             filters.append(f"facets.{column} = {value!r}")
     if query.disagreement:
         filters.append("facets.disagreement = 1")
+    listed, order = "", ORDERS.get(query.order, "place DESC, queue.row DESC")
+    if query.listed:
+        listed = "JOIN listed NOT INDEXED ON listed.row = queue.row"
+        filters.append(f"listed.name = {query.listed!r}")
     workspace.queues._db.all(
         "SELECT queue.row, items.id, items.title, substr(items.text, 1, 80), items.author, items.capture, queue.label,"
         " queue.probability, queue.resolved FROM queue NOT INDEXED JOIN facets ON facets.facet = queue.facet"
-        f" JOIN items ON items.row = queue.row WHERE {' AND '.join(filters)} ORDER BY {ORDERS[query.order]}"
+        f" JOIN items ON items.row = queue.row {listed} WHERE {' AND '.join(filters)} ORDER BY {order}"
         f" LIMIT {query.limit} OFFSET {offset}"
     )
 
