@@ -22,6 +22,7 @@ COMMANDS = {
     "score": Command("score", "score", "WORKSPACE", "give a verdict to every item that lacks one"),
     "retrain": Command("retrain", "retrain", "WORKSPACE", "train a new model on what reviewers said"),
     "pretrain": Command("pretrain", "pretrain", "WORKSPACE|FILE", "train a text encoder on unlabelled texts"),
+    "refit": Command("refit", "refit", "WORKSPACE", "fit the model's heads anew to what reviewers said"),
     "evaluate": Command("evaluate", "evaluate", "WORKSPACE", "measure a model on labelled items"),
     "experiment": Command("experiment", "experiment", "RECIPES…", "measure recipes beside their peers"),
     "splits": Command("splits", "splits", "WORKSPACE", "show what trains, what is held out, and what would leak"),

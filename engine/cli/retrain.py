@@ -18,6 +18,7 @@ from engine.errors import CancelledError, EngineError, InputError
 from engine.service.protocol import RunProgress, RunStarted, TrainerEvent, encode
 from engine.types import ModelCard, Outcome
 from engine.workspace import RunFolder, Workspace
+from engine.workspace.runs import is_refit
 
 EXAMPLES = (
     "secondlook retrain tweets.secondlook",
@@ -75,7 +76,7 @@ def _run_folder(ws: Workspace, text: str) -> tuple[RunFolder, bool]:
     """Return the run to train, and whether it is an unfinished one of the same snapshot, recipe and champion."""
     fresh = ws.runs.prepare(text)
     for info in ws.runs.list():
-        if info.id != fresh.id and info.state in _RESUMABLE and (info.path / "snapshot.jsonl").is_file():
+        if info.id != fresh.id and info.state in _RESUMABLE and not is_refit(info.id) and (info.path / "snapshot.jsonl").is_file():
             old = ws.runs.folder(info.id)
             if _question(old) == _question(fresh):
                 shutil.rmtree(fresh.path)

@@ -109,6 +109,11 @@ class Predictor:
         known = self.known_vectors(contents)
         return None if known is None else self._verdicts(contents, self._scorer.tables_of(*known))
 
+    def keep_vectors(self) -> None:
+        """Write vectors that are new in the store to its file."""
+        if self.store is not None:
+            self.store.flush()
+
     def known_vectors(self, contents: Sequence[ItemContent]) -> tuple[Tensor, Tensor] | None:
         """The (n, Dt) and (n, Di) vectors of all items from the store alone; None where it lacks one of them."""
         if self.store is None:

@@ -24,7 +24,7 @@ CANCELLED_URGENCY = -2
 class Job:
     """A request under way. `cancelled` may be asked from within a step, so that a step can end early."""
 
-    def __init__(self, request: int, urgency: int, begin: Callable[[Job], Steps]) -> None:
+    def __init__(self, request: int, urgency: float, begin: Callable[[Job], Steps]) -> None:
         self.request = request
         self.urgency = urgency
         self._begin = begin
@@ -50,7 +50,7 @@ class Agenda:
     """Jobs by urgency (lowest number first), then by arrival."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, int, Job]] = []
+        self._heap: list[tuple[float, int, Job]] = []
         self._jobs: dict[int, Job] = {}
         self._arrivals = itertools.count()
         self._changed = threading.Condition()

@@ -54,6 +54,17 @@ class Explain(Message, frozen=True, kw_only=True):
     seed: int = 0
 
 
+class Refit(Message, frozen=True, kw_only=True):
+    """Fit the heads of the champion anew on a prepared run's answers and leave `candidate/` in its folder.
+
+    Answered by `Refitting` now and then, `Refitted`, then `Done`; or `Cancelled` or `Failed`. Comes after what the
+    reviewer is looking at and before prefetch.
+    """
+
+    request: int
+    run_folder: str
+
+
 class Cancel(Message, frozen=True, kw_only=True):
     """Stop the request with this number if it has not ended; it then ends with `Cancelled`."""
 
@@ -67,7 +78,7 @@ class Stop(Message, frozen=True, kw_only=True):
     """
 
 
-Request = Load | Score | Explain | Cancel | Stop
+Request = Load | Score | Explain | Refit | Cancel | Stop
 
 # --- the service's events ---------------------------------------------------------------------------------------
 
@@ -100,6 +111,29 @@ class Explained(Message, frozen=True, kw_only=True):
     explanation: Explanation
 
 
+class Refitting(Message, frozen=True, kw_only=True):
+    """How far a refit is, `text` in words: `done` of `total` (0: not known) of "features" (items), "fit", "compare"."""
+
+    request: int
+    stage: str
+    done: int
+    total: int
+    text: str
+
+
+class Refitted(Message, frozen=True, kw_only=True):
+    """A refit left a candidate folder, and this is how it compares.
+
+    `answers` is how many of the answers that it learned from were new to the champion, `seconds` how long it took,
+    without taking the snapshot.
+    """
+
+    request: int
+    outcome: Outcome
+    answers: int
+    seconds: float
+
+
 class Done(Message, frozen=True, kw_only=True):
     """A request ended well; nothing more follows for it."""
 
@@ -120,7 +154,7 @@ class Failed(Message, frozen=True, kw_only=True):
     bug: bool = False
 
 
-ServiceEvent = Ready | Loaded | Scored | Explained | Done | Cancelled | Failed
+ServiceEvent = Ready | Loaded | Scored | Explained | Refitting | Refitted | Done | Cancelled | Failed
 
 # --- the trainer's events ---------------------------------------------------------------------------------------
 

@@ -29,7 +29,11 @@ from engine.service.protocol import (
     Failed,
     Load,
     Loaded,
+    Priority,
     Ready,
+    Refit,
+    Refitted,
+    Refitting,
     Request,
     Score,
     Scored,
@@ -41,11 +45,15 @@ from engine.service.protocol import (
 
 if TYPE_CHECKING:
     from engine.models.predictor import Predictor
+    from engine.training.refit import Progress
+    from engine.training.refit import Refitted as RefitResult
     from engine.types import Explanation, ItemContent
 
 NICENESS = 5
 """Behind the window, before the trainer (15)."""
 LOAD_URGENCY = -1
+REFIT_URGENCY = (Priority.LOOKING + Priority.PREFETCH) / 2
+"""A reviewer waits for what was just taught, but not as one waits for what one looks at."""
 BATCH = 16
 """Items of one scoring step: about a sixth of a second on two cores, which is how long somebody looking may wait."""
 NOT_A_REQUEST = -1
@@ -63,15 +71,29 @@ class Explainer(Protocol):
         """Yield None after each step, an explanation where there is a better one; the last is final."""
 
 
+class Refitter(Protocol):
+    """Fits heads anew in small steps (`engine.training.refit.refit_steps`)."""
+
+    def __call__(
+        self, run_folder: Path, model_at: Callable[[Path], Predictor]
+    ) -> Iterator[Progress | RefitResult | None]:
+        """Yield what there is to tell after each step; the result is last."""
+
+
 class Server:
-    """Answers requests by events. `load` reads a model's folder, `explain` explains; tests give their own."""
+    """Answers requests by events. `load` reads a model's folder, the others do as they are called; tests give fakes."""
 
     def __init__(
-        self, load: Callable[[Path], Predictor], explain: Explainer, emit: Callable[[ServiceEvent], None]
+        self,
+        load: Callable[[Path], Predictor],
+        explain: Explainer,
+        emit: Callable[[ServiceEvent], None],
+        refit: Refitter | None = None,
     ) -> None:
         self._load = load
         self._explain = explain
         self._emit = emit
+        self._refit = refit or _refit_steps
         self._agenda = Agenda()
         self._model: Predictor | None = None
 
@@ -107,6 +129,8 @@ class Server:
                 self._agenda.add(Job(request.request, int(request.priority), lambda job: self._scoring(request, job)))
             case Explain():
                 self._agenda.add(Job(request.request, int(request.priority), lambda _job: self._explaining(request)))
+            case Refit():
+                self._agenda.add(Job(request.request, REFIT_URGENCY, lambda _job: self._refitting(request)))
 
     def stop(self) -> None:
         """End `work` after the step under way; what is not finished stays unanswered. Any thread may call it."""
@@ -120,6 +144,8 @@ class Server:
                 self._agenda.remove(job)
             if event is not None:
                 self._emit(event)
+        if self._model is not None:
+            self._model.keep_vectors()
 
     def _step(self, job: Job) -> ServiceEvent | None:
         """Do one step; whatever goes wrong in it ends this request and no other."""
@@ -143,13 +169,28 @@ class Server:
         yield Loaded(request=request.request, model=self._model.card.id)
 
     def _scoring(self, request: Score, job: Job) -> Steps:
-        for verdicts in self._loaded().predict_stream(request.items, batch=BATCH, cancelled=job.cancelled):
+        model = self._loaded()
+        known = model.predict_known(request.items)
+        if known is not None:
+            yield Scored(request=request.request, verdicts=tuple(known))
+            return
+        for verdicts in model.predict_stream(request.items, batch=BATCH, cancelled=job.cancelled):
             yield Scored(request=request.request, verdicts=tuple(verdicts))
+        model.keep_vectors()
 
     def _explaining(self, request: Explain) -> Steps:
         steps = self._explain(self._loaded(), request.item, request.task, request.label, seed=request.seed)
         for explanation in steps:
             yield Explained(request=request.request, explanation=explanation) if explanation else None
+
+    def _refitting(self, request: Refit) -> Steps:
+        for step in self._refit(Path(request.run_folder), self._model_at):
+            yield None if step is None else _told(request.request, step)
+
+    def _model_at(self, folder: Path) -> Predictor:
+        if self._model is not None and self._model.card.id == folder.name:
+            return self._model
+        return self._load(folder)
 
     def _loaded(self) -> Predictor:
         if self._model is None:
@@ -169,7 +210,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"There is no workspace at {options.workspace}.\n")
         return 2
     os.nice(max(NICENESS - os.nice(0), 0))
-    _serve(_own_output())
+    _serve(_own_output(), options.workspace)
     return 0
 
 
@@ -180,7 +221,7 @@ def _own_output() -> BinaryIO:
     return events
 
 
-def _serve(events: BinaryIO) -> None:
+def _serve(events: BinaryIO, workspace: Path) -> None:
     lock = threading.Lock()
 
     def emit(event: ServiceEvent) -> None:
@@ -188,7 +229,9 @@ def _serve(events: BinaryIO) -> None:
             events.write(encode(event))
             events.flush()
 
-    server = Server(_load_predictor, _explain_steps, emit)
+    from engine.service.loading import Loader
+
+    server = Server(Loader(workspace), _explain_steps, emit)
     up = threading.Event()
     # A file object of its own: Python waits for nobody who still reads it when this process ends.
     requests = os.fdopen(os.dup(0), "rb")
@@ -218,15 +261,24 @@ def _ready() -> Ready:
     return Ready(device=devices.name_of(devices.best()), versions=versions)
 
 
-def _load_predictor(folder: Path) -> Predictor:
-    from engine.models.predictor import Predictor
-
-    return Predictor.load(folder)
-
-
 def _explain_steps(
     model: Predictor, content: ItemContent, task: str, label: str, *, seed: int
 ) -> Iterator[Explanation | None]:
     from engine.explain import explain_steps
 
     return explain_steps(model, content, task, label, seed=seed)
+
+
+def _refit_steps(run_folder: Path, model_at: Callable[[Path], Predictor]) -> Iterator[Progress | RefitResult | None]:
+    from engine.training.refit import refit_steps
+
+    return refit_steps(run_folder, model_at)
+
+
+def _told(request: int, step: Progress | RefitResult) -> Refitting | Refitted:
+    from engine.training.refit import Progress
+
+    if isinstance(step, Progress):
+        return Refitting(request=request, stage=step.stage, done=step.done, total=step.total, text=step.text)
+    seconds = round(sum(step.seconds.values()), 3)
+    return Refitted(request=request, outcome=step.outcome, answers=step.answers, seconds=seconds)

@@ -33,6 +33,8 @@ SNAPSHOT, RECIPE, TAXONOMY, PARENT, CANDIDATE = (
     "parent.txt",
     "candidate",
 )
+REFIT = "refit-"
+"""A refit's run, and so its model, is named by this and its time. It is done in a second and never resumed."""
 _encoder = msgspec.json.Encoder()
 Read = TypeVar("Read")
 
@@ -88,6 +90,13 @@ class Runs:
                 (run, now(), now()),
             )
         return self.folder(run)
+
+    def prepare_refit(self, recipe_toml: str) -> RunFolder:
+        """As `prepare`, for a refit of the champion's heads; gives up refits that were left unfinished."""
+        for info in self._left():
+            if is_refit(info.id):
+                self.mark(info.id, "cancelled", "Given up for a newer one.")
+        return self.prepare(recipe_toml, run_id=f"{REFIT}{_fresh_id()}")
 
     def folder(self, run: str) -> RunFolder:
         """Return a prepared run's folder; raises `NotFoundError`."""
@@ -155,7 +164,13 @@ class Runs:
         return sorted(infos, key=lambda info: (info.created, info.id), reverse=True)
 
     def unfinished(self) -> Sequence[RunInfo]:
-        """Return the runs that can go on: prepared or running (the trainer may have been killed), folder in place."""
+        """Return the runs that can go on: prepared or running (the trainer may have been killed), folder in place.
+
+        Refits are left out: another one is quicker than going on.
+        """
+        return [info for info in self._left() if not is_refit(info.id)]
+
+    def _left(self) -> list[RunInfo]:
         return [
             info for info in self.list() if info.state in {"prepared", "running"} and (info.path / SNAPSHOT).is_file()
         ]
@@ -251,6 +266,11 @@ class Runs:
             " WHERE runs.state <> 'finished'",
             (run, state, now(), now(), message, model),
         )
+
+
+def is_refit(run: str) -> bool:
+    """Tell whether a run, or the model that it made, is a refit."""
+    return run.startswith(REFIT)
 
 
 def _fresh_id() -> str:

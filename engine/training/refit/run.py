@@ -49,6 +49,13 @@ class Progress:
     done: int
     total: int
 
+    @property
+    def text(self) -> str:
+        """One line in words."""
+        if self.stage == "features":
+            return f"Looking at labelled items, {self.done:,} of {self.total:,}"
+        return "Learning from the answers" if self.stage == "fit" else "Comparing with the champion"
+
 
 @dataclass(frozen=True)
 class Refitted:
@@ -94,6 +101,7 @@ def refit_steps(
     """`refit` in pieces of work of a tenth of a second or so, the result last."""
     watch = _Watch()
     job = read_job(run_folder, models_folder)
+    shutil.rmtree(job.candidate, ignore_errors=True)  # of an attempt that was killed before it could tell
     if job.champion is None:
         raise TrainingError("There is no model yet whose heads could be fitted anew.", "Train one: secondlook retrain.")
     champion = model_at(job.champion)

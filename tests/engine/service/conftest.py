@@ -15,6 +15,7 @@ from engine.types import Explanation, ItemContent, ModelCard, Verdict
 
 if TYPE_CHECKING:
     from engine.models.predictor import Predictor
+    from engine.training.refit import Progress, Refitted
 
 
 class FakeModel:
@@ -22,8 +23,15 @@ class FakeModel:
 
     def __init__(self, name: str) -> None:
         self.card = ModelCard(id=name, created="", recipe="", tasks={"toxicity": ("toxic", "non-toxic")})
-        self.batches = 0
+        self.batches = self.kept = 0
+        self.knows = False
         self.at_batch: Callable[[int], None] = lambda _number: None
+
+    def predict_known(self, contents: Sequence[ItemContent]) -> list[Verdict] | None:
+        return [self._verdict(content) for content in contents] if self.knows else None
+
+    def keep_vectors(self) -> None:
+        self.kept += 1
 
     def predict_stream(
         self, contents: Sequence[ItemContent], *, batch: int, cancelled: Callable[[], bool]
@@ -54,8 +62,11 @@ class Bench:
         self.events: list[ServiceEvent] = []
         self._open: set[int] = set()
         self.models = {"first": FakeModel("first")}
+        self.at_event: Callable[[ServiceEvent], object] = lambda _event: None
         self.at_explain_step: Callable[[str, int], None] = lambda _item, _step: None
-        self.server = Server(self._load, self._explain, self._on_event)
+        self.refit_steps: list[Progress | Refitted | Exception] = []
+        self.refit_of: Path | None = None
+        self.server = Server(self._load, self._explain, self._on_event, self._refit)
 
     def _load(self, folder: Path) -> Predictor:
         if folder.name == "gone":
@@ -72,8 +83,17 @@ class Bench:
                 item=content.id, task=task, label=label, model=model.card.id, probability=0.5, final=step == 2
             )
 
+    def _refit(self, run_folder: Path, model_at: Callable[[Path], Predictor]) -> Iterator[Progress | Refitted | None]:
+        self.refit_of = run_folder
+        assert model_at(run_folder.parent / "first").card.id == "first"
+        for step in self.refit_steps:
+            if isinstance(step, Exception):
+                raise step
+            yield step
+
     def _on_event(self, event: ServiceEvent) -> None:
         self.events.append(event)
+        self.at_event(event)
         if isinstance(event, Done | Failed | Cancelled | Loaded) and event.request in self._open:
             self._open.remove(event.request)
             if not self._open:

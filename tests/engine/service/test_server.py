@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.errors import TrainingError
 from engine.service.protocol import (
     Cancel,
     Cancelled,
@@ -15,6 +17,9 @@ from engine.service.protocol import (
     Load,
     Loaded,
     Priority,
+    Refit,
+    Refitted,
+    Refitting,
     Score,
     Scored,
     ServiceEvent,
@@ -22,7 +27,8 @@ from engine.service.protocol import (
     encode,
 )
 from engine.service.server import Server
-from engine.types import ItemContent
+from engine.training import refit
+from engine.types import ItemContent, ModelCard, Outcome
 
 Items = Callable[[int], tuple[ItemContent, ...]]
 LOAD = Load(request=1, folder="/models/first")
@@ -136,6 +142,61 @@ def test_a_mistake_of_ours_ends_one_request_and_is_logged(
     assert "ZeroDivisionError" in failed.message
     assert "divide" in caplog.text
     assert numbers(events, Done) == [3]
+
+
+def test_what_the_model_knows_is_scored_in_one_go(bench: Any, items: Items) -> None:
+    bench.models["first"].knows = True
+    events = bench.run(LOAD, Score(request=2, items=items(100)))
+    assert [type(event) for event in events] == [Loaded, Scored, Done]
+    assert len(events[1].verdicts) == 100
+    assert bench.models["first"].batches == 0
+
+
+def test_vectors_are_kept_after_scoring_and_at_the_end(bench: Any, items: Items) -> None:
+    bench.run(LOAD, Score(request=2, items=items(3)))
+    assert bench.models["first"].kept == 2
+
+
+def refitted(reason: str = "As good.") -> refit.Refitted:
+    card = ModelCard(id="refit-1", created="", recipe="", tasks={}, base="first")
+    outcome = Outcome(model="refit-1", better=True, reason=reason)
+    return refit.Refitted(card, outcome, answers=12, seconds={"read": 0.25, "fit": 0.5})
+
+
+def test_a_refit_tells_how_far_it_is_and_how_it_ended(bench: Any) -> None:
+    bench.refit_steps = [refit.Progress("features", 3, 40), None, refitted()]
+    events = bench.run(LOAD, Refit(request=2, run_folder="/runs/refit-1"))
+    assert bench.refit_of == Path("/runs/refit-1")
+    assert events[1] == Refitting(
+        request=2, stage="features", done=3, total=40, text="Looking at labelled items, 3 of 40"
+    )
+    outcome = Outcome(model="refit-1", better=True, reason="As good.")
+    assert events[2:] == [Refitted(request=2, outcome=outcome, answers=12, seconds=0.75), Done(request=2)]
+
+
+def test_a_refit_waits_for_what_is_looked_at_and_goes_before_prefetch(bench: Any) -> None:
+    bench.refit_steps = [refitted()]
+    events = bench.run(
+        LOAD,
+        explain(2, priority=Priority.PREFETCH),
+        Refit(request=3, run_folder="/runs/r"),
+        explain(4, priority=Priority.LOOKING),
+    )
+    assert numbers(events, Done) == [4, 3, 2]
+
+
+def test_a_refit_can_be_cancelled_between_two_pieces_of_work(bench: Any) -> None:
+    bench.refit_steps = [refit.Progress("fit", 0, 0), *[None] * 1000, refitted()]
+    bench.at_event = lambda event: bench.take(Cancel(request=2)) if isinstance(event, Refitting) else None
+    events = bench.run(LOAD, Refit(request=2, run_folder="/runs/r"))
+    assert [type(event) for event in events] == [Loaded, Refitting, Cancelled]
+
+
+def test_a_model_that_cannot_be_refitted_says_so(bench: Any) -> None:
+    bench.refit_steps = [TrainingError("The model m cannot be refitted.", "A full training run learns from these.")]
+    events = bench.run(LOAD, Refit(request=2, run_folder="/runs/r"))
+    message = "The model m cannot be refitted. A full training run learns from these."
+    assert events[1:] == [Failed(request=2, message=message)]
 
 
 @pytest.mark.parametrize(
