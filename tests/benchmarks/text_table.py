@@ -22,6 +22,7 @@ import msgspec
 from engine.cli.experiment import Follower, recipe_files, words_of
 from engine.cli.output import table
 from engine.cli.signals import cancelled_by_signals
+from engine.errors import EngineError
 from engine.training.experiment import baselines
 from engine.training.experiment.cells import read_rows
 from engine.training.experiment.runner import Settings, run_table
@@ -148,4 +149,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except EngineError as error:
+        sys.exit(str(error))

@@ -18,7 +18,7 @@ from engine.training.splits import SPLITS
 from engine.types import ItemContent, TrainingItem
 
 METADATA = "metadata.jsonl"
-LONGEST_SIDE = 512
+LONGEST_SIDE = 256
 """Larger pictures are kept at this many pixels a side: more than a network looks at."""
 _KNOWN = {"file_name", "title", "description", "text", "split", "group", "author", "id", "url"}
 _THREADS = 4
