@@ -104,6 +104,8 @@ ACTIONS: tuple[ActionSpec, ...] = (
                "Choose a kind, a label of the model's or another order; Enter returns to the item."),
     ActionSpec("review.clear-filter", "Clear the filter", ("Backspace",), "review", "Move",
                "Show the whole queue in its own order again."),
+    ActionSpec("app.refit", "Learn from my answers now", ("Ctrl+L",), APP, "Model",
+               "Fit the model's answers anew to the decisions so far; the verdicts follow in seconds."),
     ActionSpec("app.retrain", "Retrain", ("Ctrl+R",), APP, "Model",
                "Train a new model on the decisions so far, in the background."),
     ActionSpec("app.cancel-retrain", "Cancel the training run", (), APP, "Model", "Stop the training that is running."),

@@ -19,10 +19,12 @@ from desktop.children.jobs import CheckDatabase, ImportPaths, MakeBackup, Promot
 from desktop.children.log_file import LogFile
 from desktop.children.process import engine_command
 from desktop.children.recipes import next_recipe
+from desktop.children.refitting import Learned
 from desktop.children.retraining import Retraining
 from desktop.children.scoring import BulkScoring
 from desktop.children.states import EngineState, TrainingState
 from desktop.children.writer import JobFailure, Writer
+from desktop.learning import Learning
 from desktop.settings import RETRAIN_AFTER, Settings
 from engine.errors import EngineError
 from engine.service.protocol import Priority
@@ -101,6 +103,7 @@ class Desk(QObject):
         self._commands = commands or DeskCommands()
         self._import_ticket = 0
         self._learned_up_to: int | None = None
+        self._learned: Learned | None = None
         self._closed = False
         champion = self.workspace.models.champion()
         self._champion = champion.card.id if champion is not None else ""
@@ -113,6 +116,7 @@ class Desk(QObject):
         self._long_jobs = Writer(self.path, "long jobs", self)
         self._engine = EngineClient((*self._commands.engine, str(self.path)), LogFile(self.engine_log), self)
         self._scoring = BulkScoring(self._engine, self._writer, self)
+        self._learning = Learning(self.workspace, self.settings, self._engine, self._writer, self)
         self._explaining = Explaining(self.workspace, self._engine, self._writer, self)
         self._retraining = Retraining(self._trainer_command, LogFile(self.trainer_log), self._writer, self)
         self._engine.stateChanged.connect(self._announce_engine)
@@ -124,6 +128,9 @@ class Desk(QObject):
         self._scoring.failed.connect(lambda message: self.notice.emit(message, "error"))
         self._explaining.arrived.connect(self.explanationArrived)
         self._explaining.failed.connect(self.explanationFailed)
+        self._learning.stateChanged.connect(self._announce_engine)
+        self._learning.adopted.connect(self._on_refit_adopted)
+        self._learning.notice.connect(self.notice)
         self._retraining.stateChanged.connect(self.trainingStateChanged)
         self._retraining.adopted.connect(self._on_adopted)
         self._retraining.failed.connect(self._on_retrain_failed)
@@ -174,6 +181,8 @@ class Desk(QObject):
     def engine_state(self) -> EngineState:
         """The engine service right now, with the bulk scoring under way in `done` and `total`."""
         state = self._engine.state
+        if state.ready and self._learning.text:
+            return msgspec.structs.replace(state, text=self._learning.text, busy=True)
         if not (state.ready and self._scoring.running and self._scoring.total):
             return state
         done, total = self._scoring.done, self._scoring.total
@@ -228,7 +237,7 @@ class Desk(QObject):
     def corrections(self) -> int:
         """Return how many standing corrections no retrain has learned from."""
         if self._learned_up_to is None:
-            cards = (row.card for row in self.workspace.models.list())
+            cards = (row.card for row in self.workspace.models.list() if not row.card.base)
             self._learned_up_to = max((max(card.decisions, default=0) for card in cards), default=0)
         return self.workspace.decisions.corrections_since(self._learned_up_to)
 
@@ -240,7 +249,12 @@ class Desk(QObject):
         if not any(decision.action in (Action.CORRECT, Action.UNDO) for decision in decisions):
             return
         self.correctionsChanged.emit()
+        self._learning.if_enough()
         self._retrain_if_enough()
+
+    def start_refit(self) -> None:
+        """Fit the champion's heads anew in the background; a notice says how it ended, or why it cannot be done now."""
+        self._learning.now()
 
     def _retrain_if_enough(self) -> None:
         limit = self.settings.retrain_after
@@ -322,28 +336,38 @@ class Desk(QObject):
     def _on_loaded(self, model: str) -> None:
         if model == self._champion:
             self.score_missing()
+            self._learning.if_enough()
 
     def _on_scoring_finished(self, scored: int, flipped: int) -> None:
         self._announce_engine()
-        if scored and self._previous_champion:
-            words = {0: "No verdict changed", 1: "1 verdict changed"}.get(flipped, f"{flipped:,} verdicts changed")
-            self.notice.emit(f"{words} with the new model.", "info")
-        self._previous_champion = ""
+        words = {0: "no verdict changed", 1: "1 verdict changed"}.get(flipped, f"{flipped:,} verdicts changed")
+        if self._learned is not None:
+            self.notice.emit(f"{self._learned.text}; {words}.", "success")
+        elif scored and self._previous_champion:
+            self.notice.emit(f"{words.replace('no', 'No', 1)} with the new model.", "info")
+        self._previous_champion, self._learned = "", None
 
     def _on_adopted(self, outcome: Outcome) -> None:
         self.modelsChanged.emit()
         self.notice.emit(self._retraining.state.text, "success" if outcome.better else "info")
         if outcome.better:
+            self._learning.retrained(self._learned_up_to)
             self._on_champion(outcome.model)
         self.correctionsChanged.emit()
         self._retrain_if_enough()
+
+    def _on_refit_adopted(self, learned: Learned) -> None:
+        self.modelsChanged.emit()
+        if learned.outcome.better:
+            self._on_champion(learned.outcome.model)
+            self._learned = learned
 
     def _on_champion(self, model: str) -> None:
         if self._closed or model == self._champion:
             return
         self._scoring.cancel()
         self._explaining.cancel_all()
-        self._previous_champion, self._champion = self._champion, model
+        self._previous_champion, self._champion, self._learned = self._champion, model, None
         self._load_champion()
         self.modelsChanged.emit()
         self.championChanged.emit(model)

@@ -56,6 +56,15 @@ class Settings(QObject):
         self._set(RETRAIN_AFTER, value)
 
     @property
+    def refit_after(self) -> int:
+        """Corrections after which the model's heads are fitted anew by themselves, in a second; 0 means never."""
+        return self._number("training/refit_after", 10, 0, 10_000)
+
+    @refit_after.setter
+    def refit_after(self, value: int) -> None:
+        self._set("training/refit_after", value)
+
+    @property
     def blur(self) -> bool:
         """Whether captures start blurred."""
         return self._flag("blur", default=False)

@@ -53,6 +53,7 @@ class SettingsPage(QWidget):
             box.setChecked(getattr(settings, name))
         self.opacity.setValue(settings.heatmap_opacity)
         self.retrain_after.setValue(settings.retrain_after)
+        self.refit_after.setValue(settings.refit_after)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:
@@ -66,11 +67,7 @@ class SettingsPage(QWidget):
         self._boxes = {name: QCheckBox() for name in ("blur", "grey", "heatmap", "tokens")}
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(10, 100)
-        self.retrain_after = QSpinBox()
-        self.retrain_after.setRange(0, 10_000)
-        self.retrain_after.lineEdit().setTextMargins(GAP - 1, 0, 0, 0)
-        self.retrain_after.setSpecialValueText("Never")
-        self.retrain_after.setSuffix(" corrections")
+        self.refit_after, self.retrain_after = _corrections(), _corrections()
         self.done = button("Done", "primary", self)
 
     def _segment(self, mode: str, title: str) -> QPushButton:
@@ -88,6 +85,7 @@ class SettingsPage(QWidget):
         self.reviewer.editingFinished.connect(lambda: setattr(settings, "reviewer", self.reviewer.text()))
         self.opacity.valueChanged.connect(lambda value: setattr(settings, "heatmap_opacity", value))
         self.retrain_after.valueChanged.connect(lambda value: setattr(settings, "retrain_after", value))
+        self.refit_after.valueChanged.connect(lambda value: setattr(settings, "refit_after", value))
         self.done.clicked.connect(self.left)
 
     def _cards(self) -> dict[str, Sequence[_Row]]:
@@ -104,7 +102,12 @@ class SettingsPage(QWidget):
             ),
             "Decisions and learning": (
                 ("Reviewer", "The name that your decisions are recorded under.", self.reviewer),
-                ("Retrain by itself after", "Counts corrections that no model has seen yet.", self.retrain_after),
+                (
+                    "Learn by itself after",
+                    "Takes a second: the model sees as before, but answers anew.",
+                    self.refit_after,
+                ),
+                ("Retrain by itself after", "Takes minutes or more, and learns to see anew.", self.retrain_after),
             ),
         }
 
@@ -174,3 +177,12 @@ class SettingsPage(QWidget):
             control.setFixedWidth(_CONTROL)
         row.addWidget(control, 0, Qt.AlignmentFlag.AlignVCenter)
         return row
+
+
+def _corrections() -> QSpinBox:
+    box = QSpinBox()
+    box.setRange(0, 10_000)
+    box.lineEdit().setTextMargins(GAP - 1, 0, 0, 0)
+    box.setSpecialValueText("Never")
+    box.setSuffix(" corrections")
+    return box

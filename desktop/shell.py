@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from engine.intake import ImportReport
 
 _NEEDS_DESK = (
-    "app.review", "app.models", "app.retrain", "app.cancel-retrain", "app.score", "app.import", "app.cancel-import",
-    "app.close",
+    "app.review", "app.models", "app.refit", "app.retrain", "app.cancel-retrain", "app.score", "app.import",
+    "app.cancel-import", "app.close",
 )  # fmt: skip
 
 
@@ -199,6 +199,7 @@ class Shell(QObject):
         bind("app.close", self.close_workspace)
         bind("app.log", self.open_log)
         bind("app.theme", self.toggle_theme)
+        bind("app.refit", self._with_desk(lambda desk: desk.start_refit()))
         bind("app.retrain", self._with_desk(lambda desk: desk.start_retrain()))
         bind("app.cancel-retrain", self._with_desk(lambda desk: desk.cancel_retrain()))
         bind("app.score", self._with_desk(lambda desk: desk.score_missing()))

@@ -14,7 +14,7 @@ from desktop.children.process import Cancelled as ProcessCancelled
 from desktop.children.process import ChildProcess, FailedToStart, ProcessOutcome
 from desktop.children.states import EngineState
 from engine.service import protocol
-from engine.service.protocol import Explain, Load, Priority, Score
+from engine.service.protocol import Explain, Load, Priority, Refit, Score
 from engine.types import ItemContent
 
 BACK_OFF_MS = (500, 1000, 2000, 5000, 10_000, 30_000)
@@ -23,7 +23,7 @@ MAX_ATTEMPTS = 2
 
 
 class _Outstanding(msgspec.Struct):
-    message: Score | Explain
+    message: Score | Explain | Refit
     sent: bool = False
     attempts: int = 0
 
@@ -35,12 +35,15 @@ class EngineClient(QObject):
     flight are asked again; one that was in flight in two crashes ends with `failed`.
 
     Signals: `scored(request, list[Verdict])` in parts; `explained(request, Explanation)` previews, then a final one;
+    `refitting(request, sentence)` now and then, `refitted(request, Refitted)` when a candidate lies in the run folder;
     `failed(request, sentence)`; `ended(request)` once per request however it ended; `loaded(model id)`;
     `loadFailed(sentence)`; `stateChanged(EngineState)`.
     """
 
     scored = Signal(int, list)
     explained = Signal(int, object)
+    refitting = Signal(int, str)
+    refitted = Signal(int, object)
     failed = Signal(int, str)
     ended = Signal(int)
     loaded = Signal(str)
@@ -104,6 +107,10 @@ class EngineClient(QObject):
         number = next(self._numbers)
         return self._ask(Explain(request=number, item=item, task=task, label=label, priority=priority, seed=seed))
 
+    def refit(self, run_folder: Path) -> int:
+        """Ask for new heads of the champion that the run folder names, and return the request's number."""
+        return self._ask(Refit(request=next(self._numbers), run_folder=str(run_folder)))
+
     def cancel(self, request: int) -> None:
         """Stop a request; it ends with `ended`, which comes at once where the service has not seen it yet."""
         outstanding = self._outstanding.get(request)
@@ -125,7 +132,7 @@ class EngineClient(QObject):
         self._outstanding.clear()
         self.process.stop_and_wait(grace_ms=grace_ms)
 
-    def _ask(self, message: Score | Explain) -> int:
+    def _ask(self, message: Score | Explain | Refit) -> int:
         outstanding = self._outstanding[message.request] = _Outstanding(message)
         if self.ready:
             self._send(outstanding)
@@ -164,6 +171,10 @@ class EngineClient(QObject):
                 self.scored.emit(request, list(verdicts))
             case protocol.Explained(request=request, explanation=explanation) if request in self._outstanding:
                 self.explained.emit(request, explanation)
+            case protocol.Refitting(request=request, text=text) if request in self._outstanding:
+                self.refitting.emit(request, text)
+            case protocol.Refitted(request=request) if request in self._outstanding:
+                self.refitted.emit(request, event)
             case protocol.Done(request=request) | protocol.Cancelled(request=request):
                 self._crashes = 0
                 self._finish(request)

@@ -138,6 +138,18 @@ class PrepareRun(msgspec.Struct, frozen=True):
         return Path(context.workspace.runs.prepare(self.recipe).path)
 
 
+class PrepareRefit(msgspec.Struct, frozen=True):
+    """Write the snapshot and recipe of a refit into its own folder."""
+
+    recipe: str
+
+    def run(self, context: JobContext) -> Path:
+        """Return the run folder."""
+        run = context.workspace.runs.prepare_refit(self.recipe)
+        context.workspace.runs.mark(run.id, "running")
+        return run.path
+
+
 class MarkRun(msgspec.Struct, frozen=True):
     """Note how a run stands: one of "running", "failed" (and why) and "cancelled"."""
 
