@@ -76,7 +76,12 @@ def _run_folder(ws: Workspace, text: str) -> tuple[RunFolder, bool]:
     """Return the run to train, and whether it is an unfinished one of the same snapshot, recipe and champion."""
     fresh = ws.runs.prepare(text)
     for info in ws.runs.list():
-        if info.id != fresh.id and info.state in _RESUMABLE and not is_refit(info.id) and (info.path / "snapshot.jsonl").is_file():
+        if (
+            info.id != fresh.id
+            and info.state in _RESUMABLE
+            and not is_refit(info.id)
+            and (info.path / "snapshot.jsonl").is_file()
+        ):
             old = ws.runs.folder(info.id)
             if _question(old) == _question(fresh):
                 shutil.rmtree(fresh.path)

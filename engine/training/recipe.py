@@ -59,6 +59,10 @@ class TrainingRecipe(Struct, frozen=True, kw_only=True):
     a yes or no for each label. `class_balance_beta` weighs labels by the inverse of their effective number of items
     (0: all alike, near 1: by frequency). `batches` "alternating" fills each batch with items that are labelled for the
     same tasks, in turns in proportion to their number; "mixed" does not.
+
+    `soft_labels` trains on the share of reviewers who gave each label, instead of the label that most of them gave.
+    `half_life_days` halves an item's weight for every so many days that its newest answer is older than the newest of
+    all (0: all weigh alike).
     """
 
     epochs: int = 10
@@ -85,14 +89,17 @@ class TrainingRecipe(Struct, frozen=True, kw_only=True):
     focal_gamma: float = 2.0
     class_balance_beta: float = 0.0
     batches: str = MIXED
+    soft_labels: bool = False
+    half_life_days: float = 0.0
 
 
 class RefitRecipe(Struct, frozen=True, kw_only=True):
     """How heads alone are fitted anew, on the vectors of backbones that stay as they are.
 
-    `head` is "linear", "hidden" (one hidden layer) or "auto": as the champion's. `width` is that of a hidden layer which
-    the champion does not have. `l2` is the weight of the squared weights in the mean loss; 0 means chosen on the
-    validation items. `steps` is how many steps of L-BFGS a hidden layer takes together with what follows it.
+    `head` is "linear", "hidden" (one hidden layer) or "auto": as the champion's. `width` is a hidden layer's where the
+    champion has none. `l2` is the weight of the squared weights in the mean loss; 0 means chosen on the
+    validation items. `steps` is how many steps of L-BFGS a hidden layer takes together with what follows it. Labels and
+    answers weigh what the training section says; smoothing and the focal part of its loss are left out.
     """
 
     head: str = AUTO
@@ -151,6 +158,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "training.warmup": (0.0, 1.0),
     "training.clip": (0.0, 1e6),
     "training.label_smoothing": (0.0, 0.5),
+    "training.half_life_days": (0.0, 36_500.0),
     "training.shift": (0.0, 0.25),
     "training.brightness": (0.0, 0.9),
     "training.seed": (0, 2**31 - 1),

@@ -19,7 +19,7 @@ def reread(settings: Settings) -> Settings:
 
 def test_fresh_settings_have_sensible_values(settings: Settings) -> None:
     assert (settings.theme, settings.blur, settings.heatmap, settings.tokens) == ("system", False, True, True)
-    assert settings.retrain_after > 0
+    assert 0 < settings.refit_after < settings.retrain_after
     assert settings.reviewer
     assert settings.recent == ()
 
@@ -70,6 +70,8 @@ def test_the_page_writes_every_choice_at_once(settings: Settings, theme: ThemeMa
     assert (settings.theme, settings.retrain_after) == ("dark", 0)
     assert (settings.heatmap_opacity, settings.reviewer) == (35, "Ada")
     assert page.retrain_after.text() == "Never"
+    page.refit_after.setValue(3)
+    assert settings.refit_after == 3
 
 
 def test_the_page_shows_what_was_chosen_elsewhere(settings: Settings, theme: ThemeManager, qtbot: QtBot) -> None:

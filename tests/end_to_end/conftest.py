@@ -116,7 +116,7 @@ def settings_file(tmp_path: Path) -> Path:
     file = tmp_path / "settings.ini"
     store = QSettings(str(file), QSettings.Format.IniFormat)
     settings = Settings(store)
-    settings.reviewer, settings.retrain_after = "ada", 0
+    settings.reviewer, settings.retrain_after, settings.refit_after = "ada", 0, 0
     store.sync()
     return file
 

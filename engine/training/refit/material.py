@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import torch
 from torch import Tensor
 
 from engine.errors import TrainingError
 from engine.models.network import FusionNetwork
 from engine.models.predictor import Predictor
+from engine.models.registry import CROSS_STITCH, LATE
 from engine.models.spec import HeadSpec
+from engine.similarity.text import normalised
+from engine.training.answers import age_weights, soft_targets
 from engine.training.data import targets_of
 from engine.training.job import Job
+from engine.training.losses import balanced_weights, class_weights
 from engine.training.plan import Plan, make_plan
 from engine.training.refit.objective import Objective
-from engine.training.splits import SPLITS, TRAIN, VAL, Splits, assign_splits
+from engine.training.splits import SPLITS, TEST, TRAIN, VAL, Splits, assign_splits
 from engine.types import TrainingItem
 
 AT_ONCE = 16
@@ -48,9 +53,9 @@ class Material:
 
 def why_not(network: FusionNetwork) -> str:
     """Why a network's heads cannot be fitted by themselves, in one sentence; "" where they can."""
-    if network.spec.text.backbone == "cross-stitch":
+    if network.spec.text.backbone == CROSS_STITCH:
         return "Its tasks have encoders of their own that learn together, so its heads cannot be fitted by themselves."
-    if getattr(network.spec.fusion, "kind", "early") != "early":
+    if network.spec.fusion.kind == LATE:
         return "It averages the answers of text and screenshot (late fusion), so there is no joint layer to fit anew."
     return ""
 
@@ -63,10 +68,31 @@ def check_refittable(champion: Predictor) -> None:
 
 
 def planned(job: Job) -> tuple[Splits, Plan]:
-    """The items' sides, as the trainer assigns them, and what they can train."""
+    """The items' sides, as the trainer assigns them, and what they can train.
+
+    Looking for near-duplicates takes longer than a refit may: of the items without a side only copies of held-out ones
+    are kept from training; the next full training looks at all of them.
+    """
     data = job.recipe.data
-    splits = assign_splits(job.items, val=data.val, test=data.test, seed=job.recipe.training.seed)
+    items = beside_their_copies(job.items)
+    splits = assign_splits(items, val=data.val, test=data.test, seed=job.recipe.training.seed)
     return splits, make_plan(job.items, splits, job.taxonomy, data.tasks)
+
+
+def beside_their_copies(items: Sequence[TrainingItem]) -> list[TrainingItem]:
+    """The items, those without a side in the group of a held-out one with the same words or the same screenshot."""
+    groups = {key: item.group for item in items if item.split in {VAL, TEST} for key in _marks(item)}
+    return [item if item.split in SPLITS else _joined(item, groups) for item in items]
+
+
+def _joined(item: TrainingItem, groups: dict[str, str]) -> TrainingItem:
+    found = next((groups[key] for key in _marks(item) if key in groups), item.group)
+    return item if found == item.group else msgspec.structs.replace(item, group=found)
+
+
+def _marks(item: TrainingItem) -> list[str]:
+    words, capture = normalised(f"{item.content.title} {item.content.text}"), item.content.capture
+    return ([f"words:{words}"] if words else []) + ([f"file:{capture}"] if capture is not None else [])
 
 
 def looked_at(champion: Predictor, items: Sequence[TrainingItem]) -> Iterator[tuple[int, Vectors | None]]:
@@ -96,12 +122,25 @@ def material_of(job: Job, champion: Predictor, splits: Splits, plan: Plan, vecto
             name: network.features(one.text.to(device), one.image.to(device)).cpu() for name, one in by_split.items()
         }
     items = {name: [job.items[row] for row in at] for name, at in rows.items()}
-    objectives = {name: _objective(plan, items[name]) for name in (TRAIN, VAL)}
+    objectives = _objectives(job, plan, items)
     return Material(job, champion, splits, plan, items, by_split, features, objectives)
 
 
-def _objective(plan: Plan, items: Sequence[TrainingItem]) -> Objective:
-    return Objective.of(plan.heads, {head.task: targets_of(items, head) for head in plan.heads})
+def _objectives(job: Job, plan: Plan, items: dict[str, list[TrainingItem]]) -> dict[str, Objective]:
+    """What the recipe says of answers, items and labels, but smoothing and focal parts: the objective stays convex."""
+    settings, heads = job.recipe.training, plan.heads
+    hard = {name: {head.task: targets_of(items[name], head) for head in heads} for name in (TRAIN, VAL)}
+    soft = {head.task: soft_targets(items[TRAIN], head) for head in heads} if settings.soft_labels else hard[TRAIN]
+    labels = None
+    if settings.class_weights:
+        labels = class_weights(heads, hard[TRAIN])
+    elif settings.class_balance_beta:
+        labels = balanced_weights(heads, hard[TRAIN], settings.class_balance_beta)
+    weights = age_weights(items[TRAIN], job.items, settings.half_life_days)
+    return {
+        TRAIN: Objective.of(heads, soft, items=weights, labels=labels),
+        VAL: Objective.of(heads, hard[VAL], labels=labels),
+    }
 
 
 def applies(head: HeadSpec, item: TrainingItem) -> bool:

@@ -19,6 +19,7 @@ from engine.models.network import FusionNetwork
 from engine.models.predictor import Predictor
 from engine.models.spec import NetworkSpec
 from engine.training.calibration import fit_temperature
+from engine.training.data import targets_of
 from engine.training.evaluate import Answers, answers_of
 from engine.training.finish import Trained, card_of, leave, metrics_by_split, outcome_of
 from engine.training.job import Job, read_job
@@ -155,20 +156,22 @@ def _network(material: Material, heads: Linear, hidden: Hidden | None) -> Fusion
     for head, rows in zip(spec.heads, material.objectives[TRAIN].columns, strict=True):
         state[f"heads.{head.task}.weight"] = heads.weight[rows]
         state[f"heads.{head.task}.bias"] = heads.bias[rows]
-    network.load_state_dict(state, strict=False)
+    strange = network.load_state_dict(state, strict=False).unexpected_keys
+    assert not strange, strange
     return network.eval()
 
 
 def _temperatures(material: Material, network: FusionNetwork) -> dict[str, float]:
-    vectors, targets = material.vectors[VAL], material.objectives[VAL]
+    vectors, items = material.vectors[VAL], material.items[VAL]
     device = network.scale.device
     with torch.inference_mode():
         logits = network.fuse(vectors.text.to(device), vectors.image.to(device))
     found = {}
-    for number, (head, columns) in enumerate(zip(targets.heads, targets.columns, strict=True)):
-        known = targets.weights[:, number] > 0
-        scores = logits[head.task].double().cpu()[known].numpy()
-        found[head.task] = fit_temperature(scores, targets.targets[known, columns].double().numpy(), multi=head.multi)
+    for head in material.plan.heads:
+        truth = targets_of(items, head).double().numpy()
+        known = ~np.isnan(truth).any(axis=1)
+        scores = logits[head.task].double().cpu().numpy()
+        found[head.task] = fit_temperature(scores[known], truth[known], multi=head.multi)
     return found
 
 

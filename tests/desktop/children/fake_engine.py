@@ -7,8 +7,10 @@ import signal
 import sys
 from pathlib import Path
 
+import msgspec
+
 from engine.service import protocol
-from engine.types import Explanation, ItemContent, TokenWeight, Verdict
+from engine.types import Explanation, ItemContent, ModelCard, Outcome, TokenWeight, Verdict
 
 MODE = sys.argv[1]
 MARK = Path(sys.argv[2])
@@ -47,6 +49,35 @@ def explanation(request: protocol.Explain, model: str, *, final: bool) -> Explan
     )
 
 
+def refit(number: int, run: Path) -> None:
+    """Leave a candidate that calls everything toxic, or say that this cannot be done."""
+    if MODE == "no-refit":
+        say(protocol.Failed(request=number, message="The model m-a cannot be refitted. It averages."))
+        return
+    if MODE == "refit-stalls":
+        say(protocol.Refitting(request=number, stage="fit", done=0, total=0, text="Learning from the answers"))
+        return
+    name = f"{run.name}-b"
+    card = ModelCard(
+        id=name,
+        created="2026-01-02T00:00:00Z",
+        recipe="",
+        tasks={"toxicity": ("toxic", "non-toxic")},
+        decisions=(1, 2),
+        base="m-a",
+    )
+    better = MODE != "worse-refit"
+    outcome = Outcome(model=name, better=better, reason="macro-F1 0.60 against 0.33.")
+    candidate = run / "candidate"
+    candidate.mkdir()
+    (candidate / "card.json").write_bytes(msgspec.json.encode(card))
+    (candidate / "outcome.json").write_bytes(msgspec.json.encode(outcome))
+    (candidate / "splits.json").write_bytes(b"{}")
+    say(protocol.Refitting(request=number, stage="fit", done=0, total=0, text="Learning from the answers"))
+    say(protocol.Refitted(request=number, outcome=outcome, answers=2, seconds=0.4))
+    say(protocol.Done(request=number))
+
+
 def answer(request: protocol.Request, model: str, starts: int) -> str:
     match request:
         case protocol.Load(request=number, folder=folder):
@@ -66,6 +97,8 @@ def answer(request: protocol.Request, model: str, starts: int) -> str:
             say(protocol.Explained(request=number, explanation=explanation(request, model, final=False)))
             say(protocol.Explained(request=number, explanation=explanation(request, model, final=True)))
             say(protocol.Done(request=number))
+        case protocol.Refit(request=number, run_folder=run):
+            refit(number, Path(run))
         case protocol.Cancel(request=number):
             say(protocol.Cancelled(request=number))
         case protocol.Stop():

@@ -164,7 +164,7 @@ class QuietDesk(Desk):
 @pytest.fixture
 def open_desk(folder: Path, settings: Settings) -> Iterator[Callable[[], QuietDesk]]:
     settings.reviewer = "ana"
-    settings.retrain_after = 0
+    settings.retrain_after = settings.refit_after = 0
     desks: list[QuietDesk] = []
 
     def build() -> QuietDesk:
