@@ -130,7 +130,7 @@ def _train(
     from engine.training.worker import be_modest
 
     be_modest()
-    wanted = Wanted(lambda: _texts(source), str(source), folder, given, encoder, anew)
+    wanted = Wanted(lambda: _texts(source), source.absolute().name, folder, given, encoder, anew)
     with cancelled_by_signals() as cancelled:
         return pretrain(wanted, emit=emit, cancelled=cancelled)
 

@@ -62,10 +62,12 @@ def _online(name: str, what: str, load: Callable[..., Any]) -> Any:
 
 
 def _without_progress_bars() -> None:
-    """Standard error is for logs, and the bars leave a thread behind."""
+    """The bars leave a thread behind, and warnings (a head that is left out, say) go where this process logs to."""
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_default_handler()
+    transformers_logging.enable_propagation()
 
 
 def _first_line(error: BaseException) -> str:

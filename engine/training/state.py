@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Mapping
@@ -70,6 +71,8 @@ def save_state(path: Path, state: State) -> None:
         beside.replace(path)
         sync(path.parent)
     except (OSError, SafetensorError) as error:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
         raise StorageError(f"The training state cannot be written to {path}: {error}.", "Free some space.") from error
 
 

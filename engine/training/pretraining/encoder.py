@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from torch import Tensor, nn
 
 from engine.errors import InputError, ModelUnavailableError
 from engine.models.hub import from_hub
+from engine.training.pretraining.corpus import Pieces
 from engine.training.pretraining.masking import Masked, Vocabulary
 from engine.training.pretraining.settings import PretrainingSettings
 
@@ -53,6 +55,14 @@ class Encoder:
         hidden = self.model.base_model(input_ids=batch.ids, attention_mask=batch.attention.long()).last_hidden_state
         found: Tensor = head(hidden[batch.chosen])
         return found.float()
+
+    def expect(self, pieces: Pieces) -> None:
+        """Let a new encoder's head begin with each token's frequency in `pieces` instead of spending steps on it."""
+        words = self.vocabulary
+        counts = torch.from_numpy(np.bincount(pieces.flat, minlength=words.size)) + 1.0
+        counts[words.special] = 1.0
+        with torch.no_grad():
+            self.model.get_output_embeddings().bias.copy_((counts / counts.sum()).log())
 
     def save(self, folder: Path) -> None:
         """Write model.safetensors, config.json and the tokenizer's files into an existing folder."""

@@ -74,15 +74,18 @@ def pretrain(
 
 
 def _begun(work: WorkFolder, wanted: Wanted) -> Begun:
-    """Return the unfinished run if it asks for the same, else a new one, now on disk."""
-    settings = make_settings(wanted.given, known_settings(wanted.encoder), continued=bool(wanted.encoder))
+    """Return the unfinished run if it is what is asked for, else a new one, now on disk.
+
+    What is not given is as it was when the run began.
+    """
+    continued = bool(wanted.encoder)
     old = work.begun()
     if old is None:
-        begun = _begin(wanted, settings)
+        begun = _begin(wanted, make_settings(wanted.given, known_settings(wanted.encoder), continued=continued))
         work.begin(begun)
         return begun
-    settings = fitted(settings, old.encoder, asked="max_tokens" in wanted.given)
-    check_same(old.asked, settings, wanted.source, wanted.encoder)
+    check_same(old.asked, wanted.given, wanted.source, wanted.encoder)
+    settings = make_settings(wanted.given, msgspec.structs.asdict(old.asked.settings), continued=continued)
     return Begun(msgspec.structs.replace(old.asked, settings=settings), old.encoder, old.corpus)
 
 
@@ -91,7 +94,11 @@ def _begin(wanted: Wanted, settings: PretrainingSettings) -> Begun:
     torch.manual_seed(derived_seed(settings.seed, "weights"))
     encoder = load_encoder(wanted.encoder) if wanted.encoder else new_encoder(texts.train, settings)
     settings = fitted(settings, encoder, asked="max_tokens" in wanted.given)
-    sides = (tokenized(side, encoder.tokenizer, settings.max_tokens) for side in (texts.train, texts.held_out))
+    corpus = Corpus(
+        *(tokenized(side, encoder.tokenizer, settings.max_tokens) for side in (texts.train, texts.held_out))
+    )
+    if not wanted.encoder:
+        encoder.expect(corpus.train)
     asked = Asked(
         settings=settings,
         source=wanted.source,
@@ -101,7 +108,7 @@ def _begin(wanted: Wanted, settings: PretrainingSettings) -> Begun:
         created=now(),
         rates=((0, settings.learning_rate),),
     )
-    return Begun(asked, encoder, Corpus(*sides))
+    return Begun(asked, encoder, corpus)
 
 
 class _Run:

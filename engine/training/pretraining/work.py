@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -141,13 +142,13 @@ class WorkFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def check_same(asked: Asked, settings: PretrainingSettings, source: str, encoder: str) -> None:
+def check_same(asked: Asked, given: Mapping[str, Any], source: str, encoder: str) -> None:
     """Raise `InputError` naming every difference between an unfinished run and what is asked for now."""
-    before, now = (msgspec.structs.asdict(one) for one in (asked.settings, settings))
+    before = msgspec.structs.asdict(asked.settings)
     differences = [
-        f"{name} was {before[name]}, now {now[name]}"
-        for name in before
-        if name not in CHANGEABLE and before[name] != now[name]
+        f"{name} was {before[name]}, now {value}"
+        for name, value in given.items()
+        if name not in CHANGEABLE and before[name] != value
     ]
     if asked.source != source:
         differences.append(f"the texts were those of '{asked.source}', now of '{source}'")
