@@ -59,8 +59,8 @@ def items(
         _check_label(ws, query.label)
         rows = list(_rows(ws, query, limit))
         documents = list(_documents(ws, rows)) if as_json else []
-        before = _before(ws, rows) if query.listed == "flips" and not as_json else None
-    answer(documents, lambda: _table(rows, queue, before), as_json=as_json)
+        more = None if as_json else _more(ws, rows, query.listed)
+    answer(documents, lambda: _table(rows, queue, more), as_json=as_json)
 
 
 def _check_label(ws: Workspace, label: str | None) -> None:
@@ -84,7 +84,7 @@ def _documents(ws: Workspace, rows: list[QueueRow]) -> Iterator[dict[str, Any]]:
     for start in range(0, len(rows), _PAGE):
         ids = [row.item for row in rows[start : start + _PAGE]]
         resolved, verdicts = ws.decisions.resolved_many(ids), ws.verdicts.of_many(ids)
-        flips = ws.flips.of_many(ids)
+        flips, reasons = ws.flips.of_many(ids), ws.teaching.why_many(ids)
         for row, item in zip(rows[start : start + _PAGE], ws.items.get_many(ids), strict=True):
             yield {
                 "id": item.id,
@@ -94,6 +94,7 @@ def _documents(ws: Workspace, rows: list[QueueRow]) -> Iterator[dict[str, Any]]:
                 "state": row.state,
                 "verdict": {task: answer_of(verdict) for task, verdict in verdicts[item.id].items()},
                 "flip": _flip(flips.get(item.id)),
+                "picked": reasons.get(item.id),
                 "resolved": answers(resolved.get(item.id, {}), ws),
                 "labels": answers(item.truths, ws),
             }
@@ -112,13 +113,16 @@ def _flip(flip: Flip | None) -> dict[str, Any] | None:
     }
 
 
-def _before(ws: Workspace, rows: list[QueueRow]) -> dict[str, str]:
-    """Return what each item's verdict was before it flipped: "toxic 0.71"."""
-    flips = ws.flips.of_many([row.item for row in rows])
-    return {item: f"{flip.was_label} {flip.was_probability:.2f}" for item, flip in flips.items()}
+def _more(ws: Workspace, rows: list[QueueRow], listed: str) -> tuple[str, dict[str, str]] | None:
+    """Return a list's own column: what each verdict was before it flipped ("toxic 0.71"), or why an item was picked."""
+    ids = [row.item for row in rows]
+    if listed == "flips":
+        flips = ws.flips.of_many(ids)
+        return "was", {item: f"{flip.was_label} {flip.was_probability:.2f}" for item, flip in flips.items()}
+    return ("picked because", ws.teaching.why_many(ids)) if listed == "teach" else None
 
 
-def _table(rows: list[QueueRow], queue: str, before: dict[str, str] | None) -> str:
+def _table(rows: list[QueueRow], queue: str, more: tuple[str, dict[str, str]] | None) -> str:
     if not rows:
         return f"The queue '{queue}' has no such items."
     cells = [
@@ -128,11 +132,11 @@ def _table(rows: list[QueueRow], queue: str, before: dict[str, str] | None) -> s
             row.state,
             row.label or "–",
             "" if row.probability is None else f"{row.probability:.2f}",
-            *(() if before is None else (before.get(row.item, ""),)),
+            *(() if more is None else (more[1].get(row.item, ""),)),
             ", ".join(row.resolved) or "–",
             row.title[:60],
         ]
         for row in rows
     ]
-    was = () if before is None else ("was",)
-    return table(["item", "kind", "state", "verdict", "p", *was, "resolved", "title"], cells)
+    column = () if more is None else (more[0],)
+    return table(["item", "kind", "state", "verdict", "p", *column, "resolved", "title"], cells)

@@ -8,6 +8,7 @@ CHAMPION = "champion"
 CHAIN_HEAD = "chain_head"
 REFRESH = "refresh"
 TAXONOMY = "taxonomy"
+TEACHING = "teaching"
 
 
 def get(db: Database, key: str) -> str | None:

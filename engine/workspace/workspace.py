@@ -23,6 +23,7 @@ from engine.workspace.models import Models
 from engine.workspace.queues import Queues
 from engine.workspace.runs import Runs
 from engine.workspace.schema import LATEST, migrate, unknown_step
+from engine.workspace.teaching import Teaching
 from engine.workspace.verdicts import Verdicts
 
 TAXONOMY_NAME = "taxonomy.toml"
@@ -55,6 +56,7 @@ class Workspace:
         self.models = Models(db, taxonomy, path / "models")
         self.queues = Queues(db, taxonomy)
         self.flips = Flips(db)
+        self.teaching = Teaching(db, self.queues)
         self.runs = Runs(db, taxonomy, self.items, self.models)
         self.backup = Backup(db)
 
