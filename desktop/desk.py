@@ -15,7 +15,16 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from desktop.children.desk_lock import DeskLock
 from desktop.children.engine_client import EngineClient
 from desktop.children.explaining import Explaining
-from desktop.children.jobs import CheckDatabase, ImportPaths, MakeBackup, Promote, RefreshQueue, RollBack
+from desktop.children.jobs import (
+    CheckDatabase,
+    CountFlips,
+    ImportPaths,
+    MakeBackup,
+    PickBatch,
+    Promote,
+    RefreshQueue,
+    RollBack,
+)
 from desktop.children.log_file import LogFile
 from desktop.children.process import engine_command
 from desktop.children.recipes import next_recipe
@@ -31,6 +40,8 @@ from engine.service.protocol import Priority
 from engine.types import Action, Decision, Outcome
 from engine.workspace import Workspace
 from engine.workspace.database import DATABASE_NAME
+from engine.workspace.flips import FlipCounts
+from engine.workspace.teaching import Batch
 
 if TYPE_CHECKING:
     from engine.intake import ImportReport
@@ -64,6 +75,8 @@ class Desk(QObject):
         countsChanged(): items were imported or decisions recorded; `workspace.queues.counts()` may be another.
         correctionsChanged(): the corrections since the last retrain, or after how many one starts, are others.
         importProgressed(done, total), importEnded(ImportReport): the import under way.
+        flipped(text): a new champion changed verdicts that are to be looked at: the queue "flips"; and how many.
+        picked(Batch): other items are the queue "teach".
         notice(text, kind): one sentence for the notice line; kind is "info", "success", "warning" or "error".
         closed(): children and threads have ended.
     """
@@ -79,6 +92,8 @@ class Desk(QObject):
     correctionsChanged = Signal()
     importProgressed = Signal(int, int)
     importEnded = Signal(object)
+    flipped = Signal(str)
+    picked = Signal(object)
     notice = Signal(str, str)
     closed = Signal()
 
@@ -225,7 +240,7 @@ class Desk(QObject):
     def score_missing(self) -> None:
         """Score every item without a verdict of the champion, in the background; does nothing without a champion."""
         if self._engine.ready and self._engine.state.model == self._champion:
-            self._scoring.start(self._champion, self._previous_champion)
+            self._scoring.start(self._champion)
 
     def cancel_scoring(self) -> None:
         """Stop the bulk scoring; `score_missing` goes on where it ended."""
@@ -290,7 +305,12 @@ class Desk(QObject):
 
     def roll_back(self) -> None:
         """Make the champion before this one the champion again."""
-        self._writer.submit(RollBack(), self._on_champion, self._on_job_failed)
+        self._writer.submit(RollBack(), self._on_rolled_back, self._on_job_failed)
+
+    def pick_batch(self) -> None:
+        """Pick the items to teach the model with next."""
+        job = PickBatch(seed=self.workspace.decisions.head()[0])
+        self._long_jobs.submit(job, self._on_picked, self._on_job_failed)
 
     # --- imports and backups ----------------------------------------------------------------------------------
 
@@ -338,14 +358,32 @@ class Desk(QObject):
             self.score_missing()
             self._learning.if_enough()
 
-    def _on_scoring_finished(self, scored: int, flipped: int) -> None:
+    def _on_scoring_finished(self) -> None:
+        """Say what a new champion changed, once every item has its verdict."""
         self._announce_engine()
-        words = {0: "no verdict changed", 1: "1 verdict changed"}.get(flipped, f"{flipped:,} verdicts changed")
-        if self._learned is not None:
-            self.notice.emit(f"{self._learned.text}; {words}.", "success")
-        elif scored and self._previous_champion:
-            self.notice.emit(f"{words.replace('no', 'No', 1)} with the new model.", "info")
+        before, learned = self._previous_champion, self._learned
         self._previous_champion, self._learned = "", None
+        if before or learned is not None:
+            job = CountFlips(self._champion)
+            self._writer.submit(job, lambda counts: self._say_flips(counts, learned), self._on_job_failed)
+
+    def _say_flips(self, counts: FlipCounts, learned: Learned | None) -> None:
+        self.countsChanged.emit()
+        words = counts.words if learned is None else f"{learned.text}; {counts.words[0].lower()}{counts.words[1:]}"
+        if counts.waiting:
+            self.flipped.emit(words)
+        else:
+            self.notice.emit(words, "info" if learned is None else "success")
+
+    def _on_rolled_back(self, model: str) -> None:
+        """Take the champion before back; its verdicts are those from before, so there is nothing to say of them."""
+        self._on_champion(model)
+        self._previous_champion = ""
+        self.countsChanged.emit()
+
+    def _on_picked(self, batch: Batch) -> None:
+        self.countsChanged.emit()
+        self.picked.emit(batch)
 
     def _on_adopted(self, outcome: Outcome) -> None:
         self.modelsChanged.emit()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 
+from desktop.actions import caps_of
 from desktop.dialogs import SOURCES, ask_files, ask_folder
 from desktop.faults import log_folder
 from desktop.settings import Settings
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
     from desktop.desk import Desk
     from desktop.import_report import ImportReportPanel
     from engine.intake import ImportReport
+    from engine.workspace.teaching import Batch
 
 _NEEDS_DESK = (
     "app.review", "app.models", "app.refit", "app.retrain", "app.cancel-retrain", "app.score", "app.import",
-    "app.cancel-import", "app.close",
+    "app.cancel-import", "app.close", "app.flips", "app.teach", "app.pick",
 )  # fmt: skip
 
 
@@ -128,6 +130,13 @@ class Shell(QObject):
         if self.window.page_widget(page) is not None:
             self.window.show_page(page)
 
+    def open_queue(self, name: str) -> None:
+        """Go to the review desk with another queue; nothing happens without a workspace."""
+        review = self.window.page_widget("review")
+        if review is not None:
+            self.show("review")
+            review.show_queue(name)  # type: ignore[attr-defined]
+
     def _make(self, page: str) -> None:
         if page == "settings":
             from desktop.settings_page import SettingsPage
@@ -155,10 +164,25 @@ class Shell(QObject):
         desk.importProgressed.connect(self._on_import_progress)
         desk.importEnded.connect(self._on_import_ended)
         desk.trainingStateChanged.connect(lambda state: self._can("app.cancel-retrain", can=state.running))
+        desk.flipped.connect(self._on_flipped)
+        desk.picked.connect(self._on_picked)
 
     def _on_notice(self, text: str, kind: str) -> None:
         way_out = WayOut("Open the log", self.open_log) if kind == "error" else None
         self.window.say(text, kind, way_out)
+
+    def _on_flipped(self, text: str) -> None:
+        self.window.say(text, "info", WayOut(self._key_of("app.flips"), partial(self.open_queue, "flips")))
+
+    def _on_picked(self, batch: Batch) -> None:
+        at_random = f", {batch.at_random:,} of them at random" if batch.at_random else ""
+        noun = "item" if batch.items == 1 else "items"
+        way_out = WayOut(self._key_of("app.teach"), partial(self.open_queue, "teach"))
+        self.window.say(f"Picked {batch.items:,} {noun} to teach the model{at_random}.", "success", way_out)
+
+    def _key_of(self, action: str) -> str:
+        """Return the words of a button that does what an action's key does: "Show them (Ctrl Shift V)"."""
+        return f"Show them ({' '.join(caps_of(self.window.actions_table.specs[action].keys[0]))})"
 
     def _on_import_progress(self, done: int, total: int) -> None:
         share = done / total if total > 0 else None
@@ -192,6 +216,9 @@ class Shell(QObject):
         bind = self.window.actions_table.bind
         for page in ("start", "review", "models", "settings"):
             bind(f"app.{page}", partial(self.show, page))
+        bind("app.flips", partial(self.open_queue, "flips"))
+        bind("app.teach", partial(self.open_queue, "teach"))
+        bind("app.pick", self._with_desk(lambda desk: desk.pick_batch()))
         bind("app.open", self.ask_open)
         bind("app.new", self.ask_new)
         bind("app.demo", self.make_demo)

@@ -14,8 +14,11 @@ import msgspec
 
 from desktop.children import orphans
 from engine.errors import WorkspaceError
+from engine.triage import teaching
 from engine.types import Explanation, ItemContent, Outcome, Verdict
 from engine.workspace import Workspace, exclusive
+from engine.workspace.flips import FlipCounts
+from engine.workspace.teaching import Batch
 
 if TYPE_CHECKING:
     from engine.intake import ImportReport
@@ -38,34 +41,35 @@ class Job(Protocol[T_co]):
         """Do it and return what changed; raises `EngineError` for what a person can mend."""
 
 
-class StoredVerdicts(msgspec.Struct, frozen=True):
-    """The items whose verdicts are now on disk, and how many of them changed their label against another model."""
-
-    items: tuple[str, ...]
-    flipped: int
-
-
 class StoreVerdicts(msgspec.Struct, frozen=True):
-    """Store verdicts in one small transaction; `before` is the model to compare with ("" for none)."""
+    """Store verdicts in one small transaction."""
 
     verdicts: tuple[Verdict, ...]
-    before: str = ""
 
-    def run(self, context: JobContext) -> StoredVerdicts:
-        """Return the items in their first order, each once."""
-        flipped = self._flipped(context.workspace) if self.before else 0
+    def run(self, context: JobContext) -> tuple[str, ...]:
+        """Return the items whose verdicts are now on disk in their first order, each once."""
         context.workspace.verdicts.put(list(self.verdicts))
-        return StoredVerdicts(tuple(dict.fromkeys(verdict.item for verdict in self.verdicts)), flipped)
+        return tuple(dict.fromkeys(verdict.item for verdict in self.verdicts))
 
-    def _flipped(self, workspace: Workspace) -> int:
-        items: dict[str, list[Verdict]] = {}
-        for verdict in self.verdicts:
-            items.setdefault(verdict.item, []).append(verdict)
-        count = 0
-        for item, verdicts in items.items():
-            old = workspace.verdicts.of_model(item, self.before)
-            count += any(v.task in old and set(old[v.task].labels) != set(v.labels) for v in verdicts)
-        return count
+
+class CountFlips(msgspec.Struct, frozen=True):
+    """Count the verdicts that a model changed."""
+
+    model: str
+
+    def run(self, context: JobContext) -> FlipCounts:
+        """Return how many, and how many of them are to be looked at."""
+        return context.workspace.flips.counts(self.model)
+
+
+class PickBatch(msgspec.Struct, frozen=True):
+    """Pick the items that the model would learn most from, by the verdicts that are stored, and a few at random."""
+
+    seed: int
+
+    def run(self, context: JobContext) -> Batch:
+        """Return what was picked; the batch before is replaced."""
+        return teaching.select(context.workspace, seed=self.seed)
 
 
 class StoreExplanation(msgspec.Struct, frozen=True):

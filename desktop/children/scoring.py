@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal
 
 from desktop.children.engine_client import EngineClient
-from desktop.children.jobs import CountUnscored, NextWindow, StoredVerdicts, StoreVerdicts, Window
+from desktop.children.jobs import CountUnscored, NextWindow, StoreVerdicts, Window
 from desktop.children.writer import JobFailure, Writer
 from engine.service.protocol import Priority
 from engine.types import Verdict
@@ -19,13 +19,12 @@ class BulkScoring(QObject):
     """Scores what lacks a verdict of the engine's model, oldest row first.
 
     `progressed(done, total)` while it goes on; `verdictsStored(list of item ids)` when verdicts can be read from the
-    workspace; `finished(scored, flipped)` at the end, where `flipped` counts verdicts that differ from those of the
-    model given as `before`; `failed(sentence)` for what could not be scored or stored.
+    workspace; `finished(scored)` at the end; `failed(sentence)` for what could not be scored or stored.
     """
 
     progressed = Signal(int, int)
     verdictsStored = Signal(list)
-    finished = Signal(int, int)
+    finished = Signal(int)
     failed = Signal(str)
 
     def __init__(self, engine: EngineClient, writer: Writer, parent: QObject | None = None) -> None:
@@ -34,13 +33,12 @@ class BulkScoring(QObject):
         self._writer = writer
         self._round = 0
         self._model = ""
-        self._before = ""
         self._requests: set[int] = set()
         self._finding = False
         self._exhausted = True
         self._storing = 0
         self._after = 0
-        self.done = self.total = self.flipped = 0
+        self.done = self.total = 0
         engine.scored.connect(self._on_scored)
         engine.failed.connect(self._on_request_failed)
         engine.ended.connect(self._on_ended)
@@ -50,12 +48,12 @@ class BulkScoring(QObject):
         """Whether there is anything left to find, score or store."""
         return bool(self._model)
 
-    def start(self, model: str, before: str = "") -> None:
-        """Begin (again) from the first row with the engine's model; `before` is the model to count flips against."""
+    def start(self, model: str) -> None:
+        """Begin (again) from the first row with the engine's model."""
         self.cancel()
         self._round += 1
-        self._model, self._before = model, before
-        self.done = self.total = self.flipped = self._after = 0
+        self._model = model
+        self.done = self.total = self._after = 0
         self._exhausted, self._finding = False, True
         turn = self._round
         self._writer.submit(CountUnscored(model), lambda total: self._on_counted(turn, total), self._on_job_failed)
@@ -107,22 +105,21 @@ class BulkScoring(QObject):
             return
         turn = self._round
         self._storing += 1
-        job = StoreVerdicts(tuple(verdicts), self._before)
-        self._writer.submit(job, lambda stored: self._on_stored(turn, stored), self._on_job_failed)
+        job = StoreVerdicts(tuple(verdicts))
+        self._writer.submit(job, lambda items: self._on_stored(turn, items), self._on_job_failed)
 
-    def _on_stored(self, turn: int, stored: StoredVerdicts) -> None:
-        self._announce(stored)
+    def _on_stored(self, turn: int, items: tuple[str, ...]) -> None:
+        self._announce(items)
         if turn != self._round or not self.running:
             return
         self._storing -= 1
-        self.done += len(stored.items)
-        self.flipped += stored.flipped
+        self.done += len(items)
         self.total = max(self.total, self.done)
         self.progressed.emit(self.done, self.total)
         self._finish_when_all_is_stored()
 
-    def _announce(self, stored: StoredVerdicts) -> None:
-        self.verdictsStored.emit(list(stored.items))
+    def _announce(self, items: tuple[str, ...]) -> None:
+        self.verdictsStored.emit(list(items))
 
     def _on_ended(self, request: int) -> None:
         if request in self._requests:
@@ -139,9 +136,9 @@ class BulkScoring(QObject):
         self.cancel()
         if running and not failure.cancelled:
             self.failed.emit(failure.message)
-            self.finished.emit(self.done, self.flipped)
+            self.finished.emit(self.done)
 
     def _finish_when_all_is_stored(self) -> None:
         if self.running and self._exhausted and not self._requests and not self._storing:
             self._model = ""
-            self.finished.emit(self.done, self.flipped)
+            self.finished.emit(self.done)

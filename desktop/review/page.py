@@ -75,7 +75,7 @@ class ReviewPage(QWidget):
         self.queue = QueuePanel(self.model, workspace.taxonomy, theme, actions, self)
         self.centre = Centre(workspace.taxonomy, self.pictures, self.explanations, theme, actions, self)
         self.empty = EmptyState("inbox", theme, actions, self)
-        self.panel = VerdictPanel(workspace.taxonomy, theme, actions, self)
+        self.panel = VerdictPanel(workspace.taxonomy, theme, actions, self, reviewer=lambda: self._settings.reviewer)
         self.bar = SessionBar(theme, actions, self)
         self.prefetcher = Prefetcher(workspace, self.pictures, self.explanations, self.centre.fit_of, self)
         self.controller = ReviewController(
@@ -216,6 +216,10 @@ class ReviewPage(QWidget):
         self._show_counts()
         if not self.queue.filter.focused and not self.queue.search.hasFocus():
             self.setFocus()
+
+    def show_queue(self, name: str) -> None:
+        """Begin the visit of the queue of this name."""
+        self.queue.choose(name)
 
     def _before_search(self, query: QueueQuery) -> str:
         """Note the item on screen where a search begins; return it where that search ends and it still waits."""

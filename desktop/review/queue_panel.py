@@ -89,6 +89,12 @@ class QueuePanel(QFrame):
         """The chosen queue's title."""
         return self._queues[max(0, self.chooser.currentIndex())].title
 
+    def choose(self, name: str) -> None:
+        """Open the queue of this name, without a filter or a search."""
+        self.chooser.setCurrentIndex(next(place for place, one in enumerate(self._queues) if one.name == name))
+        self.search.clear()
+        self._choose_queue()
+
     def show_counts(self, queues: Queues) -> None:
         """Write the lengths behind the queues' names, but for queues that would have to be counted item by item."""
         for number, named in enumerate(self._queues):

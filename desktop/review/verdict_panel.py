@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from desktop.actions import ActionRegistry, key_caps
 from desktop.review.buttons import KeyButton
 from desktop.review.note import NoteField
+from desktop.review.story import story
 from desktop.review.task_section import TaskSection
 from desktop.review.visit import Visit
 from desktop.theme import GAP, PAD, ThemeManager
@@ -24,18 +27,27 @@ class VerdictPanel(QFrame):
     newerWanted = Signal()
 
     def __init__(
-        self, taxonomy: Taxonomy, theme: ThemeManager, actions: ActionRegistry, parent: QWidget | None = None
+        self,
+        taxonomy: Taxonomy,
+        theme: ThemeManager,
+        actions: ActionRegistry,
+        parent: QWidget | None = None,
+        *,
+        reviewer: Callable[[], str] = str,
     ) -> None:
         super().__init__(parent)
         self.setProperty("surface", "surface")
         self._taxonomy = taxonomy
         self._theme = theme
         self._actions = actions
+        self._reviewer = reviewer
         self._visit: Visit | None = None
         self.sections = {task.name: TaskSection(task, theme, self) for task in taxonomy.tasks}
         self.confirm = self._key_button("review.confirm", main=True)
         self.skip = self._key_button("review.skip")
         self.escalate = self._key_button("review.escalate")
+        self.story = label("", "quiet", self, wrap=True)
+        self.story.hide()
         self.newer = button("", "plain", self)
         self.newer.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.newer.clicked.connect(self.newerWanted)
@@ -63,6 +75,9 @@ class VerdictPanel(QFrame):
         words = self._confirmation(visit)
         self.confirm.say(words or "No verdict to confirm")
         self.confirm.setEnabled(bool(words))
+        told = story(self._taxonomy, visit.sight, self._reviewer())
+        self.story.setText(told)
+        self.story.setVisible(bool(told))
         self._show_newer(visit)
         self.show_focus(visit)
 
@@ -120,7 +135,9 @@ class VerdictPanel(QFrame):
         self._head = frame("surface", self)
         head = QVBoxLayout(self._head)
         head.setContentsMargins(PAD, PAD, PAD, 0)
+        head.setSpacing(GAP)
         head.addWidget(self.confirm)
+        head.addWidget(self.story)
         self._foot = frame("surface", self)
         foot = QVBoxLayout(self._foot)
         foot.setContentsMargins(PAD, GAP, PAD, PAD)

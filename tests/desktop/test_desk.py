@@ -16,6 +16,7 @@ from desktop.settings import Settings
 from engine.errors import WorkspaceError
 from engine.service.protocol import Priority
 from engine.taxonomy import preset
+from engine.triage import named
 from engine.types import Action, Decision, Explanation, Item, ModelCard
 from engine.workspace import NewDecision, Workspace
 
@@ -148,7 +149,7 @@ def test_enough_corrections_start_a_retrain_whose_model_is_taken_in(
     states: list[TrainingState] = []
     notices: list[str] = []
     desk.trainingStateChanged.connect(states.append)
-    desk.notice.connect(lambda text, _kind: notices.append(text))
+    desk.flipped.connect(notices.append)
     desk.start()
     qtbot.waitUntil(lambda: desk.workspace.items.count_without_verdict("m-a") == 0)
     correct(desk, "t0")
@@ -161,9 +162,42 @@ def test_enough_corrections_start_a_retrain_whose_model_is_taken_in(
     assert desk.corrections() == 0
     stages = list(dict.fromkeys(state.stage for state in states))
     assert stages == ["prepare", "start", "train", "adopt", "done"]
-    qtbot.waitUntil(lambda: any("verdicts changed" in text for text in notices))
-    assert "100 verdicts changed with the new model." in notices
+    qtbot.waitUntil(lambda: bool(notices))
+    assert notices == ["100 verdicts changed; none contradicts a decision."]
     assert desk.workspace.verdicts.of("t1")["toxicity"].model == "m-b"
+    assert desk.workspace.queues.count(named("flips").query) == 100
+
+
+def test_contradictions_are_told_and_a_rollback_takes_them_back_in_silence(
+    qtbot: QtBot, make: Callable[..., Desk]
+) -> None:
+    desk = make()
+    told: list[str] = []
+    desk.flipped.connect(told.append)
+    desk.start()
+    qtbot.waitUntil(lambda: desk.workspace.items.count_without_verdict("m-a") == 0)
+    correct(desk, "t1")
+    add_model(desk.workspace, "m-b")
+    desk.promote("m-b")
+    qtbot.waitUntil(lambda: bool(told))
+    assert told == ["100 verdicts changed; 1 now contradicts a decision."]
+    with qtbot.waitSignal(desk.championChanged):
+        desk.roll_back()
+    qtbot.waitUntil(lambda: desk.engine_state.model == "m-a" and desk._writer.idle)
+    assert desk.workspace.queues.count(named("flips").query) == 0
+    assert len(told) == 1
+
+
+def test_a_batch_to_teach_the_model_is_picked_beside_the_window(qtbot: QtBot, make: Callable[..., Desk]) -> None:
+    desk = make()
+    desk.start()
+    qtbot.waitUntil(lambda: desk.workspace.items.count_without_verdict("m-a") == 0)
+    with qtbot.waitSignals([desk.picked, desk.countsChanged]):
+        desk.pick_batch()
+    batch = desk.workspace.teaching.batch()
+    assert batch is not None
+    assert (batch.order, batch.items, batch.at_random) == ("margin", 150, 15)
+    assert desk.workspace.queues.count(named("teach").query) == 150
 
 
 @pytest.fixture

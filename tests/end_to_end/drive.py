@@ -42,6 +42,7 @@ class Driver(QObject):
         self.desk: Desk = shell.desk
         self.notices: list[str] = []
         self.desk.notice.connect(lambda text, _kind: self.notices.append(text))
+        self.desk.flipped.connect(self.notices.append)
 
     def answer_questions(self) -> None:
         """Answer each line on standard input with one line."""

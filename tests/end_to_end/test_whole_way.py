@@ -83,9 +83,7 @@ def test_a_reviewer_teaches_a_model_that_learned_the_wrong_way_round(
     assert len([row for row in rows if row[1] == Action.CORRECT]) >= ITEMS
 
     window.wait_until(lambda now: now["champion"] not in ("", first), PATIENCE)
-    window.wait_until(
-        lambda now: any("verdicts changed with the new model" in text for text in now["notices"]), PATIENCE
-    )
+    window.wait_until(lambda now: any("verdicts changed; " in text for text in now["notices"]), PATIENCE)
     assert right_verdicts(path) >= ITEMS - ITEMS // 5
 
     leave(needs_display, number, window)
