@@ -169,12 +169,22 @@ class Decision(Struct, frozen=True, kw_only=True):
     hash: str = ""
 
 
+class Answer(Struct, frozen=True, kw_only=True):
+    """One reviewer's standing answer to a task: the labels, who gave it, when (UTC, ISO 8601), and its decision row."""
+
+    labels: tuple[str, ...]
+    reviewer: str
+    at: str
+    decision: int
+
+
 class TrainingItem(Struct, frozen=True, kw_only=True):
     """One labelled item of a training run's snapshot.
 
     `labels` holds per task what the item is taken to be: the resolved label where reviewers decided, else the truth.
-    `decisions` are the numbers of the decision rows that the labels rest on. Items with the same `group` (an author)
-    never sit on both sides of a split. `split` is "" where the trainer is to assign one.
+    `decisions` are the numbers of the decision rows that the labels rest on; `answers` holds per task all reviewers'
+    standing answers, also those that were outvoted. Items with the same `group` (an author) never sit on both sides of
+    a split. `split` is "" where the trainer is to assign one.
     """
 
     content: ItemContent
@@ -182,6 +192,7 @@ class TrainingItem(Struct, frozen=True, kw_only=True):
     group: str
     split: str = ""
     decisions: tuple[int, ...] = ()
+    answers: dict[str, tuple[Answer, ...]] = {}
 
 
 class LabelScores(Struct, frozen=True, kw_only=True):
@@ -221,6 +232,10 @@ class ModelCard(Struct, frozen=True, kw_only=True):
     `tasks` maps each task to its labels in head order; `multi` names the multi-label ones. `network` describes the
     network so that it can be rebuilt before its weights are loaded (the models room's own struct, as plain JSON).
     `base` is the id of the model whose backbones a refit uses; "" for a model with backbones of its own.
+
+    What else it takes to train the same weights again: `origin` is the model whose weights it started from ("" where it
+    started from scratch), `threads` the CPU threads (0: not on a CPU, or not known), `precision` "fp32" or "bf16".
+    `weights` is the SHA-256 of its weights' file.
     """
 
     id: str
@@ -241,6 +256,10 @@ class ModelCard(Struct, frozen=True, kw_only=True):
     versions: dict[str, str] = {}
     seconds: float = 0.0
     base: str = ""
+    origin: str = ""
+    threads: int = 0
+    precision: str = ""
+    weights: str = ""
     format: int = 1
 
 

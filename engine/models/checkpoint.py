@@ -119,6 +119,18 @@ def write_card(folder: Path, card: ModelCard) -> None:
         raise StorageError(f"The card in {folder} cannot be written: {error.strerror or error}.") from error
 
 
+def weights_digest(folder: Path) -> str:
+    """The SHA-256 of a saved model's weights, as it was when they were written.
+
+    Raises:
+        ModelUnavailableError: the folder is incomplete.
+    """
+    try:
+        return msgspec.json.decode((folder / DIGESTS).read_bytes(), type=dict[str, str])[WEIGHTS]
+    except (OSError, msgspec.DecodeError, KeyError) as error:
+        raise ModelUnavailableError(f"The model in {folder} is incomplete: {error}.", _WAY_OUT) from error
+
+
 def read_card(folder: Path) -> ModelCard:
     """The card of a model's folder.
 

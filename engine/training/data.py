@@ -19,6 +19,7 @@ from engine.models.network import FusionNetwork, TextBatch
 from engine.models.spec import NONE, HeadSpec, ImageSpec, NetworkSpec
 from engine.models.text import model_text
 from engine.models.tokenizer import TextTokenizer
+from engine.training.answers import soft_targets
 from engine.types import ItemContent, TrainingItem
 
 _PART = 32
@@ -101,7 +102,8 @@ class Captures:
 class Examples:
     """Items ready to be batched.
 
-    `targets` holds per task (N, L) floats as `losses.Targets` says; `weights` how many answers each row has in all.
+    `targets` holds per task (N, L) floats as `losses.Targets` says, with `soft` the shares of reviewers that
+    `soft_targets` gives. `weights` (N,) says how much each row counts; all alike where it is left out.
     """
 
     def __init__(
@@ -112,8 +114,11 @@ class Examples:
         *,
         cache_bytes: int,
         check: Callable[[], None],
+        soft: bool = False,
+        weights: Tensor | None = None,
     ) -> None:
         self._spec = spec
+        self._weights = torch.ones(len(items)) if weights is None else weights
         self._pad = tokenizer.pad if tokenizer is not None else 0
         texts = [model_text(item.content) for item in items]
         self._ids = [array("i", ids) for ids in tokenizer.encode(texts)] if tokenizer is not None else []
@@ -121,7 +126,8 @@ class Examples:
         self._captures = Captures([item.content for item in items], spec.image, cache_bytes)
         if spec.image.backbone != NONE:
             self._captures.decode(check)
-        self.targets = {head.task: targets_of(items, head) for head in spec.heads}
+        make = soft_targets if soft else targets_of
+        self.targets = {head.task: make(items, head) for head in spec.heads}
         self.count = len(items)
 
     @property
@@ -144,6 +150,10 @@ class Examples:
     def targets_at(self, rows: Sequence[int]) -> dict[str, Tensor]:
         """Return the targets of these rows."""
         return {task: target[list(rows)] for task, target in self.targets.items()}
+
+    def weights_at(self, rows: Sequence[int]) -> Tensor:
+        """Return how much each of these rows counts, (B,)."""
+        return self._weights[list(rows)]
 
 
 def answered(targets: Mapping[str, Tensor]) -> set[str]:

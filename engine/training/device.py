@@ -11,7 +11,7 @@ import torch
 
 from engine.models.devices import best, name_of
 from engine.models.encoders import has_bf16
-from engine.training.recipe import AUTO, BF16
+from engine.training.recipe import AUTO, BF16, FP32
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,17 @@ class Device:
     @property
     def words(self) -> str:
         """Where and how it runs, such as "CPU, 2 threads, fp32"."""
-        return f"{name_of(self.torch)}, {'bf16' if self.half else 'fp32'}"
+        return f"{name_of(self.torch)}, {self.precision}"
+
+    @property
+    def precision(self) -> str:
+        """The number format of forward passes: "bf16" or "fp32"."""
+        return BF16 if self.half else FP32
+
+    @property
+    def threads(self) -> int:
+        """How many threads compute; 0 for a device that is no CPU."""
+        return torch.get_num_threads() if self.torch.type == "cpu" else 0
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """Return bf16 autocast where it is used, else a context that does nothing. bf16 needs no loss scaling."""

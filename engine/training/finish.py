@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import torch
 
 from engine.errors import ModelUnavailableError, StorageError
 from engine.models import checkpoint
@@ -18,6 +19,7 @@ from engine.models.network import FusionNetwork
 from engine.models.predictor import Predictor
 from engine.models.spec import to_plain
 from engine.models.tokenizer import TextTokenizer
+from engine.training.answers import decisions_used
 from engine.training.compare import Comparison, beyond_majority, compare, first_model, seen_before
 from engine.training.evaluate import Answers, collect_answers, majority_label, metrics_of
 from engine.training.job import Job
@@ -43,6 +45,9 @@ class Trained:
     temperatures: Mapping[str, float]
     device: str
     seconds: float
+    origin: str = ""
+    threads: int = 0
+    precision: str = ""
 
 
 def leave_candidate(
@@ -67,6 +72,7 @@ def leave_candidate(
     shutil.rmtree(part, ignore_errors=True)
     card = card_of(job, plan, splits, trained)
     checkpoint.save(part, trained.network, card, trained.tokenizer)
+    card = msgspec.structs.replace(card, weights=checkpoint.weights_digest(part))
     held_out = {split: found for split in (VAL, TEST) if (found := splits.pick(job.items, split))}
     mine = _answers_of(Predictor.load(part), held_out, cancelled)
     progress("evaluate")
@@ -92,6 +98,7 @@ def finished(job: Job) -> tuple[ModelCard, Outcome] | None:
 def card_of(job: Job, plan: Plan, splits: Splits, trained: Trained) -> ModelCard:
     """Return the card of what a job trained, its scores still to come."""
     training = splits.pick(job.items, TRAIN)
+    tasks, soft = [head.task for head in plan.heads], job.recipe.training.soft_labels
     return ModelCard(
         id=job.id,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -104,15 +111,19 @@ def card_of(job: Job, plan: Plan, splits: Splits, trained: Trained) -> ModelCard
         device=trained.device,
         network=to_plain(trained.network.spec),
         temperatures=dict(trained.temperatures),
-        decisions=tuple(sorted({number for item in training for number in item.decisions})),
+        decisions=tuple(sorted(set().union(*(decisions_used(item, tasks, soft=soft) for item in training)))),
         counts=plan.counts,
-        versions={"python": platform.python_version()} | _versions(),
+        versions=versions(),
         seconds=round(trained.seconds, 1),
+        origin=trained.origin,
+        threads=trained.threads,
+        precision=trained.precision,
     )
 
 
-def _versions() -> dict[str, str]:
-    found = {}
+def versions() -> dict[str, str]:
+    """Return the versions, here and now, of what weights depend on; "processor" is the CPU's instruction set."""
+    found = {"python": platform.python_version(), "processor": torch.backends.cpu.get_cpu_capability()}
     for name in PACKAGES:
         try:
             found[name] = importlib.metadata.version(name)

@@ -220,7 +220,7 @@ class Loop:
         with self.device.autocast():
             seen = type(inputs)(inputs.text, pixels, inputs.with_image)
             logits = logits_of(self.network, seen, answered(targets))
-        loss: Tensor = self._losses(logits, targets)
+        loss: Tensor = self._losses(logits, targets, self._examples.weights_at(rows).to(self.device.torch))
         (loss / batch).backward()  # type: ignore[no-untyped-call]
         return loss.item()
 

@@ -11,7 +11,10 @@ from engine.models.spec import HeadSpec
 from engine.training.recipe import CROSS_ENTROPY, FOCAL_SIGMOID, TrainingRecipe
 
 Targets = Mapping[str, Tensor]
-"""Per task (B, L) floats: 1 for a label that the item has, 0 for one it lacks, NaN rows for items without an answer."""
+"""Per task (B, L) floats: 1 for a label that the item has, 0 for one it lacks, NaN rows for items without an answer.
+
+In between for a label that some reviewers gave and others did not; a single-label task's rows sum to 1.
+"""
 
 HIGHEST_WEIGHT = 10.0
 
@@ -20,8 +23,8 @@ class TaskLosses(nn.Module):
     """The sum over tasks and items of the loss, so that parts of a batch add up to the whole batch.
 
     An item without an answer to a task adds nothing for it. A multi-label item's loss is the mean over its labels.
-    `label_smoothing` moves that share of the truth to all labels evenly (Szegedy et al. 2016, section 7); single-label
-    tasks only.
+    `label_smoothing` moves that share of the truth, soft or not, to all answers evenly (Szegedy et al. 2016, section
+    7): to all labels of a single-label task, to yes and no for each label of a multi-label one.
 
     `weights` holds per task what each label's part is multiplied by: (L,) for a single-label task, where the item's
     label counts; for a multi-label one (2, L), the first row for items that lack the label, the second for those that
@@ -54,29 +57,32 @@ class TaskLosses(nn.Module):
             given = (weights or {}).get(head.task)
             self.register_buffer(_buffer(head.task), _full(head, given), persistent=False)
 
-    def forward(self, logits: Mapping[str, Tensor], targets: Targets) -> Tensor:
-        """Return the summed loss of (B, L) logits per task as a scalar in float32."""
-        parts = [
-            self._task_weights.get(head.task, 1.0) * self._task(head, logits[head.task].float(), targets[head.task])
-            for head in self._heads
-        ]
+    def forward(self, logits: Mapping[str, Tensor], targets: Targets, counts: Tensor | None = None) -> Tensor:
+        """Return the summed loss of (B, L) logits per task as a scalar in float32.
+
+        `counts` (B,) says how much each item counts; 1 where it is left out.
+        """
+        parts: list[Tensor] = []
+        for head in self._heads:
+            target = targets[head.task]
+            known = ~target.isnan().any(dim=1)
+            each = self._each(head, logits[head.task][known].float(), target[known])
+            total = each.sum() if counts is None else (each * counts[known]).sum()
+            parts.append(self._task_weights.get(head.task, 1.0) * total)
         return torch.stack(parts).sum()
 
-    def _task(self, head: HeadSpec, logits: Tensor, target: Tensor) -> Tensor:
-        known = ~target.isnan().any(dim=1)
-        logits, target = logits[known], target[known]
-        if not len(target):
-            return logits.sum()
+    def _each(self, head: HeadSpec, logits: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of each of n items, (n,), all with an answer."""
         weight: Tensor = getattr(self, _buffer(head.task))
         if head.multi:
             absent, present = weight
-            return self._binary(logits, target, absent, present).mean(dim=1).sum()
+            target = (1 - self._smoothing) * target + self._smoothing / 2
+            return self._binary(logits, target, absent, present).mean(dim=1)
         target = (1 - self._smoothing) * target + self._smoothing / target.shape[1]
         if self._kind == FOCAL_SIGMOID:
             ones = torch.ones_like(weight)
-            return ((target @ weight) * self._binary(logits, target, ones, ones).sum(dim=1)).sum()
-        shares = logits.log_softmax(dim=1)
-        return (target * weight * _focal(shares, self._gamma)).sum()
+            return (target @ weight) * self._binary(logits, target, ones, ones).sum(dim=1)
+        return (target * weight * _focal(logits.log_softmax(dim=1), self._gamma)).sum(dim=1)
 
     def _binary(self, logits: Tensor, target: Tensor, absent: Tensor, present: Tensor) -> Tensor:
         """Return each label's part (B, L), taken as a question of its own."""

@@ -82,7 +82,8 @@ def check_labels(items: Iterable[TrainingItem], taxonomy: Taxonomy) -> None:
     """Raise `InputError` if an item has a task or label that the taxonomy lacks, or two answers to a single one."""
     known = {task.name: task for task in taxonomy.tasks}
     for item in items:
-        for name, labels in item.labels.items():
+        given = [(task, answer.labels) for task, answers in item.answers.items() for answer in answers]
+        for name, labels in [*item.labels.items(), *given]:
             task = known.get(name)
             if task is None or not set(labels) <= set(task.label_names) or (not task.multi and len(labels) != 1):
                 raise InputError(

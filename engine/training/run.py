@@ -16,6 +16,7 @@ from engine.models.spec import NetworkSpec
 from engine.models.text import model_text
 from engine.service.protocol import RunEnded, RunFailed, RunProgress
 from engine.similarity import grouped
+from engine.training.answers import age_weights
 from engine.training.callbacks import BestWeights, Cancel, Checkpoint, EarlyStop, Emit, Progress
 from engine.training.data import Examples
 from engine.training.device import Device, choose_device
@@ -150,6 +151,9 @@ class _Run:
             temperatures=validation.temperatures(network),
             device=material.device.words,
             seconds=loop.position.seconds,
+            origin=self._job.parent if material.start.champion else "",
+            threads=material.device.threads,
+            precision=material.device.precision,
         )
         return Fitted(trained, material.plan, material.splits, material.device, loop.steps)
 
@@ -166,13 +170,22 @@ class _Run:
         device = choose_device(job.recipe.training.threads, job.recipe.training.precision)
         self._cancel.check()
         start = self._start(spec, splits)
+        train, val = (self._examples(split, splits, spec, start) for split in (TRAIN, VAL))
+        return _Material(splits, plan, spec, start, device, train, val)
 
-        def examples(split: str) -> Examples:
-            items = splits.pick(job.items, split)
-            room = data.cache_mb * (1 << 20) * len(items) // len(job.items)
-            return Examples(items, spec, start.tokenizer, cache_bytes=room, check=self._cancel.check)
-
-        return _Material(splits, plan, spec, start, device, examples(TRAIN), examples(VAL))
+    def _examples(self, split: str, splits: Splits, spec: NetworkSpec, start: Start) -> Examples:
+        """Return the items of a split, made ready; those that train learn what the recipe says of their answers."""
+        job, settings = self._job, self._job.recipe.training
+        items, trains = splits.pick(job.items, split), split == TRAIN
+        return Examples(
+            items,
+            spec,
+            start.tokenizer,
+            cache_bytes=job.recipe.data.cache_mb * (1 << 20) * len(items) // len(job.items),
+            check=self._cancel.check,
+            soft=settings.soft_labels and trains,
+            weights=age_weights(items, job.items, settings.half_life_days) if trains else None,
+        )
 
     def _split(self) -> Splits:
         """Return every item's side; near-duplicates and one author's items are on the same one."""

@@ -56,11 +56,25 @@ def resolve(decisions: Sequence[Decision], taxonomy: Taxonomy, kind: str) -> Res
     return Resolution(labels, tuple(numbers), _state(rows[-1], complete=len(labels) == len(due)), rows[-1].number)
 
 
+def standing_answers(decisions: Sequence[Decision], taxonomy: Taxonomy, kind: str) -> dict[str, list[Decision]]:
+    """Return per task each reviewer's latest standing answer in order of their numbers, outvoted ones too.
+
+    Tasks without any are left out.
+    """
+    rows = standing(decisions)
+    found = {task.name: _votes(rows, task.name, task.label_names) for task in taxonomy.tasks_for(kind)}
+    return {task: votes for task, votes in found.items() if votes}
+
+
+def _votes(rows: Sequence[Decision], task: str, known: Labels) -> list[Decision]:
+    latest = {row.reviewer: row for row in rows if row.task == task and _answers(row, known)}
+    return sorted(latest.values(), key=lambda vote: vote.number)
+
+
 def _winner(rows: Sequence[Decision], task: str, known: Labels) -> list[Decision]:
     """Return the votes for the winning answer to a task in order of their numbers; empty where there is none."""
-    latest = {row.reviewer: row for row in rows if row.task == task and _answers(row, known)}
     groups: dict[frozenset[str], list[Decision]] = {}
-    for row in sorted(latest.values(), key=lambda vote: vote.number):
+    for row in _votes(rows, task, known):
         groups.setdefault(frozenset(row.labels), []).append(row)
     return max(groups.values(), key=lambda votes: (len(votes), votes[-1].number), default=[])
 

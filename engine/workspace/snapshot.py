@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from engine.taxonomy import Taxonomy
-from engine.types import Item, TrainingItem
+from engine.types import Answer, Decision, Item, TrainingItem
 from engine.workspace import board
 from engine.workspace.database import Database
 from engine.workspace.items import Items, item_of
-from engine.workspace.resolution import UNTOUCHED, resolve
+from engine.workspace.resolution import UNTOUCHED, resolve, standing_answers
 from engine.workspace.staging import COLUMNS
 
 BATCH = 1_000
@@ -33,7 +33,8 @@ def training_items(db: Database, taxonomy: Taxonomy, items: Items) -> Iterator[T
         decisions = board.decisions_of_rows(db, [row[0] for row in rows])
         for row in rows:
             item = item_of(row[1:])
-            resolution = resolve(decisions.get(row[0], ()), taxonomy, item.kind) if row[0] in decisions else UNTOUCHED
+            rows_of_item = decisions.get(row[0], ())
+            resolution = resolve(rows_of_item, taxonomy, item.kind) if rows_of_item else UNTOUCHED
             labels = labels_of(taxonomy, item, resolution.labels)
             if labels:
                 yield TrainingItem(
@@ -42,6 +43,7 @@ def training_items(db: Database, taxonomy: Taxonomy, items: Items) -> Iterator[T
                     group=group_of(item),
                     split=item.split,
                     decisions=resolution.decisions,
+                    answers=answers_to(taxonomy, item, rows_of_item),
                 )
         if len(rows) < BATCH:
             return
@@ -56,6 +58,14 @@ def labels_of(taxonomy: Taxonomy, item: Item, resolved: dict[str, tuple[str, ...
         task.name: answers[task.name]
         for task in due
         if task.name in answers and set(answers[task.name]) <= set(task.label_names)
+    }
+
+
+def answers_to(taxonomy: Taxonomy, item: Item, decisions: Sequence[Decision]) -> dict[str, tuple[Answer, ...]]:
+    """Return per task every reviewer's standing answer, also to tasks whose condition does not hold any more."""
+    return {
+        task: tuple(Answer(labels=row.labels, reviewer=row.reviewer, at=row.at, decision=row.number) for row in rows)
+        for task, rows in standing_answers(decisions, taxonomy, item.kind).items()
     }
 
 

@@ -184,3 +184,41 @@ def test_a_recipe_chooses_its_losses(logits: dict[str, torch.Tensor], targets: d
     by_hand = TaskLosses([SINGLE, MULTI], weights=weights, kind="focal", gamma=1.0, task_weights={"verdict": 2.0})
     assert torch.equal(found, by_hand(logits, targets))
     assert not torch.allclose(found, losses_for(TrainingRecipe(), [SINGLE, MULTI], skewed, {})(logits, targets))
+
+
+def test_soft_targets_cost_the_cross_entropy_of_the_shares(logits: dict[str, torch.Tensor]) -> None:
+    shares = {
+        "verdict": torch.tensor([[0.5, 0.25, 0.25], [0, 0.9, 0.1], [NAN] * 3, [1, 0, 0]]),
+        "why.so": torch.tensor([[NAN, NAN], [0.3, 1.0], [0.0, 0.75], [NAN, NAN]]),
+    }
+    single = functional.cross_entropy(logits["verdict"][[0, 1, 3]], shares["verdict"][[0, 1, 3]], reduction="sum")
+    multi = functional.binary_cross_entropy_with_logits(logits["why.so"][1:3], shares["why.so"][1:3], reduction="none")
+    assert torch.allclose(TaskLosses([SINGLE, MULTI])(logits, shares), single + multi.mean(dim=1).sum())
+
+
+def test_smoothing_moves_truth_to_all_answers_evenly(
+    logits: dict[str, torch.Tensor], targets: dict[str, torch.Tensor]
+) -> None:
+    smooth = {
+        "verdict": 0.8 * targets["verdict"] + 0.2 / 3,
+        "why.so": 0.8 * targets["why.so"] + 0.2 / 2,
+    }
+    given = TaskLosses([SINGLE, MULTI], label_smoothing=0.2)(logits, targets)
+    assert torch.allclose(given, TaskLosses([SINGLE, MULTI])(logits, smooth))
+    reference = functional.cross_entropy(
+        logits["verdict"][[0, 1, 3]], torch.tensor([0, 2, 1]), label_smoothing=0.2, reduction="sum"
+    )
+    one = TaskLosses([SINGLE], label_smoothing=0.2)(logits, targets)
+    assert torch.allclose(one, reference)
+
+
+@pytest.mark.parametrize("kind", ["cross-entropy", "focal", "focal-sigmoid"])
+def test_an_item_that_counts_twice_costs_twice(
+    kind: str, logits: dict[str, torch.Tensor], targets: dict[str, torch.Tensor]
+) -> None:
+    losses = TaskLosses([SINGLE, MULTI], kind=kind, weights={"verdict": torch.tensor([1.0, 2.0, 3.0])})
+    counts = torch.tensor([2.0, 1.0, 5.0, 0.0])
+    rows = [0, 0, 1, *([2] * 5)]
+    repeated = losses({k: v[rows] for k, v in logits.items()}, {k: v[rows] for k, v in targets.items()})
+    assert torch.allclose(losses(logits, targets, counts), repeated)
+    assert torch.equal(losses(logits, targets, torch.ones(4)), losses(logits, targets))

@@ -220,3 +220,29 @@ def test_paths_of_a_run_are_where_the_contract_says(labelled: Workspace, tmp_pat
     run = labelled.runs.prepare("")
     assert run.path.parent == labelled.path / "runs"
     assert labelled.runs.folder(run.id) == run
+
+
+def test_a_snapshot_holds_every_standing_answer(labelled: Workspace, decide: Decide) -> None:
+    recorded = labelled.decisions.record(
+        [
+            decide("t2", "toxic", reviewer="ann"),
+            decide("t2", "non-toxic", reviewer="bob"),
+            decide("t2", "non-toxic", reviewer="ann"),
+            decide("t2", "toxic", reviewer="eve"),
+            decide("t2", "toxic", reviewer="dan"),
+            decide("t2", action=runs_action("skip"), reviewer="flo"),
+        ]
+    )
+    labelled.decisions.undo("eve")
+    items = snapshot(labelled.runs.prepare(""))
+    answers = items["t2"].answers["toxicity"]
+    assert [(one.reviewer, one.labels) for one in answers] == [
+        ("bob", ("non-toxic",)),
+        ("ann", ("non-toxic",)),
+        ("dan", ("toxic",)),
+    ]
+    numbers = {(one.number, one.at) for one in recorded}
+    assert {(one.decision, one.at) for one in answers} <= numbers
+    assert items["t2"].labels == {"toxicity": ("non-toxic",)}
+    assert items["t2"].decisions == tuple(one.decision for one in answers[:2])
+    assert items["a"].answers == {}
