@@ -77,6 +77,24 @@ def explanations(found: dict[str, Any]) -> Iterator[str]:
         yield f"| {name} | {found[key]['median']:.2f} s |"
 
 
+def learning_curve(found: dict[str, Any]) -> Iterator[str]:
+    """Rows of `learning_curve.py`: labels needed by each order, and against drawing at random, by set."""
+    for name, one in found["sets"].items():
+        yield f"\n### Labels to reach {found['target']:.0%} of full-data macro-F1, {name} (`learning_curve.py`)\n"
+        yield (
+            f"{one['train']:,} training texts, {one['features']}; macro-F1 with all labels {one['full_macro_f1']:.3f},"
+            f" majority class {one['majority_macro_f1']:.3f}, target {one['target_macro_f1']:.3f}.\n"
+        )
+        yield f"| order | labels, median of {found['seeds']} seeds (range) | against random |\n|---|---|---|"
+        for order, row in one["orders"].items():
+            labels = [value for value in row["labels"] if value is not None]
+            ratios = [value for value in row["ratio_to_random"] if value is not None]
+            missed = len(row["labels"]) - len(labels)
+            span = f"{median(labels):,.0f} ({min(labels):,.0f}–{max(labels):,.0f})" if labels else "–"
+            left = f", {missed} never" if missed else ""
+            yield f"| {order} | {span}{left} | {f'{median(ratios):.2f}' if ratios else '–'} |"
+
+
 def main(folder: Path) -> None:
     """Replace the measured part of docs/RESULTS.md; benchmarks without a JSON file are named as not run."""
     lines: list[str] = []
@@ -86,6 +104,7 @@ def main(folder: Path) -> None:
         "decisions": lambda found: table(found, "Decisions (`decisions.py`; a plain insert is the peer)"),
         "scoring": scoring,
         "explanations": explanations,
+        "learning_curve": learning_curve,
     }
     for name, rows in parts.items():
         file = folder / f"{name}.json"

@@ -23,6 +23,7 @@ from engine.errors import WorkspaceError
 from engine.intake import ImportReport, RowError
 from engine.taxonomy import preset
 from engine.workspace import Workspace
+from engine.workspace.teaching import Batch
 
 
 @pytest.fixture
@@ -290,3 +291,29 @@ def test_no_text_is_cut_at_the_smallest_size(shell: Shell) -> None:
         cut = [child.text() for child in widget.findChildren(QLabel)
                if child.isVisible() and not child.wordWrap() and child.width() < child.sizeHint().width()]  # fmt: skip
         assert cut == []
+
+
+def test_the_queues_of_flips_and_of_items_to_teach_open_by_key_from_every_page(shell: Shell, workspace: Path) -> None:
+    control_shift = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+    QTest.keyClick(shell.window, Qt.Key.Key_V, control_shift)
+    assert shell.window.page == "start"
+    shell.open(workspace)
+    for key, title in ((Qt.Key.Key_V, "Flips"), (Qt.Key.Key_T, "Teach the model")):
+        press(shell, Qt.Key.Key_3)
+        QTest.keyClick(shell.window, key, control_shift)
+        assert shell.window.page == "review"
+        assert shell.window.page_widget("review").queue.title == title  # type: ignore[union-attr]
+
+
+def test_a_line_about_flips_and_about_a_batch_shows_the_key_that_opens_the_queue(shell: Shell, workspace: Path) -> None:
+    shell.open(workspace)
+    assert shell.desk is not None
+    shell.desk.flipped.emit("12 verdicts changed; 3 now contradict a decision.")
+    assert shell.window.notice.text == "12 verdicts changed; 3 now contradict a decision."
+    (way_out,) = (b for b in shell.window.notice.findChildren(QAbstractButton) if "Show them" in b.text())
+    assert way_out.text() == "Show them (Ctrl Shift V)"
+    way_out.click()
+    assert shell.window.page_widget("review").queue.title == "Flips"  # type: ignore[union-attr]
+    shell.desk.picked.emit(Batch(order="margin", items=200, at_random=20, seed=0))
+    assert shell.window.notice.text == "Picked 200 items to teach the model, 20 of them at random."
+    assert way_out.text() == "Show them (Ctrl Shift T)"
