@@ -19,7 +19,7 @@ from engine.types import ItemContent, TrainingItem
 SUFFIXES = (".jsonl", ".csv", ".tsv")
 TEXTS, LABELS, GROUPS = ("text", "tweet", "post", "tokens"), ("label", "class", "labels"), ("group", "author")
 _SIDES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val", "test": "test"}
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 _TABLE_LABEL = re.compile(r"label|class|subtask", re.IGNORECASE)
 
 

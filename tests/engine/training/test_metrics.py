@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from sklearn import metrics as reference
 
 from engine.training.metrics import (
     accuracy,
+    auroc,
     expected_calibration_error,
     label_scores,
     macro_f1,
     predictions,
     task_metrics,
 )
+from engine.types import TaskMetrics
 
 LABELS = ("a", "b", "c", "d")
 
@@ -107,3 +110,41 @@ def test_multi_label_answers_start_at_one_half() -> None:
 def test_scoring_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="cannot score"):
         task_metrics(LABELS, np.zeros((0, 4), dtype=bool), np.zeros((0, 4)), multi=False, majority="a")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_auroc_of_a_single_label_task_is_that_of_scikit_learn(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    truth = random.permutation(np.arange(60) % 4)
+    probabilities = random.dirichlet(np.ones(4), 60).round(1) * 0.7 + one_hot(truth) * 0.3 * (seed > 0)  # with ties
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    expected = reference.roc_auc_score(truth, probabilities, multi_class="ovr", average="macro")
+    assert auroc(one_hot(truth), probabilities) == pytest.approx(expected)
+
+
+def test_auroc_of_two_labels_is_that_of_one_of_them() -> None:
+    random = np.random.default_rng(3)
+    truth, chance = random.integers(0, 2, 50), random.random(50)
+    expected = reference.roc_auc_score(truth, chance)
+    assert auroc(one_hot(truth, 2), np.column_stack([1 - chance, chance])) == pytest.approx(expected)
+
+
+def test_auroc_of_a_multi_label_task_is_that_of_scikit_learn() -> None:
+    random = np.random.default_rng(11)
+    truth = random.random((80, 4)) < 0.4
+    probabilities = random.random((80, 4)) * 0.7 + truth * 0.2
+    scores = task_metrics(LABELS, truth, probabilities, multi=True, majority="a")
+    assert scores.auroc == pytest.approx(reference.roc_auc_score(truth, probabilities, average="macro"))
+
+
+def test_auroc_leaves_out_labels_that_none_or_all_have() -> None:
+    truth = np.array([[1, 0, 0], [1, 1, 0], [1, 0, 0], [1, 1, 0]], dtype=bool)
+    scores = np.array([[0.5, 0.1, 0.2], [0.1, 0.9, 0.3], [0.2, 0.4, 0.9], [0.9, 0.3, 0.1]])
+    assert auroc(truth, scores) == pytest.approx(3 / 4)  # of four pairs of the second label one is the wrong way round
+    assert auroc(truth[:, [0, 2]], scores[:, [0, 2]]) is None
+
+
+def test_scores_of_a_card_from_before_auroc_still_load() -> None:
+    scores = task_metrics(LABELS, one_hot(np.array([0, 1])), one_hot(np.array([0, 1])) * 1.0, multi=False, majority="a")
+    old = {name: value for name, value in msgspec.to_builtins(scores).items() if name != "auroc"}
+    assert msgspec.json.decode(msgspec.json.encode(old), type=TaskMetrics).auroc is None
