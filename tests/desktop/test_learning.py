@@ -60,6 +60,7 @@ class Told:
         self.notices: list[str] = []
         self.engine: list[str] = []
         desk.notice.connect(lambda text, _kind: self.notices.append(text))
+        desk.flipped.connect(self.notices.append)
         desk.engineStateChanged.connect(lambda state: self.engine.append(state.text))
 
 
@@ -109,7 +110,7 @@ def test_enough_corrections_change_the_verdicts_at_once(qtbot: QtBot, make: Make
         correct(desk, "t2")
     assert is_refit(champion.args[0])
     qtbot.waitUntil(lambda: any(text.startswith("Learned from 2 new answers in ") for text in told.notices))
-    assert told.notices[-1].endswith(" s; 20 verdicts changed.")
+    assert " s; 20 verdicts changed; " in told.notices[-1]
     assert desk.workspace.verdicts.of("t1")["toxicity"].model == champion.args[0]
     assert "Learning from the answers" in told.engine
     assert [run.state for run in desk.workspace.runs.list()] == ["finished"]

@@ -50,7 +50,7 @@ def test_the_gradient_is_that_of_the_losses(features: Tensor, targets: dict[str,
     why = torch.nn.functional.binary_cross_entropy_with_logits(logits[answered, 3:], targets["why"][answered])
     (mood + why).backward()  # type: ignore[no-untyped-call]
     losses, gradient = objective.losses(logits.detach())
-    assert losses.tolist() == pytest.approx([float(mood), float(why)], abs=1e-6)
+    assert losses.tolist() == pytest.approx([mood.item(), why.item()], abs=1e-6)
     assert logits.grad is not None
     assert torch.allclose(gradient, logits.grad, atol=1e-7)
 
