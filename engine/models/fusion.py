@@ -50,7 +50,7 @@ class LateFusion(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, Dt + Di) to (B, sum of `widths` + number of parts)."""
-        vectors = features.split(self._features, dim=1)
+        vectors = torch.split(features, self._features, dim=1)
         judged = [part(vector) for part, vector in zip(self.parts, vectors, strict=True)]
         there = [vector.ne(0).any(dim=1, keepdim=True).to(features.dtype) for vector in vectors]
         return torch.cat([*judged, *there], dim=1)
@@ -67,7 +67,7 @@ class LateHead(nn.Module):
 
     def forward(self, joint: Tensor) -> Tensor:
         """(B, sum of widths + number of parts) from `LateFusion` to (B, labels) logits."""
-        *judged, there = joint.split([*self._widths, len(self._widths)], dim=1)
+        *judged, there = torch.split(joint, [*self._widths, len(self._widths)], dim=1)
         votes = torch.stack([vote(part) for vote, part in zip(self.votes, judged, strict=True)], dim=1)
         count = there.sum(dim=1, keepdim=True)
         mean = (votes * there.unsqueeze(2)).sum(dim=1) / count.clamp(min=1)
