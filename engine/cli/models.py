@@ -1,4 +1,4 @@
-"""`secondlook models`: list models, promote one, roll back."""
+"""`secondlook models`: list models, promote one, roll back, train one again from its card."""
 
 from __future__ import annotations
 
@@ -17,22 +17,33 @@ EXAMPLES = (
     "secondlook models tweets.secondlook",
     "secondlook models tweets.secondlook promote 20260131-120000-1a2b3c",
     "secondlook models tweets.secondlook rollback",
+    "secondlook models tweets.secondlook rebuild 20260131-120000-1a2b3c",
 )
-_ACTIONS = ("list", "promote", "rollback")
+_ACTIONS = ("list", "promote", "rollback", "rebuild")
+_OF_ONE = ("promote", "rebuild")
 
 
 def models(
     workspace: WorkspaceArgument,
-    action: Annotated[str, typer.Argument(metavar="[ACTION]", help="list, promote or rollback.")] = "list",
-    model: Annotated[str | None, typer.Argument(metavar="[ID]", help="The model to promote.")] = None,
+    action: Annotated[str, typer.Argument(metavar="[ACTION]", help="list, promote, rollback or rebuild.")] = "list",
+    model: Annotated[str | None, typer.Argument(metavar="[ID]", help="The model to promote or rebuild.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the workspace's models, the newest first; make one the champion; or go back to the champion before."""
+    """List the workspace's models, the newest first; make one the champion; or go back to the champion before.
+
+    Rebuild trains a model again from its card and the snapshot of its run, says whether the same weights came out, and
+    changes nothing.
+    """
     if action not in _ACTIONS:
         raise InputError(f"There is nothing called '{action}' to do with models.", did_you_mean(action, _ACTIONS))
-    if (action == "promote") != (model is not None):
+    if (action in _OF_ONE) != (model is not None):
         way_out = "Write: secondlook models WORKSPACE promote ID."
-        raise InputError("Only promote takes a model's id, and it needs one.", way_out)
+        raise InputError("Only promote and rebuild take a model's id, and they need one.", way_out)
+    if action == "rebuild" and model is not None:
+        from engine.cli.rebuilding import rebuild_model
+
+        rebuild_model(workspace, model, as_json=as_json)
+        return
     rows, flips, done = _list(workspace) if action == "list" else _change(workspace, model)
     documents = [_document(row, flips[row.card.id]) for row in rows]
     answer(documents, lambda: f"{done}{_table(rows)}{_flips(rows, flips)}", as_json=as_json)
