@@ -115,7 +115,7 @@ class SlicedFusion(nn.Module):
 
     def forward(self, joint: Tensor) -> Tensor:
         """(B, text + image) joint vectors to (B, tasks, hidden)."""
-        slices, image = joint[:, : self._text].split(self._width, dim=1), joint[:, self._text :]
+        slices, image = torch.split(joint[:, : self._text], self._width, dim=1), joint[:, self._text :]
         own = (torch.cat([slices[place], image], dim=1) for place in self._places)
         return torch.stack([part(vector) for part, vector in zip(self.parts, own, strict=True)], dim=1)
 

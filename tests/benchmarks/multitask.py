@@ -38,7 +38,6 @@ from engine.training.experiment.sources import load_items
 from engine.training.paired import holm, paired_t, sign_permutations
 from engine.training.recipe import load_recipe
 from engine.training.splits import TRAIN, VAL, assign_splits
-from engine.training.worker import be_modest
 from engine.types import Struct, TrainingItem
 
 PRIMARY, AUXILIARY = ("hate", "offensive", "irony", "stance"), ("emotion",)
@@ -169,7 +168,6 @@ def fold_of(sides: Sequence[Sides], seed: int) -> Fold:
 
 def run(cell: Cell, setting: Setting) -> Result:
     """Train and measure one cell, in a process of its own."""
-    be_modest()
     sides, taxonomy = read(setting)
     changes = [*setting.changes, f"training.threads={setting.threads}"]
     if cell.way != SINGLE:
