@@ -63,15 +63,16 @@ def score_workspace(
     folder = workspace.models.folder(model)
     if total == 0:
         return ScoreReport(model=model, scored=0, items_per_second=0.0, peak_rss_mb=_peak_rss_mb())
-    from engine.models.predictor import Predictor
+    from engine.service.loading import Loader
 
-    predictor = Predictor.load(folder)
+    predictor = Loader(workspace.path)(folder)
     started, scored = time.perf_counter(), 0
     for verdicts in predictor.predict_stream(_unscored(workspace, model), cancelled=cancelled):
         workspace.verdicts.put(verdicts)
         scored += len({verdict.item for verdict in verdicts})
         if progress is not None:
             progress(scored, total)
+    predictor.keep_vectors()
     rate = scored / (time.perf_counter() - started)
     return ScoreReport(model=model, scored=scored, items_per_second=round(rate, 2), peak_rss_mb=_peak_rss_mb())
 
