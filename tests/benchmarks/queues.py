@@ -28,13 +28,16 @@ from engine.workspace import Cursor, QueueQuery, Workspace
 from engine.workspace.queues import LISTS
 
 ORDERS = {
-    "uncertain": "uncertain ASC, queue.row ASC",
-    "risk": "risk DESC, queue.row DESC",
+    "uncertain": "queue.uncertain ASC, queue.row ASC",
+    "risk": "queue.risk DESC, queue.row DESC",
     "exposure": "queue.exposure DESC, queue.row DESC",
-    "oldest": "moment ASC, queue.row ASC",
-    "newest": "moment DESC, queue.row DESC",
-    "recent": "recent DESC, queue.row DESC",
+    "oldest": "queue.moment ASC, queue.row ASC",
+    "newest": "queue.moment DESC, queue.row DESC",
+    "recent": "queue.recent DESC, queue.row DESC",
 }
+OWN_ORDERS = {"flips": "place DESC, queue.row DESC", "teach": "place ASC, queue.row ASC"}
+"""Those of the lists beside the queue."""
+
 DEEP = 30_000
 
 
@@ -70,7 +73,9 @@ def measure(workspace: Workspace, repeat: int, limit: int, peer_samples: int) ->
     rows = {kind: _summary([wall for wall, _, _ in found]) for kind, found in times.items()}
     rows["all pages, CPU time only"] = _summary([cpu for _, cpu, _ in times["all pages"]])
     for name in LISTS.values():
-        rows[f"pages of {name} alone"] = _summary([wall for wall, _, one in times["all pages"] if one.listed == name])
+        alone = [(wall, cpu) for wall, cpu, one in times["all pages"] if one.listed == name]
+        rows[f"{name} alone"] = _summary([wall for wall, _ in alone])
+        rows[f"{name} alone, CPU time only"] = _summary([cpu for _, cpu in alone])
     rows["counts"] = _counts(workspace)
     rows |= _peer(workspace, draw.sample(queries, min(peer_samples, len(queries))))
     slowest = sorted(times["all pages"], key=lambda one: one[1])[-5:]
@@ -150,7 +155,7 @@ def _plain(workspace: Workspace, query: QueueQuery, offset: int) -> None:
             filters.append(f"facets.{column} = {value!r}")
     if query.disagreement:
         filters.append("facets.disagreement = 1")
-    listed, order = "", ORDERS.get(query.order, "place DESC, queue.row DESC")
+    listed, order = "", {**ORDERS, **OWN_ORDERS}[query.order]
     if query.listed:
         listed = "JOIN listed NOT INDEXED ON listed.row = queue.row"
         filters.append(f"listed.name = {query.listed!r}")

@@ -48,7 +48,8 @@ def embedding(predictor: Predictor, progress: Callable[[int, int], None] | None 
 def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return (n, D) vectors of length 1; a zero vector stays one."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(lengths, 1e-12)
+    divided: NDArray[np.float32] = vectors / np.maximum(lengths, 1e-12)
+    return divided
 
 
 def select(
