@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from engine.models.network import ImageBatch, TextBatch
 
@@ -24,10 +25,15 @@ def text_batch(ids: Sequence[Sequence[int]], present: Sequence[bool], pad: int) 
 
 def image_batch(squares: Sequence[NDArray[np.uint8] | None], size: int) -> ImageBatch:
     """Squares of (S, S, 3) bytes to (B, 3, S, S) floats in [0, 1], channels last in memory; black where missing."""
-    present = [square is not None for square in squares]
-    stacked = np.zeros((len(squares), size, size, 3), dtype=np.uint8)
+    pixels = pixel_bytes(squares, size).permute(0, 3, 1, 2).float().div_(255)
+    return ImageBatch(pixels=pixels, present=torch.tensor([square is not None for square in squares]))
+
+
+def pixel_bytes(squares: Sequence[NDArray[np.uint8] | None], size: int, *, pinned: bool = False) -> Tensor:
+    """(B, S, S, 3) bytes of squares, black where missing; `pinned` memory can travel to a GPU in the background."""
+    stacked = torch.zeros((len(squares), size, size, 3), dtype=torch.uint8, pin_memory=pinned)
+    rows = stacked.numpy()
     for row, square in enumerate(squares):
         if square is not None:
-            stacked[row] = square
-    pixels = torch.from_numpy(stacked).permute(0, 3, 1, 2).float().div_(255)
-    return ImageBatch(pixels=pixels, present=torch.tensor(present))
+            rows[row] = square
+    return stacked

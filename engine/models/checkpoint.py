@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,11 @@ from safetensors.torch import save_file
 from engine.errors import ModelUnavailableError, StorageError
 from engine.models.backbones import HuggingFaceEncoder, read_safetensors
 from engine.models.bases import BASE, HEADS, REFITTED, Base, as_base, backbones_folder, base_of
-from engine.models.network import FusionNetwork, rebuild
+from engine.models.network import FusionNetwork, blank_text, rebuild, rebuild_without
 from engine.models.registry import text_backbone
 from engine.models.spec import NetworkSpec, from_card
 from engine.models.tokenizer import ENCODER_FOLDER, TextTokenizer, load_tokenizer
+from engine.models.weights import Weights
 from engine.types import ModelCard
 
 CARD = "card.json"
@@ -150,10 +151,17 @@ def read_card(folder: Path) -> ModelCard:
     return card
 
 
-def load(folder: Path, device: str | torch.device = "cpu", *, models: Path | None = None) -> Checkpoint:
+def load(
+    folder: Path,
+    device: str | torch.device = "cpu",
+    *,
+    models: Path | None = None,
+    without: Collection[str] = (),
+) -> Checkpoint:
     """Read a model's folder and put the network on `device`, ready to score (evaluation mode).
 
-    `models` is where a refitted model's base is looked for; beside its own folder if it is left out.
+    `models` is where a refitted model's base is looked for; beside its own folder if it is left out. `without` names
+    backbones ("text", "image") that something else will stand for: they are None, and their weights stay on the disk.
 
     Raises:
         ModelUnavailableError: anything is missing, damaged, foreign or does not fit together.
@@ -162,9 +170,28 @@ def load(folder: Path, device: str | torch.device = "cpu", *, models: Path | Non
     if source != folder:
         _check_digests(source, WEIGHTS)
     tokenizer = load_tokenizer(source, spec)
-    network = rebuild(spec, tokenizer, _encoder_config(source, spec))
-    _load_weights(network, _weights(folder, source), folder)
+    if without:
+        network = _partly(folder, source, spec, tokenizer, without)
+    else:
+        network = rebuild(spec, tokenizer, encoder_config(source, spec))
+        _load_weights(network, _weights(folder, source), folder)
     return Checkpoint(network.to(device).eval(), card, tokenizer, source)
+
+
+def _partly(
+    folder: Path, source: Path, spec: NetworkSpec, tokenizer: TextTokenizer | None, without: Collection[str]
+) -> FusionNetwork:
+    absent = tuple(f"{name}." for name in without)
+    beginnings = (*absent, *(REFITTED if source != folder else ()))
+    weights = Weights(source / WEIGHTS)
+    found = {name: weights[name] for name in weights if not name.startswith(beginnings)}
+    if source != folder:
+        found |= read_safetensors(folder / HEADS)
+    features = (len(found.get("missing_text", ())), len(found.get("missing_image", ())))
+    text = None if "text" in without else blank_text(spec, tokenizer, encoder_config(source, spec))
+    network = rebuild_without(spec, text, features, image="image" not in without)
+    _load_weights(network, found, folder)
+    return network
 
 
 def load_onto(folder: Path, other: Checkpoint) -> Checkpoint | None:
@@ -244,20 +271,33 @@ def _check_digests(folder: Path, needed: str) -> None:
         )
 
 
+def all_digests(folder: Path) -> dict[str, str]:
+    """The digests of all of a model's files but its card, as they were written.
+
+    Raises:
+        ModelUnavailableError: the list cannot be read.
+    """
+    try:
+        return msgspec.json.decode((folder / DIGESTS).read_bytes(), type=dict[str, str])
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ModelUnavailableError(f"The model in {folder} is incomplete or damaged: {error}.", _WAY_OUT) from error
+
+
 def other_digests(folder: Path) -> dict[str, str]:
     """The digests of a model's files other than its weights: its vocabulary and the description of its encoder.
 
     Raises:
         ModelUnavailableError: the list cannot be read.
     """
-    try:
-        digests = msgspec.json.decode((folder / DIGESTS).read_bytes(), type=dict[str, str])
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ModelUnavailableError(f"The model in {folder} is incomplete or damaged: {error}.", _WAY_OUT) from error
-    return {name: digest for name, digest in digests.items() if name != WEIGHTS}
+    return {name: digest for name, digest in all_digests(folder).items() if name != WEIGHTS}
 
 
-def _encoder_config(folder: Path, spec: NetworkSpec) -> Any:
+def encoder_config(folder: Path, spec: NetworkSpec) -> Any:
+    """The architecture of a saved model's Hugging Face encoder; None for any other text backbone.
+
+    Raises:
+        ModelUnavailableError: it is damaged, or not known to the installed transformers.
+    """
     if not text_backbone(spec.text.backbone).encoder:
         return None
     from transformers import AutoConfig

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Container, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Container, Generator, Iterable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from itertools import islice
 
 import numpy as np
@@ -21,24 +22,30 @@ _Part = list[tuple[ItemContent, "Future[Square]"]]
 
 PARTS_AHEAD = 2
 """How many parts are in memory at a time: one that the network works on, one that is being decoded."""
-_MOST_THREADS = 8
+_MOST_THREADS = 32
 
 
 def decode_ahead(
-    contents: Iterable[ItemContent], spec: ImageSpec, part: int, *, known: Container[ItemContent] = ()
-) -> Iterator[list[Decoded]]:
+    contents: Iterable[ItemContent],
+    spec: ImageSpec,
+    part: int,
+    *,
+    known: Container[ItemContent] = (),
+    pool: Executor | None = None,
+) -> Generator[list[Decoded]]:
     """Lists of `part` items, in order, with their prepared screenshots; the next list is decoded meanwhile.
 
-    Screenshots of items in `known` are not decoded: None stands for them.
+    Screenshots of items in `known` are not decoded: None stands for them. Without a `pool` it has threads of its own.
     """
-    threads = min(os.cpu_count() or 1, _MOST_THREADS)
     items = iter(contents)
     waiting: deque[_Part] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
+    threads = min(os.cpu_count() or 1, _MOST_THREADS)
+    own = ThreadPoolExecutor(threads, thread_name_prefix="decode") if pool is None else nullcontext(pool)
+    with own as workers:
         try:
             while True:
                 while len(waiting) < PARTS_AHEAD and (content := list(islice(items, part))):
-                    waiting.append([(one, _square(pool, one, spec, known)) for one in content])
+                    waiting.append([(one, _square(workers, one, spec, known)) for one in content])
                 if not waiting:
                     return
                 yield [(one, future.result()) for one, future in waiting.popleft()]
@@ -47,9 +54,7 @@ def decode_ahead(
                 future.cancel()
 
 
-def _square(
-    pool: ThreadPoolExecutor, content: ItemContent, spec: ImageSpec, known: Container[ItemContent]
-) -> Future[Square]:
+def _square(pool: Executor, content: ItemContent, spec: ImageSpec, known: Container[ItemContent]) -> Future[Square]:
     if content not in known:
         return pool.submit(prepare_capture, content, spec)
     nothing: Future[Square] = Future()

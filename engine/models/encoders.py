@@ -6,20 +6,22 @@ Only backbones are ever run in fewer bits; fusion and heads are cheap and stay i
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models.resnet import Bottleneck, ResNet
 
-from engine.models.int8 import Int8ResNet
+from engine.models.backbones import HuggingFaceEncoder
+from engine.models.int8 import Int8ResNet, Ranges
+from engine.models.int8_text import EncoderShape, Int8Encoder, shape_of
 from engine.models.network import FusionNetwork, TextBatch
 
 Vectors = Callable[[Tensor], Tensor]
+FP32, BF16, INT8 = "fp32", "bf16", "int8"
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def has_int8() -> bool:
 
 def full_precision(network: FusionNetwork) -> Encoders:
     """32-bit floats on the CPU, bfloat16 autocast on a GPU. Normalisation layers are folded into convolutions."""
-    folded = _folded(network.image) if isinstance(network.image, ResNet) else network.image
+    folded = _folded(network.image) if network.image is not None else None
     on_gpu = network.scale.is_cuda
 
     def text(batch: TextBatch) -> Tensor:
@@ -75,7 +77,7 @@ def full_precision(network: FusionNetwork) -> Encoders:
             vectors: Tensor = folded(pixels)
             return vectors.float()
 
-    name = "bf16" if on_gpu else "fp32"
+    name = BF16 if on_gpu else FP32
     return Encoders(text, image, name, name)
 
 
@@ -83,46 +85,67 @@ def with_bf16_text(encoders: Encoders, network: FusionNetwork) -> Encoders:
     """The same, with the text encoder's weights and activations in bfloat16."""
     assert network.text is not None
     rounded = copy.deepcopy(network.text).to(torch.bfloat16)
-    missing = network.missing_text.detach()
+    return replace(encoders, text=_or_missing(rounded, network), text_name=BF16)
 
-    def text(batch: TextBatch) -> Tensor:
-        vectors: Tensor = rounded(batch.ids, batch.mask).float()
-        return torch.where(batch.present.unsqueeze(1), vectors, missing)
 
-    return Encoders(text, encoders.image, "bf16", encoders.image_name)
+def with_int8_text(
+    encoders: Encoders, network: FusionNetwork, shape: EncoderShape, tensors: Mapping[str, Tensor]
+) -> Encoders:
+    """The same, with the text encoder in 8-bit integers, made from the `tensors` of the one in floats."""
+    return replace(encoders, text=_or_missing(Int8Encoder(shape, tensors), network), text_name=INT8)
 
 
 def with_bf16_image(encoders: Encoders, network: FusionNetwork) -> Encoders:
     """The same, with the ResNet's weights and activations in bfloat16."""
-    rounded = _folded(_resnet(network)).to(torch.bfloat16)
+    assert network.image is not None
+    rounded = _folded(network.image).to(torch.bfloat16)
 
     def image(pixels: Tensor) -> Tensor:
         vectors: Tensor = rounded(pixels.to(torch.bfloat16))
         return vectors.float()
 
-    return Encoders(encoders.text, image, encoders.text_name, "bf16")
+    return replace(encoders, image=image, image_name=BF16)
 
 
-def with_int8_image(encoders: Encoders, network: FusionNetwork, calibration: Tensor) -> Encoders:
-    """The same, with the ResNet in 8-bit integers, its scales taken from normalised `calibration` pixels."""
-    return Encoders(encoders.text, Int8ResNet(_resnet(network), calibration), encoders.text_name, "int8")
+def with_int8_image(encoders: Encoders, tensors: Mapping[str, Tensor], calibration: Tensor | Ranges) -> Encoders:
+    """The same, with the ResNet in 8-bit integers, made from its `tensors`; `calibration` as in `Int8ResNet`."""
+    return replace(encoders, image=Int8ResNet(tensors, calibration), image_name=INT8)
 
 
-def _resnet(network: FusionNetwork) -> ResNet:
-    assert isinstance(network.image, ResNet)
-    return network.image
+def int8_shape(network: FusionNetwork) -> EncoderShape | None:
+    """What 8-bit integers need to know of the text encoder; None where they cannot stand for it."""
+    if not isinstance(network.text, HuggingFaceEncoder):
+        return None
+    return shape_of(network.text.encoder.config, mean=network.spec.text.pooling == "mean")
 
 
-def _folded(network: ResNet) -> ResNet:
+def let_go(network: FusionNetwork, encoders: Encoders) -> None:
+    """Free the backbones in floats that `encoders` in fewer bits stand for."""
+    if encoders.text_name != FP32:
+        network.text = None
+    if encoders.image_name != FP32:
+        network.image = None
+
+
+def _or_missing(text: Callable[[Tensor, Tensor], Tensor], network: FusionNetwork) -> Callable[[TextBatch], Tensor]:
+    missing = network.missing_text.detach()
+
+    def vectors(batch: TextBatch) -> Tensor:
+        found = text(batch.ids, batch.mask).float()
+        return torch.where(batch.present.unsqueeze(1), found, missing)
+
+    return vectors
+
+
+def _folded(network: nn.Module) -> nn.Module:
     """A copy with every batch normalisation folded into the convolution before it, channels last in memory."""
     network = copy.deepcopy(network)
-    network.conv1, network.bn1 = fuse_conv_bn_eval(network.conv1, network.bn1), nn.Identity()
-    for layer in (network.layer1, network.layer2, network.layer3, network.layer4):
-        for block in layer:
-            block.conv1, block.bn1 = fuse_conv_bn_eval(block.conv1, block.bn1), nn.Identity()
-            block.conv2, block.bn2 = fuse_conv_bn_eval(block.conv2, block.bn2), nn.Identity()
-            if isinstance(block, Bottleneck):
-                block.conv3, block.bn3 = fuse_conv_bn_eval(block.conv3, block.bn3), nn.Identity()
-            if block.downsample is not None:
-                block.downsample = fuse_conv_bn_eval(*block.downsample)
+    for module in list(network.modules()):
+        for name, part in list(module.named_children()):
+            norm = name.replace("conv", "bn")
+            if isinstance(part, nn.Conv2d) and norm != name:
+                setattr(module, name, fuse_conv_bn_eval(part, module.get_submodule(norm)))
+                setattr(module, norm, nn.Identity())
+            elif name == "downsample":
+                module.downsample = fuse_conv_bn_eval(*part)
     return network.to(memory_format=torch.channels_last)

@@ -1,19 +1,23 @@
 """A ResNet in 8-bit integers, for CPUs that multiply them fast.
 
 Post-training static quantisation (Jacob et al. 2018, section 2): weights per output channel, activations per tensor
-from their range over calibration items, batch normalisation folded into the convolutions before.
+from their range over calibration items, batch normalisation folded into the convolutions before. It is made from
+tensors by torchvision's names, so that neither a network in floats nor torchvision needs to be in memory.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
+
+Ranges = tuple[tuple[float, float], ...]
+"""The lowest and highest value of each tensor that is rounded, in the order in which data passes them."""
 
 _CALIBRATION_BATCH = 16
+_NORM_EPSILON = 1e-5
 
 
 @dataclass
@@ -44,27 +48,38 @@ class _Range:
 class _Convolution:
     """A convolution with its normalisation folded in, in floats until `pack` turns it into integers."""
 
-    folded: nn.Conv2d
+    weight: Tensor | None
+    bias: Tensor
+    stride: int
     rectified: bool
     output: _Range = field(default_factory=_Range)
     packed: torch.ScriptObject | None = None
 
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor], conv: str, norm: str, stride: int, *, rectified: bool) -> _Convolution:
+        """The convolution named `conv` with the normalisation named `norm`."""
+        gain = tensors[f"{norm}.weight"] * torch.rsqrt(tensors[f"{norm}.running_var"] + _NORM_EPSILON)
+        bias = tensors[f"{norm}.bias"] - tensors[f"{norm}.running_mean"] * gain
+        return cls((tensors[f"{conv}.weight"] * gain.view(-1, 1, 1, 1)), bias, stride, rectified)
+
     def observe(self, values: Tensor) -> Tensor:
         """The answer in floats; its range is taken note of."""
-        values = self.folded(values)
+        assert self.weight is not None
+        values = nn.functional.conv2d(values, self.weight, self.bias, self.stride, self.weight.shape[-1] // 2)
         return self.output.see(torch.relu(values) if self.rectified else values)
 
     def pack(self) -> None:
-        """Turn the weights into integers."""
-        weight = self.folded.weight.detach()
+        """Turn the weights into integers; the floats are let go."""
+        assert self.weight is not None
+        weight, around = self.weight, self.weight.shape[-1] // 2
         scales = weight.abs().amax(dim=(1, 2, 3)).clamp(min=1e-8).double() / 127
         integers = torch.quantize_per_channel(
             weight, scales, torch.zeros(len(weight), dtype=torch.long), 0, torch.qint8
         )
-        conv = self.folded
         self.packed = torch.ops.quantized.conv2d_prepack(
-            integers, conv.bias, conv.stride, conv.padding, conv.dilation, conv.groups
+            integers, self.bias, [self.stride] * 2, [around] * 2, [1, 1], 1
         )
+        self.weight = None
 
     def __call__(self, values: Tensor) -> Tensor:
         run = torch.ops.quantized.conv2d_relu if self.rectified else torch.ops.quantized.conv2d
@@ -96,29 +111,41 @@ class _Block:
 
 
 class Int8ResNet:
-    """Normalised pixels (B, 3, S, S) to float vectors (B, D), like the ResNet that it is made from."""
+    """Normalised pixels (B, 3, S, S) to float vectors (B, D), like the ResNet whose `tensors` it is made from.
+
+    Its ranges come from normalised `calibration` pixels, or from an earlier calibration of the same weights.
+    """
 
     @torch.inference_mode()
-    def __init__(self, network: ResNet, calibration: Tensor) -> None:
+    def __init__(self, tensors: Mapping[str, Tensor], calibration: Tensor | Ranges) -> None:
         self._input = _Range()
-        self._stem = _Convolution(fuse_conv_bn_eval(network.conv1, network.bn1), rectified=True)
-        self._pool = network.maxpool
-        self._blocks = [_block(part) for layer in _layers(network) for part in layer]
-        for start in range(0, len(calibration), _CALIBRATION_BATCH):
-            self._observe(calibration[start : start + _CALIBRATION_BATCH])
+        self._stem = _Convolution.of(tensors, "conv1", "bn1", 2, rectified=True)
+        self._blocks = list(_blocks(tensors))
+        if isinstance(calibration, Tensor):
+            for pixels in torch.split(calibration, _CALIBRATION_BATCH):
+                self._observe(pixels)
+        else:
+            for one, (low, high) in zip(self._ranges(), calibration, strict=True):
+                one.low, one.high = low, high
         for convolution in self._convolutions():
             convolution.pack()
 
+    @property
+    def ranges(self) -> Ranges:
+        """What calibration found, to make the same network again without it."""
+        return tuple((one.low, one.high) for one in self._ranges())
+
+    @torch.inference_mode()
     def __call__(self, pixels: Tensor) -> Tensor:
         """The vectors of normalised pixels."""
         values = torch.quantize_per_tensor(pixels, self._input.scale, self._input.zero, torch.quint8)
-        values = self._pool(self._stem(values))
+        values = _pooled(self._stem(values))
         for block in self._blocks:
             values = block(values)
         return values.dequantize().mean(dim=(2, 3))
 
     def _observe(self, pixels: Tensor) -> None:
-        values = self._pool(self._stem.observe(self._input.see(pixels)))
+        values = _pooled(self._stem.observe(self._input.see(pixels)))
         for block in self._blocks:
             values = block.observe(values)
 
@@ -126,16 +153,32 @@ class Int8ResNet:
         blocks = [one for block in self._blocks for one in (*block.path, block.shortcut) if one is not None]
         return [self._stem, *blocks]
 
+    def _ranges(self) -> Sequence[_Range]:
+        convolutions = [convolution.output for convolution in self._convolutions()]
+        return [self._input, *convolutions, *(block.output for block in self._blocks)]
 
-def _layers(network: ResNet) -> list[nn.Sequential]:
-    return [network.layer1, network.layer2, network.layer3, network.layer4]
+
+def _pooled(values: Tensor) -> Tensor:
+    return nn.functional.max_pool2d(values, kernel_size=3, stride=2, padding=1)
 
 
-def _block(block: BasicBlock | Bottleneck) -> _Block:
-    pairs = [(block.conv1, block.bn1), (block.conv2, block.bn2)]
-    if isinstance(block, Bottleneck):
-        pairs.append((block.conv3, block.bn3))
-    last = len(pairs) - 1
-    path = [_Convolution(fuse_conv_bn_eval(*pair), rectified=at < last) for at, pair in enumerate(pairs)]
-    shortcut = _Convolution(fuse_conv_bn_eval(*block.downsample), rectified=False) if block.downsample else None
-    return _Block(path, shortcut)
+def _blocks(tensors: Mapping[str, Tensor]) -> Iterator[_Block]:
+    """Blocks by the names of torchvision's ResNets; layers after the first begin by halving the picture."""
+    for layer in range(1, 5):
+        at = 0
+        while f"layer{layer}.{at}.conv1.weight" in tensors:
+            yield _block(tensors, f"layer{layer}.{at}", 2 if layer > 1 and at == 0 else 1)
+            at += 1
+
+
+def _block(tensors: Mapping[str, Tensor], name: str, stride: int) -> _Block:
+    count = 3 if f"{name}.conv3.weight" in tensors else 2
+    strides = [stride, 1] if count == 2 else [1, stride, 1]
+    path = [
+        _Convolution.of(tensors, f"{name}.conv{at}", f"{name}.bn{at}", strides[at - 1], rectified=at < count)
+        for at in range(1, count + 1)
+    ]
+    beside = f"{name}.downsample"
+    if f"{beside}.0.weight" not in tensors:
+        return _Block(path, None)
+    return _Block(path, _Convolution.of(tensors, f"{beside}.0", f"{beside}.1", stride, rectified=False))

@@ -199,8 +199,25 @@ def build(spec: NetworkSpec, tokenizer: TextTokenizer | None) -> FusionNetwork:
 
 def rebuild(spec: NetworkSpec, tokenizer: TextTokenizer | None, encoder: PretrainedConfig | None) -> FusionNetwork:
     """The network of a checkpoint, its weights still to be loaded; nothing is fetched from anywhere."""
-    text = blank_encoder(encoder, spec.text) if encoder is not None else _from_nothing(spec, tokenizer)
-    return _assemble(spec, text, pretrained=False)
+    return _assemble(spec, blank_text(spec, tokenizer, encoder), pretrained=False)
+
+
+def rebuild_without(
+    spec: NetworkSpec, text: nn.Module | None, features: tuple[int, int], *, image: bool
+) -> FusionNetwork:
+    """As `rebuild`, with this text backbone or none, and without the image backbone unless `image`.
+
+    `features` are the lengths of the vectors that come from elsewhere in their place.
+    """
+    eyes = image_backbone(spec.image, pretrained=False)[0] if image and spec.image.backbone != NONE else None
+    return FusionNetwork(spec, text, eyes, features)
+
+
+def blank_text(
+    spec: NetworkSpec, tokenizer: TextTokenizer | None, encoder: PretrainedConfig | None
+) -> nn.Module | None:
+    """The text backbone of a checkpoint, its weights still to be loaded; None for a network that reads no text."""
+    return blank_encoder(encoder, spec.text) if encoder is not None else _from_nothing(spec, tokenizer)
 
 
 def _from_nothing(spec: NetworkSpec, tokenizer: TextTokenizer | None) -> nn.Module | None:

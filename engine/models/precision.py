@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from engine.models.backbones import HuggingFaceEncoder
 from engine.models.encoders import (
+    BF16,
+    FP32,
+    INT8,
     Encoders,
     has_bf16,
     has_int8,
+    int8_shape,
     with_bf16_image,
     with_bf16_text,
     with_int8_image,
+    with_int8_text,
 )
+from engine.models.int8 import Int8ResNet, Ranges
 from engine.models.registry import text_backbone
-from engine.models.scorer import Scorer, Tables
+from engine.models.scorer import Scorer
 from engine.models.spec import HeadSpec
 from engine.models.verdicts import THRESHOLD
 
@@ -33,12 +44,13 @@ _log = logging.getLogger(__name__)
 
 
 class Probe:
-    """The first items of a job with their full-precision probabilities."""
+    """The first items of a job with what full precision says of them."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.squares: list[NDArray[np.uint8] | None] = []
-        self._tables: list[Tables] = []
+        self._text: list[Tensor] = []
+        self._image: list[Tensor] = []
 
     @property
     def full(self) -> bool:
@@ -46,15 +58,43 @@ class Probe:
         return len(self.texts) >= PROBE_ITEMS
 
     @property
-    def tables(self) -> Tables:
-        """The full-precision probabilities of all items so far."""
-        return _joined(self._tables)
+    def vectors(self) -> tuple[Tensor, Tensor]:
+        """The full-precision (n, Dt) and (n, Di) vectors of all items so far."""
+        return torch.cat(self._text), torch.cat(self._image)
 
-    def add(self, texts: list[str], squares: list[NDArray[np.uint8] | None], tables: Tables) -> None:
-        """Take in scored items."""
+    def add(self, texts: list[str], squares: list[NDArray[np.uint8] | None], text: Tensor, image: Tensor) -> None:
+        """Take in items with their vectors."""
         self.texts += texts
         self.squares += squares
-        self._tables.append(tables)
+        self._text.append(text)
+        self._image.append(image)
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How alike two tables of probabilities are: the share of equal answers, and the mean difference."""
+
+    agreement: float
+    difference: float
+
+    @property
+    def enough(self) -> bool:
+        """Whether one may stand for the other."""
+        return self.agreement >= AGREEMENT and self.difference < DIFFERENCE
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The encoders that a check came to, and how alike their answers on so many `items` were, per task."""
+
+    encoders: Encoders
+    items: int
+    likeness: dict[str, Likeness]
+
+    @property
+    def ranges(self) -> Ranges:
+        """What the image encoder's calibration found; nothing where it had none."""
+        return self.encoders.image.ranges if isinstance(self.encoders.image, Int8ResNet) else ()
 
 
 class Check:
@@ -62,74 +102,125 @@ class Check:
 
     Agreement: in every task at least 99.5 % of the answers are the same (one an item, or in a multi-label task a yes or
     no for each label) and probabilities differ by less than 0.01 on average. Works in steps, so that a reviewer's
-    question between two of them does not wait for all of it.
+    question between two of them does not wait for all of it. Each backbone looks at the probe once in each arithmetic,
+    whatever it is then paired with.
     """
 
     def __init__(self, full: Scorer, probe: Probe) -> None:
         self._full = full
         self._probe = probe
-        self._candidates = _candidates(full, probe)
-        self._candidate: Encoders | None = None
-        self._tables: list[Tables] = []
-        self._done = 0
+        self._pairs = _pairs(full, probe)
+        self._made: dict[tuple[str, str], Encoders] = {}
+        text, image = probe.vectors
+        self._seen: dict[tuple[str, str], list[Tensor]] = {("text", FP32): [text], ("image", FP32): [image]}
+        self._reference = full.tables_of(text, image)
 
-    def step(self, items: int) -> Encoders | None:
-        """Score that many more items of the probe. None while it is undecided."""
-        if self._candidate is None:
-            self._candidate = next(self._candidates, self._full.encoders)
-        if self._candidate is self._full.encoders:
-            return self._candidate
-        part = slice(self._done, self._done + items)
-        self._tables.append(
-            self._full.using(self._candidate).tables(self._probe.texts[part], self._probe.squares[part])
-        )
-        self._done += items
-        return self._judged(self._candidate) if self._done >= len(self._probe.texts) else None
+    def step(self, items: int) -> Choice | None:
+        """Look at that many more items of the probe in one arithmetic. None while it is undecided."""
+        while self._pairs:
+            parts = _named(self._pairs[0])
+            unseen = [one for one in parts if not self._complete(*one)]
+            for part, way in unseen:
+                self._look(part, way, items)
+            if not all(self._complete(*one) for one in parts):
+                return None
+            choice = self._judged(*self._pairs[0])
+            if choice is not None:
+                return choice
+            self._pairs.pop(0)
+            if unseen:
+                return None
+        return Choice(self._full.encoders, 0, {})
 
-    def _judged(self, candidate: Encoders) -> Encoders | None:
-        reference, found = self._probe.tables, _joined(self._tables)
-        same = all(agrees(reference[head.task], found[head.task], head) for head in self._full.network.spec.heads)
-        _log.info("%s %s on %d items", candidate.name, "agrees" if same else "does not agree", len(self._probe.texts))
-        self._candidate, self._tables, self._done = None, [], 0
-        return candidate if same else None
+    def _complete(self, part: str, way: str) -> bool:
+        return sum(map(len, self._seen.get((part, way), []))) >= len(self._probe.texts)
+
+    def _look(self, part: str, way: str, items: int) -> None:
+        seen = self._seen.setdefault((part, way), [])
+        start = sum(map(len, seen))
+        at = slice(start, start + items)
+        scorer = self._full.using(self._encoders(part, way))
+        if part == "text":
+            seen.append(scorer.text_vectors(self._probe.texts[at]))
+        else:
+            seen.append(scorer.square_vectors(self._probe.squares[at]))
+
+    def _encoders(self, part: str, way: str) -> Encoders:
+        """Full precision but for one part."""
+        if way == FP32:
+            return self._full.encoders
+        if (part, way) not in self._made:
+            self._made[part, way] = _made(part, way, self._full, self._probe)
+        return self._made[part, way]
+
+    def _judged(self, text: str, image: str) -> Choice | None:
+        found = self._full.tables_of(torch.cat(self._seen["text", text]), torch.cat(self._seen["image", image]))
+        heads = self._full.network.spec.heads
+        likeness = {head.task: alike(self._reference[head.task], found[head.task], head) for head in heads}
+        one, other = self._encoders("text", text), self._encoders("image", image)
+        encoders = replace(one, image=other.image, image_name=other.image_name)
+        same = all(one.enough for one in likeness.values())
+        _log.info("%s %s on %d items", encoders.name, "agrees" if same else "does not agree", len(self._probe.texts))
+        return Choice(encoders, len(self._probe.texts), likeness) if same else None
 
 
-def agrees(reference: NDArray[np.float64], other: NDArray[np.float64], head: HeadSpec) -> bool:
-    """Whether two (n, L) tables of probabilities say the same, as `Check` means it."""
+def alike(reference: NDArray[np.float64], other: NDArray[np.float64], head: HeadSpec) -> Likeness:
+    """How alike two (n, L) tables of probabilities are, as `Check` means it."""
     if head.multi:
         same = (reference >= THRESHOLD) == (other >= THRESHOLD)
     else:
         same = reference.argmax(axis=1) == other.argmax(axis=1)
-    return bool(same.mean() >= AGREEMENT and np.abs(reference - other).mean() < DIFFERENCE)
+    return Likeness(float(same.mean()), float(np.abs(reference - other).mean()))
 
 
-def _candidates(full: Scorer, probe: Probe) -> Iterator[Encoders]:
-    """Fastest first; each is built only when the ones before it failed."""
+def _named(pair: tuple[str, str]) -> tuple[tuple[str, str], tuple[str, str]]:
+    return ("text", pair[0]), ("image", pair[1])
+
+
+def _made(part: str, way: str, full: Scorer, probe: Probe) -> Encoders:
+    """Full precision but for one part."""
+    network = full.network
+    if part == "text" and way == INT8:
+        shape = int8_shape(network)
+        assert shape is not None
+        assert isinstance(network.text, HuggingFaceEncoder)
+        return with_int8_text(full.encoders, network, shape, network.text.encoder.state_dict())
+    if part == "text":
+        return with_bf16_text(full.encoders, network)
+    assert network.image is not None
+    if way == INT8:
+        return with_int8_image(full.encoders, network.image.state_dict(), full.normalised(_calibration(probe)))
+    return with_bf16_image(full.encoders, network)
+
+
+def _pairs(full: Scorer, probe: Probe) -> list[tuple[str, str]]:
+    """The arithmetic of both parts, fastest pairs first, without the one that is full precision in both."""
     if full.device.type != "cpu":
-        return
-    text = with_bf16_text(full.encoders, full.network) if _text_gains(full, probe) else full.encoders
-    if _image_gains(full, probe):
-        if has_int8():
-            yield with_int8_image(text, full.network, full.normalised(_calibration(probe)))
-        if has_bf16():
-            yield with_bf16_image(text, full.network)
-    if text is not full.encoders:
-        yield text
+        return []
+    texts, images = [*_text_ways(full, probe), FP32], [*_image_ways(full, probe), FP32]
+    pairs = sorted(product(texts, images), key=lambda pair: texts.index(pair[0]) + images.index(pair[1]))
+    return [pair for pair in pairs if pair != (FP32, FP32)]
 
 
-def _joined(tables: list[Tables]) -> Tables:
-    return {task: np.concatenate([part[task] for part in tables]) for task in tables[0]}
-
-
-def _text_gains(full: Scorer, probe: Probe) -> bool:
+def _text_ways(full: Scorer, probe: Probe) -> Iterator[str]:
     """Backbones that are trained here from nothing are too small to gain anything."""
-    if not text_backbone(full.network.spec.text.backbone).encoder or not has_bf16():
-        return False
-    return sum(bool(text.strip()) for text in probe.texts) >= LEAST_OF_A_PART
+    if not text_backbone(full.network.spec.text.backbone).encoder:
+        return
+    if sum(bool(text.strip()) for text in probe.texts) < LEAST_OF_A_PART:
+        return
+    if has_int8() and int8_shape(full.network) is not None:
+        yield INT8
+    if has_bf16():
+        yield BF16
 
 
-def _image_gains(full: Scorer, probe: Probe) -> bool:
-    return full.network.image is not None and len(_calibration(probe)) >= LEAST_OF_A_PART
+def _image_ways(full: Scorer, probe: Probe) -> Iterator[str]:
+    if full.network.image is None or len(_calibration(probe)) < LEAST_OF_A_PART:
+        return
+    if has_int8():
+        yield INT8
+    if has_bf16():
+        yield BF16
 
 
 def _calibration(probe: Probe) -> list[NDArray[np.uint8]]:

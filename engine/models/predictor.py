@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +14,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.errors import CancelledError, NotFoundError, did_you_mean
-from engine.models import checkpoint, devices
+from engine.models import checkpoint, devices, lean, proof
 from engine.models.decoding import Decoded, Square, decode_ahead
-from engine.models.encoders import Encoders, full_precision
+from engine.models.encoders import Encoders, full_precision, let_go
 from engine.models.images import prepare_capture
 from engine.models.precision import Check, Probe
-from engine.models.scorer import Scorer, Tables
+from engine.models.scorer import Scorer, Tables, Vectors
 from engine.models.text import model_text
-from engine.models.vector_store import Parts, VectorStore, parts_of
+from engine.models.vector_store import VectorStore, parts_of
 from engine.models.verdicts import verdict
+from engine.models.workers import single_threaded
 from engine.types import ItemContent, ModelCard, Verdict
 
 BATCH = 64
@@ -32,7 +36,8 @@ class Predictor:
 
     On a CPU the first 200 items are scored in 32-bit floats. Then the fastest arithmetic that the CPU offers takes over
     if it gives the same verdicts on those items (see `engine.models.precision`), so that an item's probabilities may
-    differ in the third decimal between two jobs.
+    differ in the third decimal between two jobs. What was found is kept beside the model, and the next process starts
+    with it (see `engine.models.proof`).
 
     `missing_text` and `missing_image` are the learned vectors for a missing part, (Dt,) and (Di,). With a `store` the
     backbones look at no item twice, not even for another model with the same ones.
@@ -50,6 +55,7 @@ class Predictor:
         self._scorer = Scorer(loaded.network, loaded.tokenizer, loaded.card.temperatures, encoders, device)
         self._probe: Probe | None = Probe() if device.type == "cpu" else None
         self._check: Check | None = None
+        self._folder: Path | None = None
         self._heads = {head.task: head for head in self.spec.heads}
         self.missing_text = loaded.network.missing_text.detach()
         self.missing_image = loaded.network.missing_image.detach()
@@ -62,7 +68,14 @@ class Predictor:
             ModelUnavailableError: the folder holds no sound model.
         """
         chosen = torch.device(device) if device else devices.best()
-        return cls(checkpoint.load(folder, chosen), chosen)
+        ready = lean.load(folder) if chosen.type == "cpu" else None
+        if ready is not None:
+            predictor = cls(ready[0], chosen, encoders=ready[1])
+            predictor.trust_encoders()
+            return predictor
+        predictor = cls(checkpoint.load(folder, chosen), chosen)
+        predictor._folder = folder
+        return predictor
 
     def sharing(self, loaded: checkpoint.Checkpoint) -> Predictor:
         """A predictor for other heads on these very backbones (`checkpoint.load_onto`), in the arithmetic chosen here.
@@ -100,9 +113,20 @@ class Predictor:
         Raises:
             CancelledError: `cancelled` said so between two batches.
         """
-        for part, text, image in self.vectors_stream(contents, batch=batch, cancelled=cancelled):
-            tables = self._scorer.tables_of(text, image)
-            yield self._verdicts(part, tables)
+        vectors = self.vectors_stream(contents, batch=batch, cancelled=cancelled)
+        yield from (self._verdicts(part, self._scorer.tables_of(text, image)) for part, text, image in vectors)
+
+    def predict_prepared(
+        self, prepared: Iterable[Decoded], *, batch: int = BATCH, cancelled: Callable[[], bool] | None = None
+    ) -> Iterator[list[Verdict]]:
+        """As `predict_stream`, of items whose screenshots are prepared already: (S, S, 3) bytes as `prepare` gives.
+
+        Raises:
+            CancelledError: `cancelled` said so between two batches.
+        """
+        with self._pool() as pool:
+            for part, text, image in self._one_behind(_parts(prepared, batch), pool, keep=False, cancelled=cancelled):
+                yield self._verdicts(part, self._scorer.tables_of(text, image))
 
     def predict_known(self, contents: Sequence[ItemContent]) -> list[Verdict] | None:
         """Verdicts of all items from the store alone, thousands a second; None where it lacks one of them."""
@@ -138,10 +162,16 @@ class Predictor:
         Raises:
             CancelledError: `cancelled` said so between two batches.
         """
-        for part in decode_ahead(contents, self.spec.image, batch, known=self.store if self.store is not None else ()):
-            if cancelled is not None and cancelled():
-                raise CancelledError
-            yield [content for content, _ in part], *self._vectors(part, keep=keep)
+        known = self.store if self.store is not None else ()
+        with (
+            self._pool() as pool,
+            closing(decode_ahead(contents, self.spec.image, batch, known=known, pool=pool)) as parts,
+        ):
+            yield from self._one_behind(parts, pool, keep=keep, cancelled=cancelled)
+
+    def prepare(self, content: ItemContent) -> Square:
+        """The screenshot as the network takes it, (S, S, 3) bytes; None where there is none that can be used."""
+        return prepare_capture(content, self.spec.image)
 
     def text_of(self, content: ItemContent) -> str:
         """The raw text that the model reads of an item."""
@@ -149,7 +179,7 @@ class Predictor:
 
     def pixels(self, content: ItemContent) -> NDArray[np.float32] | None:
         """The prepared screenshot, (3, S, S) in [0, 1]; None where there is none that can be used."""
-        square = prepare_capture(content, self.spec.image)
+        square = self.prepare(content)
         if square is None:
             return None
         return np.ascontiguousarray(square.transpose(2, 0, 1), dtype=np.float32) / np.float32(255)
@@ -173,35 +203,80 @@ class Predictor:
             raise NotFoundError(f"Model {self.card.id!r} has no task {task!r}.", did_you_mean(task, self._heads))
         return self._scorer.probabilities(head, text, image)
 
-    def _vectors(self, part: Sequence[Decoded], *, keep: bool) -> tuple[Tensor, Tensor]:
+    @contextmanager
+    def _pool(self) -> Iterator[Executor | None]:
+        """Single-threaded workers, one a core, where there are several cores and no GPU."""
+        threads = torch.get_num_threads()
+        if self._scorer.device.type != "cpu" or threads < 2:
+            yield None
+            return
+        with single_threaded(threads) as pool:
+            yield pool
+
+    def _one_behind(
+        self,
+        parts: Iterable[Sequence[Decoded]],
+        pool: Executor | None,
+        *,
+        keep: bool,
+        cancelled: Callable[[], bool] | None,
+    ) -> Iterator[tuple[list[ItemContent], Tensor, Tensor]]:
+        """Vectors of parts in order. The next part is begun before one waits for the last: cores and GPU never idle."""
+        waiting: tuple[list[ItemContent], Callable[[], Vectors]] | None = None
+        for part in parts:
+            if cancelled is not None and cancelled():
+                raise CancelledError
+            begun = [content for content, _ in part], self._begin(part, pool, keep=keep)
+            if waiting is not None:
+                yield waiting[0], *waiting[1]()
+            waiting = begun
+        if waiting is not None:
+            yield waiting[0], *waiting[1]()
+
+    def _begin(self, part: Sequence[Decoded], pool: Executor | None, *, keep: bool) -> Callable[[], Vectors]:
+        """Start on a part; call what is returned for its vectors, from the store where it has them."""
         if self.store is None:
-            return self._encode(part)[:2]
-        rows = self.store.find([content for content, _ in part])
+            return self._begin_encoding(part, pool)
+        store, contents = self.store, [content for content, _ in part]
+        rows = store.find(contents)
         fresh = [at for at, row in enumerate(rows) if row is None]
         known = [row for row in rows if row is not None]
-        text, image = self.store.take(known, self.missing_text, self.missing_image)
+        old = store.take(known, self.missing_text, self.missing_image)
         if not fresh:
-            return text, image
+            return lambda: old
         unseen = [self._decoded(*part[at]) for at in fresh]
-        new_text, new_image, parts = self._encode(unseen)
-        self.store.add([content for content, _ in unseen], parts, new_text, new_image, keep=keep)
+        encoding = self._begin_encoding(unseen, pool)
         order = np.argsort([*(at for at, row in enumerate(rows) if row is not None), *fresh]).tolist()
-        return torch.cat([text, new_text.cpu()])[order], torch.cat([image, new_image.cpu()])[order]
+
+        def vectors() -> Vectors:
+            text, image = encoding()
+            parts = parts_of([model_text(content) for content, _ in unseen], [square for _, square in unseen])
+            store.add([content for content, _ in unseen], parts, text, image, keep=keep)
+            return torch.cat([old[0], text.cpu()])[order], torch.cat([old[1], image.cpu()])[order]
+
+        return vectors
 
     def _decoded(self, content: ItemContent, square: Square) -> Decoded:
         """The item with its screenshot, also where it was not decoded because the store still knew the item then."""
-        return content, square if square is not None else prepare_capture(content, self.spec.image)
+        return content, square if square is not None else self.prepare(content)
 
-    @torch.inference_mode()
-    def _encode(self, part: Sequence[Decoded]) -> tuple[Tensor, Tensor, Parts]:
-        """What the backbones give of items, and which parts these have."""
+    def _begin_encoding(self, part: Sequence[Decoded], pool: Executor | None) -> Callable[[], Vectors]:
+        """Start the backbones on items; call what is returned for what they give."""
         texts = [model_text(content) for content, _ in part]
         squares = [square for _, square in part]
         self._settle(len(part))
-        text, image = self._scorer.text_vectors(texts), self._scorer.square_vectors(squares)
-        if self._probe is not None and not self._probe.full:
-            self._probe.add(texts, squares, self._scorer.tables_of(text, image))
-        return text, image, parts_of(texts, squares)
+        encoding = self._scorer.begin(texts, squares, pool)
+        probe = self._probe if self._probe is not None and not self._probe.full else None
+        if probe is None:
+            return encoding
+
+        def noted() -> Vectors:
+            text, image = encoding()
+            if not probe.full:
+                probe.add(texts, squares, text, image)
+            return text, image
+
+        return noted
 
     def _verdicts(self, part: Sequence[ItemContent], tables: Tables) -> list[Verdict]:
         return [
@@ -216,6 +291,17 @@ class Predictor:
         if self._probe is None or not self._probe.full:
             return
         self._check = self._check or Check(self._scorer, self._probe)
-        encoders = self._check.step(_CHECKED_PER_ITEM * items)
-        if encoders is not None:
-            self._scorer, self._probe, self._check = self._scorer.using(encoders), None, None
+        choice = self._check.step(_CHECKED_PER_ITEM * items)
+        if choice is None:
+            return
+        self._scorer = self._scorer.using(choice.encoders)
+        self.trust_encoders()
+        if self._folder is not None and choice.items:
+            proof.write(self._folder, self.card, choice)
+            let_go(self.loaded.network, choice.encoders)
+
+
+def _parts(prepared: Iterable[Decoded], size: int) -> Iterator[list[Decoded]]:
+    items = iter(prepared)
+    while part := list(islice(items, size)):
+        yield part

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.models.batches import image_batch, text_batch
+from engine.models.batches import pixel_bytes, text_batch
 from engine.models.encoders import Encoders
 from engine.models.network import FusionNetwork
 from engine.models.spec import HeadSpec
@@ -20,6 +21,12 @@ from engine.models.verdicts import calibrated
 Squares = Sequence[NDArray[np.uint8] | None]
 Tables = dict[str, NDArray[np.float64]]
 """(n, L) calibrated probabilities per task."""
+Vectors = tuple[Tensor, Tensor]
+"""(n, Dt) and (n, Di): what the backbones give of n items."""
+
+_IMAGES_ON_CPU, _IMAGES_ON_GPU = 16, 256
+_TOKENS_ON_CPU, _TOKENS_ON_GPU = 320, 32_768
+"""So many at a time: small batches keep a CPU's caches warm and share the cores evenly, a GPU wants large ones."""
 
 
 @dataclass(frozen=True)
@@ -47,37 +54,48 @@ class Scorer:
         logits = self.network.fuse(text.to(self.device), image.to(self.device))
         return {head.task: self._calibrated(logits[head.task], head) for head in self.network.spec.heads}
 
-    @torch.inference_mode()
     def text_vectors(self, texts: Sequence[str]) -> Tensor:
-        """(n, Dt) vectors of raw texts; the learned vector of a missing part for a blank one."""
-        answer = self.network.missing_text.repeat(len(texts), 1)
-        if self.tokenizer is None:
-            return answer
-        written = [row for row, text in enumerate(texts) if text.strip()]
-        ids = self.tokenizer.encode([texts[row] for row in written])
-        for chunk in _by_length(ids, self._at_once(8, 128)):
-            batch = text_batch([ids[at] for at in chunk], [True] * len(chunk), self.tokenizer.pad)
-            answer[[written[at] for at in chunk]] = self.encoders.text(batch.to(self.device))
+        """(n, Dt) vectors of raw texts; the vector that stands for a missing part for a blank one."""
+        answer = self.network.missing_text.detach().repeat(len(texts), 1)
+        for task in self._text_tasks(texts, answer):
+            task()
         return answer
 
-    @torch.inference_mode()
     def square_vectors(self, squares: Squares) -> Tensor:
-        """(n, Di) vectors of prepared screenshots; the learned vector of a missing part for None."""
-        answer = self.network.missing_image.repeat(len(squares), 1)
-        seen = [row for row, square in enumerate(squares) if square is not None]
-        at_once = self._at_once(16, 128)
-        for start in range(0, len(seen), at_once):
-            rows = seen[start : start + at_once]
-            batch = image_batch([squares[row] for row in rows], self.network.spec.image.size)
-            answer[rows] = self.image_vectors(batch.pixels)
+        """(n, Di) vectors of prepared screenshots; the vector that stands for a missing part for None."""
+        answer = self.network.missing_image.detach().repeat(len(squares), 1)
+        for task in self._image_tasks(squares, answer):
+            task()
         return answer
+
+    def begin(self, texts: Sequence[str], squares: Squares, pool: Executor | None) -> Callable[[], Vectors]:
+        """Start on items; call what is returned for their vectors.
+
+        With a `pool` of single-threaded workers the parts are shared out among them, longest first. Without one the
+        work is done at once, on a GPU in the background.
+        """
+        text = self.network.missing_text.detach().repeat(len(texts), 1)
+        image = self.network.missing_image.detach().repeat(len(squares), 1)
+        tasks = [*self._text_tasks(texts, text), *self._image_tasks(squares, image)]
+        if pool is None or len(tasks) < 2:
+            for task in tasks:
+                task()
+            return lambda: (text, image)
+        waiting = [pool.submit(task) for task in tasks]
+
+        def vectors() -> Vectors:
+            for one in waiting:
+                one.result()
+            return text, image
+
+        return vectors
 
     @torch.inference_mode()
     def image_vectors(self, pixels: Tensor) -> Tensor:
         """(n, Di) vectors of (n, 3, S, S) float pixels in [0, 1]."""
-        if self.network.image is None:
+        if not self.network.image_features:
             return pixels.new_zeros((len(pixels), 0))
-        parts = [self._image(part) for part in torch.split(pixels, self._at_once(16, 128))]
+        parts = [self._image(part) for part in torch.split(pixels, self._at_once(_IMAGES_ON_CPU, _IMAGES_ON_GPU))]
         return torch.cat(parts) if parts else self.network.missing_image.new_zeros((0, self.network.image_features))
 
     @torch.inference_mode()
@@ -88,23 +106,65 @@ class Scorer:
 
     def normalised(self, squares: Squares) -> Tensor:
         """(n, 3, S, S) normalised pixels of those screenshots that are there."""
-        seen = [square for square in squares if square is not None]
-        return self.network.normalised(image_batch(seen, self.network.spec.image.size).pixels.to(self.device))
+        return self.network.normalised(self._pixels([square for square in squares if square is not None]))
+
+    def _text_tasks(self, texts: Sequence[str], answer: Tensor) -> list[Callable[[], None]]:
+        """What fills in the vectors of texts, the longest texts first."""
+        if self.tokenizer is None:
+            return []
+        written = [row for row, text in enumerate(texts) if text.strip()]
+        ids = self.tokenizer.encode([texts[row] for row in written])
+
+        def task(chunk: Sequence[int]) -> Callable[[], None]:
+            return lambda: self._fill_text([written[at] for at in chunk], [ids[at] for at in chunk], answer)
+
+        lengths = [len(tokens) for tokens in ids]
+        return [task(chunk) for chunk in _by_length(lengths, self._at_once(_TOKENS_ON_CPU, _TOKENS_ON_GPU))]
+
+    def _image_tasks(self, squares: Squares, answer: Tensor) -> list[Callable[[], None]]:
+        """What fills in the vectors of screenshots."""
+        if not self.network.image_features:
+            return []
+        seen = [row for row, square in enumerate(squares) if square is not None]
+        at_once = self._at_once(_IMAGES_ON_CPU, _IMAGES_ON_GPU)
+
+        def task(rows: list[int]) -> Callable[[], None]:
+            return lambda: self._fill_image(rows, [squares[row] for row in rows], answer)
+
+        return [task(seen[start : start + at_once]) for start in range(0, len(seen), at_once)]
+
+    @torch.inference_mode()
+    def _fill_text(self, rows: list[int], ids: Sequence[Sequence[int]], answer: Tensor) -> None:
+        assert self.tokenizer is not None
+        batch = text_batch(ids, [True] * len(ids), self.tokenizer.pad)
+        answer[rows] = self.encoders.text(batch.to(self.device))
+
+    @torch.inference_mode()
+    def _fill_image(self, rows: list[int], squares: Squares, answer: Tensor) -> None:
+        answer[rows] = self._image(self._pixels(squares))
+
+    def _pixels(self, squares: Squares) -> Tensor:
+        """(n, 3, S, S) float pixels in [0, 1] on the device; bytes travel there, a quarter of what floats would be."""
+        size = self.network.spec.image.size
+        raw = pixel_bytes(squares, size, pinned=self.device.type == "cuda").to(self.device, non_blocking=True)
+        return raw.permute(0, 3, 1, 2).float().div_(255)
 
     def _image(self, pixels: Tensor) -> Tensor:
         onto = pixels.to(self.device).contiguous(memory_format=torch.channels_last)
         return self.encoders.image(self.network.normalised(onto))
 
     def _at_once(self, on_cpu: int, on_gpu: int) -> int:
-        """Small batches keep a CPU's caches warm and waste little padding; a GPU wants large ones."""
         return on_cpu if self.device.type == "cpu" else on_gpu
 
     def _calibrated(self, logits: Tensor, head: HeadSpec) -> NDArray[np.float64]:
         return calibrated(logits.float().cpu().numpy(), head, self.temperatures.get(head.task, 1.0))
 
 
-def _by_length(ids: Sequence[Sequence[int]], at_once: int) -> Iterator[list[int]]:
-    """Row numbers in chunks of similar length, so that little is padded."""
-    order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
-    for start in range(0, len(order), at_once):
-        yield order[start : start + at_once]
+def _by_length(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
+    """Row numbers in chunks of at most so many padded tokens and of similar length, so that little is padded."""
+    order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
+    start = 0
+    while start < len(order):
+        end = start + max(1, tokens // max(lengths[order[start]], 1))
+        yield order[start:end]
+        start = end

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from engine.models import checkpoint
 from engine.models.vector_file import VectorFile
+from engine.models.weights import Weights
 from engine.types import ItemContent
 
 FOLDER = "features"
@@ -147,8 +148,12 @@ def backbones_digest(loaded: checkpoint.Checkpoint) -> str:
     spec, digest = loaded.network.spec, hashlib.sha256()
     digest.update(_encoder.encode((spec.text, spec.image)))
     digest.update(_encoder.encode(checkpoint.other_digests(loaded.source) if loaded.source is not None else {}))
-    for name, tensor in sorted(loaded.network.state_dict().items()):
+    tensors: Mapping[str, Tensor] = loaded.network.state_dict()
+    if loaded.source is not None:  # what scores in fewer bits has let its floats go
+        tensors = Weights(loaded.source / checkpoint.WEIGHTS)
+    for name in sorted(tensors):
         if name.startswith(("text.", "image.")):
+            tensor = tensors[name]
             digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
             digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()

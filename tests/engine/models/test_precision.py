@@ -14,7 +14,7 @@ from torchvision.models import ResNet, resnet18, resnet50
 
 from engine.models import encoders, precision
 from engine.models.int8 import Int8ResNet
-from engine.models.precision import Probe, agrees
+from engine.models.precision import Likeness, Probe, alike
 from engine.models.predictor import Predictor
 from engine.models.spec import HeadSpec, NetworkSpec
 from engine.types import ItemContent, Verdict
@@ -38,7 +38,7 @@ def test_an_8_bit_resnet_is_near_the_float_one(builder: Callable[..., ResNet]) -
             network(pixels[:32])  # running statistics as after training
     network.eval()
     with torch.inference_mode():
-        quantised = Int8ResNet(network, pixels[:32])
+        quantised = Int8ResNet(network.state_dict(), pixels[:32])
         expected, found = network(pixels[32:]), quantised(pixels[32:])
         assert found.shape == expected.shape
         assert float((expected - found).norm() / expected.norm()) < 0.1
@@ -53,17 +53,20 @@ def test_agreement_is_counted(flips: int, shift: float, same: bool) -> None:
     reference = np.stack([first, 1 - first], axis=1)
     first = first - shift
     first[:flips] = 0.499
-    assert agrees(reference, np.stack([first, 1 - first], axis=1), SINGLE) is same
+    found = alike(reference, np.stack([first, 1 - first], axis=1), SINGLE)
+    assert found.enough is same
+    assert found.agreement == pytest.approx(1 - flips / 400)
+    assert found.difference == pytest.approx((shift * (400 - flips) + (0.8 - 0.499) * flips) / 400)
 
 
 def test_every_label_of_a_multi_label_task_is_an_answer() -> None:
     reference = np.full((150, 2), 0.501)
     other = reference.copy()
     other[0, 0] = 0.499
-    assert agrees(reference, other, MULTI)
+    assert alike(reference, other, MULTI).enough
     other[1, 1] = 0.499
-    assert not agrees(reference, other, MULTI)
-    assert agrees(reference, reference, MULTI)
+    assert not alike(reference, other, MULTI).enough
+    assert alike(reference, reference, MULTI).enough
 
 
 @pytest.fixture
@@ -113,7 +116,7 @@ def test_arithmetic_that_disagrees_is_never_used(
     predictor = Predictor.load(make_model(spec), "cpu")
     items = make_items(64)
     before = predictor.predict(items)
-    monkeypatch.setattr(precision, "agrees", lambda *_: False)
+    monkeypatch.setattr(precision, "alike", lambda *_: Likeness(0.99, 0.0))
     for _ in range(4):
         assert _difference(before, predictor.predict(items)) < 1e-6
     assert predictor.device_name.endswith("fp32")
@@ -124,7 +127,7 @@ def test_arithmetic_that_disagrees_is_never_used(
 def test_small_requests_check_a_little_each(
     spec: NetworkSpec, make_model: MakeModel, make_items: MakeItems, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(precision, "agrees", lambda *_: True)
+    monkeypatch.setattr(precision, "alike", lambda *_: Likeness(1.0, 0.0))
     predictor = Predictor.load(make_model(spec), "cpu")
     items = make_items(64)
     predictor.predict(items)
@@ -148,13 +151,12 @@ def test_a_cpu_without_the_instructions_stays_in_full_precision(
 
 def test_a_probe_knows_when_it_is_full() -> None:
     probe = Probe()
-    tables = {"t": np.full((150, 2), 0.5)}
     fullness = []
     for _ in range(2):
-        probe.add(["a"] * 150, [None] * 150, tables)
+        probe.add(["a"] * 150, [None] * 150, torch.zeros(150, 3), torch.ones(150, 2))
         fullness.append(probe.full)
     assert fullness == [False, True]
-    assert probe.tables["t"].shape == (300, 2)
+    assert [tuple(one.shape) for one in probe.vectors] == [(300, 3), (300, 2)]
 
 
 def _difference(some: list[Verdict], others: list[Verdict]) -> float:
