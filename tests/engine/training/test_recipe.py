@@ -100,7 +100,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_recipe(tmp_path / "nowhere.toml")
 
 
-@given(st.text(max_size=20).filter(str.strip), st.floats(1e-8, 1.0), st.lists(st.text(max_size=5), max_size=3))
+@given(st.text(max_size=20).map("hub/{}".format), st.floats(1e-8, 1.0), st.lists(st.text(max_size=5), max_size=3))
 def test_what_is_written_reads_back_equal(backbone: str, rate: float, regions: list[str]) -> None:
     recipe = Recipe(
         text=TextSpec(backbone=backbone),
