@@ -151,12 +151,15 @@ def recipe_files(recipes: Sequence[str]) -> list[Path]:
 
 def words_of(one: Table) -> str:
     """Return a table as people read it, one block a task."""
-    from engine.training.experiment.table import cells_of, headers
+    from engine.training.experiment.table import MOST_CLASSES, cells_of, headers
 
     split = f"{one.folds} folds" if one.folds else "fixed split"
     blocks = [f"{one.data}: {one.items} items, {split}."]
     for block in one.blocks:
         labels = ", ".join(f"{label} {count:.0f}" for label, count in block.labels.items())
+        labels = labels if len(block.labels) <= MOST_CLASSES else f"{len(block.labels)} labels"
         blocks.append(f"{block.task}, measured on {block.n:.0f} items ({labels})")
         blocks.append(table(headers(block), cells_of(block)))
-    return "\n\n".join([*blocks, *map(str, one.leaks), *one.notes, *one.failures])
+    heading = "What a split that ignores authors and near-duplicates would have claimed:"
+    leak = ["\n".join((heading, *one.leak.words))] if one.leak is not None else []
+    return "\n\n".join([*blocks, *leak, *one.notes, *one.failures])

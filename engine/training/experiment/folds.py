@@ -15,7 +15,6 @@ from engine.training.splits import TEST, TRAIN, VAL, Splits, assign_splits
 from engine.types import TrainingItem
 
 FIXED = "fixed"
-NAIVE = "naive-"
 
 
 @dataclass(frozen=True)
@@ -64,12 +63,26 @@ def grouped_folds(items: Sequence[TrainingItem], folds: int, seed: int) -> list[
     Raises:
         InputError: there are fewer groups than folds.
     """
-    return _folds(items, [item.group for item in items], folds, seed)
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    groups = [item.group for item in items]
+    if len(set(groups)) < folds:
+        raise InputError(
+            f"{len(set(groups))} groups (authors or texts) are too few for {folds} folds.", "Ask for fewer folds."
+        )
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=derived_seed(seed, "folds") % 2**32)
+    found: list[Fold] = []
+    for number, (train, test) in enumerate(splitter.split(np.zeros(len(items)), strata(items, folds), groups), start=1):
+        sides = [tuple(items[row] for row in rows) for rows in (train, test)]
+        found.append(Fold(f"{number}-of-{folds}", sides[0], sides[1]))
+    return found
 
 
-def naive_folds(items: Sequence[TrainingItem], folds: int, seed: int) -> list[Fold]:
-    """Return k stratified folds that look at no group: what one gets who knows nothing of duplicates and authors."""
-    return _folds(items, [item.content.id for item in items], folds, seed, NAIVE)
+def relatives(fold: Fold, items: Sequence[TrainingItem]) -> int:
+    """Return how many measured items have one of their group on the training side; `items` name the groups."""
+    groups = {item.content.id: item.group for item in items}
+    known = {groups[item.content.id] for item in (*fold.train, *fold.stop)}
+    return sum(groups[item.content.id] in known for item in fold.test)
 
 
 def strata(items: Sequence[TrainingItem], folds: int) -> list[str]:
@@ -81,18 +94,3 @@ def strata(items: Sequence[TrainingItem], folds: int) -> list[str]:
     counts = Counter(found)
     commonest = max(counts, key=lambda one: (counts[one], one))
     return [one if counts[one] >= folds else commonest for one in found]
-
-
-def _folds(items: Sequence[TrainingItem], groups: Sequence[str], folds: int, seed: int, prefix: str = "") -> list[Fold]:
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    if len(set(groups)) < folds:
-        raise InputError(
-            f"{len(set(groups))} groups (authors or texts) are too few for {folds} folds.", "Ask for fewer folds."
-        )
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=derived_seed(seed, "folds") % 2**32)
-    found: list[Fold] = []
-    for number, (train, test) in enumerate(splitter.split(np.zeros(len(items)), strata(items, folds), groups), start=1):
-        sides = [tuple(items[row] for row in rows) for rows in (train, test)]
-        found.append(Fold(f"{prefix}{number}-of-{folds}", sides[0], sides[1]))
-    return found

@@ -6,23 +6,22 @@ import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from engine.errors import CancelledError, ModelUnavailableError, TrainingError
 from engine.service.protocol import RunProgress, TrainerEvent
+from engine.similarity import Grouping, examined
 from engine.training.experiment import baselines, cells
 from engine.training.experiment.cells import RecipeRow
-from engine.training.experiment.folds import FIXED, NAIVE, Fold, fixed_fold, grouped_folds, naive_folds
-from engine.training.experiment.leak import has_groups, leaks_of, shared_groups
+from engine.training.experiment.folds import FIXED, Fold, fixed_fold, grouped_folds, relatives
 from engine.training.experiment.records import Cell, Record, Records
 from engine.training.experiment.sources import Source
 from engine.training.experiment.table import Table
+from engine.training.leaks import LeakReport, leak_report
 
-LEAK_ROW = baselines.LOGISTIC
-"""The row that shows what a naive split would have scored: cheap, and fond of duplicates."""
 _TURN_SECONDS = 0.5
 
 
@@ -79,9 +78,20 @@ def run_table(
         StorageError: the disk refused.
     """
     settings, watch = settings or Settings(), watch or Watch()
-    if settings.folds:
-        source = source.grouped(watch.check)
-    return _Filling(source, Records(out), settings, watch).table(recipes)
+    grouping = examined(source.items, check=watch.check)
+    if not settings.folds:
+        return _Filling(source, Records(out), settings, watch).table(recipes, notes=_told(source, grouping))
+    leak = leak_report(source.items, grouping=grouping, check=watch.check) if settings.peers else None
+    return _Filling(replace(source, items=grouping.items), Records(out), settings, watch).table(recipes, leak)
+
+
+def _told(source: Source, grouping: Grouping) -> list[str]:
+    """Say how many measured items of a fixed split have relatives that train: such a split is as it is."""
+    fold = fixed_fold(source.items)
+    met = relatives(fold, grouping.items)
+    if not met:
+        return []
+    return [f"{met} of the {len(fold.test)} measured items have a near-duplicate, or one of their group, that trains."]
 
 
 @dataclass(frozen=True)
@@ -108,14 +118,10 @@ class _Filling:
     watch: Watch
     failures: list[str] = field(default_factory=list)
 
-    def table(self, recipes: Sequence[RecipeRow]) -> Table:
-        naive = self._naive_folds()
-        places = [*self._places(recipes), *self._naive_places(naive)]
+    def table(self, recipes: Sequence[RecipeRow], leak: LeakReport | None = None, notes: Sequence[str] = ()) -> Table:
+        places = list(self._places(recipes))
         found = [one for number, place in enumerate(places, 1) if (one := self._tried(place, number, len(places)))]
-        tasks = [task.name for task in self.source.taxonomy.tasks]
-        leaks = leaks_of(LEAK_ROW, tasks, found, shared_groups(naive), len(self.source.items))
-        rows = [record for record in found if not record.fold.startswith(NAIVE)]
-        return Table.of(self.source, self.settings.folds, rows, leaks, self.failures)
+        return Table.of(self.source, self.settings.folds, found, leak, notes, self.failures)
 
     def _places(self, recipes: Sequence[RecipeRow]) -> Iterator[_Place]:
         """Yield the cells, whole tables of one seed before the next, so that what is there early says something."""
@@ -128,9 +134,6 @@ class _Filling:
                 for recipe in recipes:
                     yield self._place(recipe.name, prints[recipe.name], recipe, fold, seed)
 
-    def _naive_places(self, folds: Sequence[Fold]) -> list[_Place]:
-        return [self._place(LEAK_ROW, _peer(LEAK_ROW), LEAK_ROW, fold, 0) for fold in folds]
-
     def _place(self, name: str, fingerprint: str, row: str | RecipeRow, fold: Fold, seed: int) -> _Place:
         return _Place(Cell(name, fingerprint, self.source.name, self._fingerprint, fold.name, seed), row, fold)
 
@@ -141,11 +144,6 @@ class _Filling:
         if self.settings.folds:
             return grouped_folds(self.source.items, self.settings.folds, seed)
         return [fixed_fold(self.source.items)]
-
-    def _naive_folds(self) -> list[Fold]:
-        if not (self.settings.folds and self.settings.peers and has_groups(self.source.items)):
-            return []
-        return naive_folds(self.source.items, self.settings.folds, 0)
 
     def _tried(self, place: _Place, number: int, total: int) -> Record | None:
         """Return the cell's record; None, and a sentence among the failures, where it cannot be measured."""

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from engine.training.experiment.leak import Leak
 from engine.training.experiment.records import Figures, Record
 from engine.training.experiment.sources import Source
+from engine.training.leaks import LeakReport
 from engine.types import Struct
 
 MOST_CLASSES = 6
@@ -58,6 +58,7 @@ class Block(Struct, frozen=True, kw_only=True):
 class Table(Struct, frozen=True, kw_only=True):
     """What an experiment found on one data set. `folds` is 0 for the data's fixed split.
 
+    `leak` is what a split that ignores authors and near-duplicates would have claimed, where the folds heed them.
     `failures` has a sentence for every cell that could not be measured.
     """
 
@@ -67,7 +68,7 @@ class Table(Struct, frozen=True, kw_only=True):
     folds: int
     blocks: tuple[Block, ...]
     notes: tuple[str, ...] = ()
-    leaks: tuple[Leak, ...] = ()
+    leak: LeakReport | None = None
     failures: tuple[str, ...] = ()
 
     @classmethod
@@ -76,7 +77,8 @@ class Table(Struct, frozen=True, kw_only=True):
         source: Source,
         folds: int,
         records: Sequence[Record],
-        leaks: Sequence[Leak] = (),
+        leak: LeakReport | None = None,
+        notes: Sequence[str] = (),
         failures: Sequence[str] = (),
     ) -> Table:
         """Return the table of these records, rows in the order in which they first come."""
@@ -87,8 +89,8 @@ class Table(Struct, frozen=True, kw_only=True):
             items=len(source.items),
             folds=folds,
             blocks=tuple(blocks),
-            notes=source.notes,
-            leaks=tuple(leaks),
+            notes=(*source.notes, *notes),
+            leak=leak,
             failures=tuple(failures),
         )
 

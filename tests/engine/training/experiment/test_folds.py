@@ -9,8 +9,7 @@ import msgspec
 import pytest
 
 from engine.errors import InputError
-from engine.training.experiment.folds import Fold, fixed_fold, grouped_folds, naive_folds, strata
-from engine.training.experiment.leak import shared_groups
+from engine.training.experiment.folds import Fold, fixed_fold, grouped_folds, relatives, strata
 from engine.training.experiment.sources import Source
 from engine.types import TrainingItem
 
@@ -35,18 +34,16 @@ def test_no_group_is_on_both_sides_and_every_item_is_measured_once(source: Sourc
         assert not {item.group for item in fold.train} & {item.group for item in fold.test}
         assert ids(fold.train) | ids(fold.test) == ids(items)
         assert Counter(item.labels["weather"][0] for item in fold.test) == {"warm": 6, "cold": 6}
-    assert shared_groups(folds) == 0
+    assert sum(relatives(fold, items) for fold in folds) == 0
 
 
-def test_naive_folds_part_groups(source: Source) -> None:
+def test_relatives_on_the_training_side_are_counted(source: Source) -> None:
     items = paired(source)
-    folds = naive_folds(items, 4, 0)
-    parted = shared_groups(folds)
-    by_hand = 0
-    for fold in folds:
-        for item in fold.test:
-            by_hand += any(other.group == item.group for other in fold.train)
-    assert parted == by_hand > 24
+    fold = fixed_fold(source.items)
+    groups = {item.content.id: item.group for item in items}
+    trained = [groups[item.content.id] for item in fold.train]
+    assert relatives(fold, items) == sum(groups[item.content.id] in trained for item in fold.test) > 0
+    assert relatives(fold, source.items) == 0
 
 
 def test_other_seeds_give_other_folds_and_the_same_seed_the_same(source: Source) -> None:
