@@ -27,7 +27,7 @@ PY
 for benchmark in queues decisions; do
   "$bin/python" "tests/benchmarks/$benchmark.py" "$big" --out "$out/$benchmark.json"
 done
-for benchmark in scoring explanations; do
+for benchmark in scoring explanations refit; do
   "$bin/python" "tests/benchmarks/$benchmark.py" --out "$out/$benchmark.json"
 done
 "$bin/python" tests/benchmarks/report.py "$out"

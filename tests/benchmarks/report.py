@@ -95,6 +95,26 @@ def learning_curve(found: dict[str, Any]) -> Iterator[str]:
             yield f"| {order} | {span}{left} | {f'{median(ratios):.2f}' if ratios else '–'} |"
 
 
+def refit(found: dict[str, Any]) -> Iterator[str]:
+    """Rows of `refit.py`: whole refits by phase, the peer, and rescoring with and without kept vectors."""
+    yield f"\n### Refit of {found['items']:,} labelled items, {found['threads']} threads (`refit.py`)\n"
+    yield "| | median (range) | of it read / features / fit / compare / save |\n|---|---|---|"
+
+    def span(one: dict[str, float]) -> str:
+        return f"{one['median']:.2f} s ({one['least']:.2f}–{one['most']:.2f})"
+
+    for head, one in found["refit"].items():
+        parts = " / ".join(f"{seconds['median']:.2f}" for seconds in one["phases"].values())
+        yield f"| {head} head, whole path of penalties, 16 labels | {span(one['seconds'])} | {parts} s |"
+    for name, one in found["scikit-learn"].items():
+        yield f"| scikit-learn, {name}, 3 labels | {span(one)} | |"
+    again = found["rescoring"]
+    yield (
+        f"\nRescoring: {again['without']['median']:.0f} items/s from PNG files, {again['kept']['median']:,.0f} items/s "
+        f"from kept vectors ({again['ratio']:.0f} times)."
+    )
+
+
 def main(folder: Path) -> None:
     """Replace the measured part of docs/RESULTS.md; benchmarks without a JSON file are named as not run."""
     lines: list[str] = []
@@ -104,6 +124,7 @@ def main(folder: Path) -> None:
         "decisions": lambda found: table(found, "Decisions (`decisions.py`; a plain insert is the peer)"),
         "scoring": scoring,
         "explanations": explanations,
+        "refit": refit,
         "learning_curve": learning_curve,
     }
     for name, rows in parts.items():
