@@ -24,6 +24,7 @@ from engine.training.start import fresh_start
 from engine.types import TrainingItem
 
 if TYPE_CHECKING:
+    from engine.service.protocol import TrainerEvent
     from tests.engine.training.conftest import Listener, RunMaker
 
 Same = Callable[[Path, Path], bool]
@@ -66,11 +67,16 @@ def test_a_cancelled_run_of_alternating_batches_resumes_to_the_very_same_weights
     whole, halves = (make_run(sets(make_run), alternating) for _ in range(2))
     train(whole, emit=listener(), cancelled=lambda: False)
     for stop in (3, 12):
-        heard = listener(until=lambda event, stop=stop: isinstance(event, RunProgress) and event.done >= stop)
+        heard = listener(until=beyond(stop))
         with pytest.raises(CancelledError):
             train(halves, emit=heard, cancelled=heard.cancelled)
     train(halves, emit=listener(), cancelled=lambda: False)
     assert same_weights(whole / "candidate", halves / "candidate")
+
+
+def beyond(step: int) -> Callable[[TrainerEvent], bool]:
+    """Holds from the event on that tells of this step."""
+    return lambda event: isinstance(event, RunProgress) and event.done >= step
 
 
 def test_a_misspelt_task_weight_ends_the_run_before_it_begins(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.stats import permutation_test, ttest_1samp, wilcoxon
 
 from engine.training.paired import holm, paired_t, sign_permutations
@@ -14,12 +15,12 @@ SAMPLES = [
 
 
 @pytest.mark.parametrize("values", SAMPLES)
-def test_the_t_test_is_scipys(values: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_the_t_test_is_scipys(values: NDArray[np.float64]) -> None:
     assert paired_t(values.tolist()) == pytest.approx(ttest_1samp(values, 0.0).pvalue)
 
 
 @pytest.mark.parametrize("values", SAMPLES)
-def test_the_permutation_test_is_scipys(values: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_the_permutation_test_is_scipys(values: NDArray[np.float64]) -> None:
     expected = permutation_test((values,), np.sum, permutation_type="samples", n_resamples=10_000)
     assert sign_permutations(values.tolist()) == pytest.approx(expected.pvalue)
 
