@@ -12,6 +12,7 @@ from types import ModuleType
 import psutil
 import pytest
 from PIL import Image
+from torch import nn
 
 from engine.training.experiment import baselines
 
@@ -89,9 +90,18 @@ def test_data_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFi
     assert capsys.readouterr().err.count("Not measured: ") == 2
 
 
+class TinyImages(nn.Sequential):
+    """Where a ResNet is expected; its last layer is replaced as a ResNet's is."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        super().__init__(nn.Conv2d(3, 8, 3, stride=2), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.fc: nn.Module = nn.Linear(8, 8)
+
+
 def test_the_grocery_table_compares_fusion_with_the_better_part(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("torchvision.models.get_model", TinyImages)
     folder = tmp_path / "data" / "grocery_store"
     folder.mkdir(parents=True)
     rows = []

@@ -15,7 +15,6 @@ import torch
 from PIL import Image
 from torch import nn
 
-from engine.models import backbones
 from engine.service.protocol import TrainerEvent
 from engine.taxonomy import Taxonomy, dump_taxonomy, parse_taxonomy
 from engine.types import ItemContent, TrainingItem
@@ -91,7 +90,7 @@ class TinyImages(nn.Module):
 @pytest.fixture
 def image_recipe(monkeypatch: pytest.MonkeyPatch) -> str:
     """A recipe with an image backbone that is quick to train and to save."""
-    monkeypatch.setitem(backbones._BUILDERS, "resnet18", lambda weights=None: TinyImages())
+    monkeypatch.setattr("torchvision.models.get_model", lambda name, weights=None: TinyImages())
     return RECIPE.replace('backbone = "none"', 'backbone = "resnet18"')
 
 
