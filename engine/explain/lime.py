@@ -84,6 +84,7 @@ class _Lime:
         image_vector = (
             model.missing_image[None] if pixels is None else model.image_vectors(torch.from_numpy(pixels)[None])
         )
+        model.remember(question.content, pixels, text_vector, image_vector)
         self._probability = float(question.answer(text_vector, image_vector)[0])
         text = TextPart(question, image_vector)
         self.text = text if text.features else None

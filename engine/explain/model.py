@@ -45,6 +45,11 @@ class ExplainableModel(Protocol):
     def probabilities(self, task: str, text: Tensor, image: Tensor) -> Values:
         """(n, labels), calibrated."""
 
+    def remember(
+        self, content: ItemContent, pixels: npt.NDArray[np.float32] | None, text: Tensor, image: Tensor
+    ) -> None:
+        """Take note of the vectors, (1, Dt) and (1, Di), of the whole item, so that nobody computes them again."""
+
 
 @dataclass(frozen=True)
 class Question:

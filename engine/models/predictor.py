@@ -138,6 +138,12 @@ class Predictor:
         if self.store is not None:
             self.store.flush()
 
+    def remember(self, content: ItemContent, pixels: NDArray[np.float32] | None, text: Tensor, image: Tensor) -> None:
+        """Take (1, Dt) and (1, Di) vectors that somebody else had made of a whole item into the store."""
+        if self.store is not None and content not in self.store:
+            parts = parts_of([model_text(content)], [pixels is not None])
+            self.store.add([content], parts, text, image, keep=False)
+
     def known_vectors(self, contents: Sequence[ItemContent]) -> tuple[Tensor, Tensor] | None:
         """The (n, Dt) and (n, Di) vectors of all items from the store alone; None where it lacks one of them."""
         if self.store is None:
@@ -250,7 +256,7 @@ class Predictor:
 
         def vectors() -> Vectors:
             text, image = encoding()
-            parts = parts_of([model_text(content) for content, _ in unseen], [square for _, square in unseen])
+            parts = parts_of([model_text(content) for content, _ in unseen], [square is not None for _, square in unseen])
             store.add([content for content, _ in unseen], parts, text, image, keep=keep)
             return torch.cat([old[0], text.cpu()])[order], torch.cat([old[1], image.cpu()])[order]
 

@@ -68,8 +68,8 @@ class VectorStore:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __contains__(self, content: ItemContent) -> bool:
-        return content_key(content) in self._rows
+    def __contains__(self, content: object) -> bool:
+        return isinstance(content, ItemContent) and content_key(content) in self._rows
 
     def find(self, contents: Sequence[ItemContent]) -> list[int | None]:
         """Where each item's vectors are kept; None for one that was not looked at yet. Good until `add`."""
@@ -131,10 +131,10 @@ class VectorStore:
         self._rows = {key: row for row, key in enumerate(self._keys)}
 
 
-def parts_of(texts: Sequence[str], squares: Sequence[NDArray[np.uint8] | None]) -> Parts:
-    """Which parts items have, from their raw texts and prepared screenshots."""
-    pairs = zip(texts, squares, strict=True)
-    return np.array([_TEXT * bool(text.strip()) + _IMAGE * (square is not None) for text, square in pairs], np.uint8)
+def parts_of(texts: Sequence[str], seen: Sequence[bool]) -> Parts:
+    """Which parts items have, from their raw texts and whether they have a screenshot that can be used."""
+    pairs = zip(texts, seen, strict=True)
+    return np.array([_TEXT * bool(text.strip()) + _IMAGE * with_image for text, with_image in pairs], np.uint8)
 
 
 def content_key(content: ItemContent) -> bytes:
@@ -155,7 +155,7 @@ def backbones_digest(loaded: checkpoint.Checkpoint) -> str:
         if name.startswith(("text.", "image.")):
             tensor = tensors[name]
             digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+            digest.update(memoryview(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()))
     return digest.hexdigest()
 
 

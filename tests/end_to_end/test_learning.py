@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+
+os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 import pytest
 from PySide6.QtCore import QSettings
@@ -16,7 +19,9 @@ from engine.types import Action, Decision, Item
 from engine.workspace import NewDecision, Workspace
 from engine.workspace.runs import is_refit
 
-ITEMS, TAUGHT = 60, 16
+ITEMS = 60
+UNTAUGHT = (11, 29, 47)
+TAUGHT = ITEMS // 3 - len(UNTAUGHT)
 PATIENCE_MS = 240_000
 RECIPE = """
 [text]
@@ -93,12 +98,13 @@ def test_corrections_change_the_verdicts_of_items_that_nobody_decided(qtbot: QtB
     qtbot.waitUntil(lambda: desk.workspace.items.count_without_verdict(first) == 0, timeout=PATIENCE_MS)
     shrugs = [number for number in range(ITEMS) if number % 3 == 2]
     assert {label(desk, number) for number in shrugs} == {"non-toxic"}
-    for number in shrugs[:TAUGHT]:
-        correct(desk, number)
+    for number in shrugs:
+        if number not in UNTAUGHT:
+            correct(desk, number)
     qtbot.waitUntil(lambda: any("Learned from" in text for text in told), timeout=PATIENCE_MS)
     assert is_refit(desk.champion)
     assert desk.workspace.models.get(desk.champion).card.base == first
-    assert {label(desk, number) for number in shrugs[TAUGHT:]} == {"toxic"}
+    assert {label(desk, number) for number in UNTAUGHT} == {"toxic"}
     assert {label(desk, number) for number in range(0, ITEMS, 3)} == {"toxic"}
     assert {label(desk, number) for number in range(1, ITEMS, 3)} == {"non-toxic"}
     assert desk.training_state.stage == "idle"

@@ -32,6 +32,7 @@ class Hidden:
 def first_layer(network: FusionNetwork, width: int, train: Tensor) -> tuple[Tensor, Tensor]:
     """The champion's hidden layer where it has exactly one, else a random one of this width."""
     if len(network.spec.fusion.hidden) == 1:
+        assert isinstance(network.fusion, nn.Sequential)
         layer = network.fusion[0]
         assert isinstance(layer, nn.Linear)
         return layer.weight.detach().cpu().clone(), layer.bias.detach().cpu().clone()
@@ -80,12 +81,12 @@ def _moved(start: Hidden, train: Tensor, targets: Objective, steps: int) -> Hidd
         logits = nn.functional.linear(inner, values[2], values[3])
         losses, gradient = targets.losses(logits.detach())
         (logits * gradient).sum().backward()  # type: ignore[no-untyped-call]
-        away = sum((value - tensor).square().sum() for value, tensor in zip(values, tensors, strict=True))
-        held = 0.5 * STAY * away
-        held.backward()
+        pairs = zip(values, tensors, strict=True)
+        held = 0.5 * STAY * torch.stack([(value - tensor).square().sum() for value, tensor in pairs]).sum()
+        held.backward()  # type: ignore[no-untyped-call]
         return losses.sum() + held.detach()
 
-    optimizer.step(closure)  # type: ignore[arg-type]
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
     weight, bias, head_weight, head_bias = (value.detach() for value in values)
     return Hidden(weight, bias, Linear(head_weight, head_bias, start.heads.l2, start.heads.loss))
 

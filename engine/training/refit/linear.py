@@ -21,8 +21,6 @@ PATH = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 MOST_STEPS = 60
 TOLERANCE = 1e-4
 """A fit ends when no component of the gradient of the mean loss is larger."""
-WORSE_IN_A_ROW = 2
-"""The path ends once smaller penalties made every task worse on the validation items this often in a row."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ def fit_linear(
         solution = minimised(inputs, targets, solution, penalty)
         best.offer(solution, penalty, val_targets.losses(held_out @ solution.T)[0], val_targets)
         yield None
-        if best.worse >= WORSE_IN_A_ROW:
+        if best.worse:  # for every task; smaller penalties would be worse still
             break
     weight, bias = standard.folded(best.solution)
     yield Linear(weight, bias, best.l2, best.loss)
@@ -97,7 +95,7 @@ def minimised(inputs: Tensor, targets: Objective, start: Tensor, penalty: float)
         solution.grad[:, :-1] += penalty * weights
         return float(losses.sum()) + 0.5 * penalty * float((weights * weights).sum())
 
-    optimizer.step(closure)
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
     return solution.detach()
 
 
@@ -109,7 +107,7 @@ class _Best:
         self.solution = solution.clone()
         self.l2 = {head.task: 0.0 for head in targets.heads}
         self.loss = {head.task: float("inf") for head in targets.heads}
-        self.worse = 0
+        self.worse = False
 
     def offer(self, solution: Tensor, penalty: float, losses: Tensor, val: Objective) -> None:
         """Take over the tasks that are better with this penalty."""
@@ -120,4 +118,4 @@ class _Best:
             if loss < self.loss[head.task]:
                 better = better or measured
                 self.solution[part], self.loss[head.task], self.l2[head.task] = solution[part], loss, penalty
-        self.worse = 0 if better else self.worse + 1
+        self.worse = not better

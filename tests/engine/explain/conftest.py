@@ -30,6 +30,7 @@ class FakeModel:
         self._text, self._image = text, image
         self.texts: list[str] = []
         self.images = 0
+        self.remembered: list[tuple[str, bool, tuple[int, ...], tuple[int, ...]]] = []
 
     def text_of(self, content: ItemContent) -> str:
         return model_text(content)
@@ -50,6 +51,16 @@ class FakeModel:
     def probabilities(self, task: str, text: torch.Tensor, image: torch.Tensor) -> npt.NDArray[np.float64]:
         toxic = torch.sigmoid(self._text * text + self._image * image - 1).double()
         return torch.cat([toxic, 1 - toxic], dim=1).numpy()
+
+
+    def remember(
+        self,
+        content: ItemContent,
+        pixels: npt.NDArray[np.float32] | None,
+        text: torch.Tensor,
+        image: torch.Tensor,
+    ) -> None:
+        self.remembered.append((content.id, pixels is not None, tuple(text.shape), tuple(image.shape)))
 
 
 MakeItem = Callable[..., ItemContent]

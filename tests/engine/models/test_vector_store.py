@@ -62,6 +62,18 @@ def test_new_items_among_known_ones_come_in_their_order(model: Predictor, make_i
     assert max(abs(one.probability - other.probability) for one, other in zip(mixed, fresh, strict=True)) < 2e-3
 
 
+def test_what_an_explanation_computes_is_kept(model: Predictor, make_items: MakeItems) -> None:
+    from engine.explain.lime import explain_steps
+
+    items = make_items(7)
+    for item in (items[0], items[6]):  # the last has no screenshot
+        next(explain_steps(model, item, "toxicity", "toxic"))
+    known = model.predict_known([items[0], items[6]])
+    assert known is not None
+    fresh = Predictor(model.loaded, torch.device("cpu")).predict([items[0], items[6]])
+    assert [one.probability for one in known] == pytest.approx([one.probability for one in fresh], abs=2e-3)
+
+
 def test_vectors_outlive_the_process(
     model: Predictor, make_items: MakeItems, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
