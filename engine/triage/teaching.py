@@ -8,8 +8,9 @@ the batch, so that a batch labelled in part has it too.
 from __future__ import annotations
 
 import heapq
+import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from engine.errors import InputError, did_you_mean
@@ -21,6 +22,10 @@ RANDOM, MARGIN, UNCERTAINTY, ENTROPY = "random", "margin", "uncertainty", "entro
 COUNT = 200
 RANDOM_SHARE = 0.1
 MAX_COUNT = 10_000
+LOOKED_AT = 5_000
+"""So many open items are looked at for a batch of up to half as many, those with the lowest top probability: in a large
+workspace far more waver."""
+
 AT_RANDOM = "drawn at random, to find what the model is wrongly sure of"
 
 Probabilities = Sequence[float]
@@ -172,7 +177,7 @@ def select(
     at_random = random_picks(workspace.teaching.draw(drawn, seed, kind))
     best: list[Pick] = []
     if by_order:
-        others = _but(workspace.teaching.least_certain(kind), {pick.item for pick in at_random})
+        others = candidates(workspace, by_order, {pick.item for pick in at_random}, kind)
         found = most_doubtful(others, workspace.taxonomy, order, by_order)
         best = [Pick(item=one.item, why=reason(workspace.taxonomy, order, s, one), score=s) for s, one in found]
     return keep(workspace, order, best, at_random, seed, wanted=by_order)
@@ -194,5 +199,7 @@ def keep(
     return workspace.teaching.put(spread(best, at_random), batch)
 
 
-def _but(candidates: Iterable[Candidate], items: set[str]) -> Iterable[Candidate]:
-    return (one for one in candidates if one.item not in items)
+def candidates(workspace: Workspace, count: int, but: set[str], kind: str | None) -> Iterator[Candidate]:
+    """Yield what doubt is measured of to pick `count`: the least certain open items, `LOOKED_AT` or more, not `but`."""
+    least_certain = itertools.islice(workspace.teaching.least_certain(kind), max(LOOKED_AT, 2 * count + len(but)))
+    return (one for one in least_certain if one.item not in but)

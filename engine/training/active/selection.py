@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 from engine.models.predictor import Predictor
 from engine.training.active.core_set import Vectors, k_centre_greedy
-from engine.triage.teaching import COUNT, MARGIN, RANDOM_SHARE, keep, most_doubtful, random_picks, reason, shares
+from engine.triage.teaching import (
+    COUNT,
+    MARGIN,
+    RANDOM_SHARE,
+    candidates,
+    keep,
+    most_doubtful,
+    random_picks,
+    reason,
+    shares,
+)
 from engine.types import ItemContent
 from engine.workspace import Workspace
 from engine.workspace.teaching import Batch, Pick
@@ -79,15 +89,15 @@ def _pool(workspace: Workspace, order: str, count: int, taken: set[str], seed: i
     if order == CORE_SET:
         drawn = workspace.teaching.draw(POOL + len(taken), seed + 1, kind)
         return {item: "" for item in drawn if item not in taken}
-    others = (one for one in workspace.teaching.least_certain(kind) if one.item not in taken)
-    found = most_doubtful(others, workspace.taxonomy, MARGIN, WIDER * count)
+    doubtful = candidates(workspace, WIDER * count, taken, kind)
+    found = most_doubtful(doubtful, workspace.taxonomy, MARGIN, WIDER * count)
     return {one.item: f"{reason(workspace.taxonomy, MARGIN, score, one)}, and it is " for score, one in found}
 
 
 def _farthest(workspace: Workspace, pool: dict[str, str], count: int, embed: Embed, seed: int) -> list[Pick]:
     items = list(pool)
     contents = [workspace.items.content(item) for item in workspace.items.get_many(items)]
-    labelled = [item.content for item in workspace.runs.labelled()]
+    labelled = [item.content for item in workspace.runs.labelled() if item.content.id not in pool]
     if len(labelled) > LABELLED:
         labelled = random.Random(seed).sample(labelled, LABELLED)
     vectors = embed([*contents, *labelled])

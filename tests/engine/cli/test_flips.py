@@ -27,7 +27,7 @@ def flipped(secondlook: Any, tmp_path: Path) -> Path:
 def crown(path: Path, model: str, label: str, probability: float) -> None:
     with Workspace.open(path) as ws:
         (path / "models" / model).mkdir()
-        tasks = {"toxicity": ("toxic", "non-toxic")}
+        tasks: dict[str, tuple[str, ...]] = {"toxicity": ("toxic", "non-toxic")}
         card = ModelCard(id=model, created="2026-01-01T00:00:00.000Z", recipe="", tasks=tasks)
         ws.models.register(card, path / "models" / model)
         ws.models.promote(model, "better")

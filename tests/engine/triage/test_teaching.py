@@ -118,6 +118,16 @@ def test_reading_ends_where_nothing_better_can_come(taxonomy: Taxonomy, order: s
     assert len(read) < 400
 
 
+def test_in_a_large_workspace_only_the_least_certain_are_looked_at(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(teaching, "LOOKED_AT", 10)
+    teaching.select(workspace, count=10, random_share=0.0)
+    looked_at = sorted(range(50), key=lambda number: max(table(number)))[:20]
+    expected = sorted(looked_at, key=lambda number: -teaching.margin(table(number)))[:10]
+    assert [pick.item for pick in workspace.teaching.picks()] == [f"t{number:02d}" for number in expected]
+
+
 def test_a_tie_goes_to_the_older_item(taxonomy: Taxonomy) -> None:
     same = {"red": 0.5, "green": 0.5, "blue": 0.0}
     candidates = [Candidate(row, f"t{row}", "colour", 0.5, same) for row in (4, 2, 3, 1)]
@@ -228,7 +238,7 @@ def test_what_cannot_be_picked_is_said(workspace: Workspace, tmp_path: Path, tax
         ({"kind": "product"}, "no open item"),
     ):
         with pytest.raises(InputError, match=words):
-            teaching.select(workspace, **changes)  # type: ignore[arg-type]
+            teaching.select(workspace, **changes)
     with Workspace.create(tmp_path / "other.secondlook", taxonomy) as fresh:
         fresh.items.add([(Item(id="a", kind="tweet"), None)])
         with pytest.raises(InputError, match="none has a verdict"):

@@ -28,7 +28,7 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
     with Workspace.create(tmp_path / "w.secondlook", preset("tweets")) as made:
         made.items.add((Item(id=f"t{number}", kind="tweet", text="x"), None) for number in range(8))
         (made.path / "models" / "m1").mkdir()
-        tasks = {"toxicity": ("toxic", "non-toxic")}
+        tasks: dict[str, tuple[str, ...]] = {"toxicity": ("toxic", "non-toxic")}
         card = ModelCard(id="m1", created="2026-01-01T00:00:00.000Z", recipe="", tasks=tasks)
         made.models.register(card, made.path / "models" / "m1")
         made.models.promote("m1", "")
@@ -104,3 +104,17 @@ def test_vectors_have_two_parts_of_length_one() -> None:
     )
     np.testing.assert_allclose(vectors, [[0.6, 0.8, 0, 0]] * 2, rtol=1e-6)
     assert told == [(1, 2), (2, 2)]
+
+
+def test_open_items_that_came_with_labels_are_still_told_apart(workspace: Workspace) -> None:
+    """A label that came with an import does not make an open item its own neighbour."""
+    truths = {"toxicity": ("toxic",)}
+    workspace.items.add([(Item(id="t8", kind="tweet", text="x", truths=truths), None)])
+
+    def far(contents: Sequence[ItemContent]) -> Vectors:
+        return np.array(
+            [(9.0, 9.0) if content.id == "t8" else PLACES[int(content.id[1:])] for content in contents], np.float32
+        )
+
+    selection.select(workspace, "core-set", far, count=1, random_share=0.0)
+    assert [pick.item for pick in workspace.teaching.picks()] == ["t8"]
