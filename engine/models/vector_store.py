@@ -155,7 +155,7 @@ def backbones_digest(loaded: checkpoint.Checkpoint) -> str:
         if name.startswith(("text.", "image.")):
             tensor = tensors[name]
             digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-            digest.update(memoryview(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()))
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
