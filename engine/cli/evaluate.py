@@ -2,48 +2,95 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from engine.cli.common import JsonOption, ModelOption, WorkspaceArgument, answer, table
 from engine.errors import InputError, NotFoundError, did_you_mean
-from engine.types import TaskMetrics
+from engine.taxonomy import Taxonomy
+from engine.types import TaskMetrics, TrainingItem
 from engine.workspace import Workspace
 
 EXAMPLES = (
     "secondlook evaluate tweets.secondlook",
     "secondlook evaluate tweets.secondlook --model 20260131-120000-1a2b3c --split val --json",
+    "secondlook evaluate tweets.secondlook --level author --positive toxic",
 )
 _SPLITS = ("train", "val", "test")
+_LEVELS = ("item", "author")
 
 
 def evaluate(
     workspace: WorkspaceArgument,
     model: ModelOption = None,
     split: Annotated[str, typer.Option("--split", metavar="NAME", help="train, val or test.")] = "test",
+    level: Annotated[str, typer.Option("--level", metavar="NAME", help="item or author.")] = "item",
+    positive: Annotated[
+        list[str] | None,
+        typer.Option("--positive", metavar="LABEL", help="A label that makes an author positive; repeatable."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a model on a split's labelled items, next to always answering the most frequent training label.
 
-    An item's label is what reviewers decided, else the label that came with the import.
+    An item's label is what reviewers decided, else the label that came with the import. At author level an author is
+    positive if at least one item is (any label with a severity above 0, where --positive names none), and as probable
+    as the most probable item.
     """
     if split not in _SPLITS:
         raise InputError(f"There is no split '{split}'.", did_you_mean(split, _SPLITS))
+    if level not in _LEVELS:
+        raise InputError(f"There is no level '{level}'.", did_you_mean(level, _LEVELS))
     with Workspace.open(workspace, read_only=True) as ws:
         name = model or _champion(ws)
         folder = ws.models.folder(name)
-        items = [item for item in ws.runs.labelled() if item.split == split]
+        labelled = list(ws.runs.labelled(profiles=level == "author"))
+        taxonomy = ws.taxonomy
+    measure = _authors if level == "author" else _items
+    count, tasks = measure(folder, labelled, split, taxonomy, positive or [])
+    document = {"model": name, "split": split, "level": level, "n": count, "tasks": tasks}
+    answer(document, lambda: _text(document, tasks), as_json=as_json)
+
+
+_Measured = tuple[int, dict[str, TaskMetrics]]
+
+
+def _items(
+    folder: Path, labelled: list[TrainingItem], split: str, _taxonomy: Taxonomy, positive: list[str]
+) -> _Measured:
+    if positive:
+        raise InputError("--positive says what makes an author positive.", "Give it with --level author.")
+    items = [item for item in labelled if item.split == split]
     if not items:
-        raise InputError(
-            f"No labelled item is in the split '{split}'.", "Splits are assigned by 'secondlook retrain', or imported."
-        )
+        raise _nothing("labelled item", split)
     from engine.models.predictor import Predictor
     from engine.training.evaluate import evaluate as measure
 
-    tasks = measure(Predictor.load(folder), items)
-    document = {"model": name, "split": split, "n": len(items), "tasks": tasks}
-    answer(document, lambda: _text(document, tasks), as_json=as_json)
+    return len(items), measure(Predictor.load(folder), items)
+
+
+def _authors(
+    folder: Path, labelled: list[TrainingItem], split: str, taxonomy: Taxonomy, positive: list[str]
+) -> _Measured:
+    known = [label for task in taxonomy.tasks for label in task.label_names]
+    for label in positive:
+        if label not in known:
+            raise NotFoundError(f"No task has the label '{label}'.", did_you_mean(label, known))
+    from engine.models.predictor import Predictor
+    from engine.training.authors import authors_of, evaluate_authors
+
+    authors = [author for author in authors_of(labelled) if author.split == split]
+    if not authors:
+        raise _nothing("author of a labelled item", split)
+    return len(authors), evaluate_authors(Predictor.load(folder), authors, taxonomy, positive)
+
+
+def _nothing(what: str, split: str) -> InputError:
+    return InputError(
+        f"No {what} is in the split '{split}'.", "Splits are assigned by 'secondlook retrain', or imported."
+    )
 
 
 def _champion(ws: Workspace) -> str:
@@ -54,16 +101,18 @@ def _champion(ws: Workspace) -> str:
 
 
 def _text(document: dict[str, Any], tasks: dict[str, TaskMetrics]) -> str:
-    blocks = [f"Model {document['model']} on {document['n']} labelled items of the split {document['split']}."]
+    what = "authors of labelled items" if document["level"] == "author" else "labelled items"
+    blocks = [f"Model {document['model']} on {document['n']} {what} of the split {document['split']}."]
+    unit = f"{document['level']}s"
     for task, scores in tasks.items():
         rows = [
             [label, f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}", str(one.support)]
             for label, one in scores.per_class.items()
         ]
         head = (
-            f"{task} ({scores.n} items): macro-F1 {scores.macro_f1:.3f} (majority class "
+            f"{task} ({scores.n} {unit}): macro-F1 {scores.macro_f1:.3f} (majority class "
             f"{scores.majority_macro_f1:.3f}), accuracy {scores.accuracy:.3f} (majority class "
             f"{scores.majority_accuracy:.3f}), calibration error {scores.ece:.3f}"
         )
-        blocks.append(f"{head}\n{table(['label', 'precision', 'recall', 'F1', 'items'], rows)}")
+        blocks.append(f"{head}\n{table(['label', 'precision', 'recall', 'F1', unit], rows)}")
     return "\n\n".join(blocks)

@@ -38,7 +38,7 @@ def models(
         raise InputError(f"There is nothing called '{action}' to do with models.", did_you_mean(action, _ACTIONS))
     if (action in _OF_ONE) != (model is not None):
         way_out = "Write: secondlook models WORKSPACE promote ID."
-        raise InputError("Only promote and rebuild take a model's id, and they need one.", way_out)
+        raise InputError("Only promote and rebuild take a model's id, and each needs one.", way_out)
     if action == "rebuild" and model is not None:
         from engine.cli.rebuilding import rebuild_model
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from engine.errors import InputError, NotFoundError, did_you_mean
-from engine.taxonomy import ITEM_KINDS, Task, Taxonomy
+from engine.taxonomy import ITEM_KINDS, PROFILE, Task, Taxonomy
 from engine.types import Box, Item, Struct
 
 FIELDS = (
@@ -88,7 +88,7 @@ class _Reader:
             kind=kind,
             title=self.printable("title", self.text("title")),
             text=self.printable("text", self.text("text")),
-            author=self.author(),
+            author=self.author(kind),
             url=self.printable("url", self.text("url", _LONGEST_NAME)),
             captured_at=self.captured_at(),
             subsets=self.subsets(),
@@ -127,8 +127,11 @@ class _Reader:
         value = self.record.get(field)
         return str(value) if type(value) is int else self.text(field, longest)
 
-    def author(self) -> str:
-        return self.printable("author", self.name("author")).strip()
+    def author(self, kind: str) -> str:
+        author = self.printable("author", self.name("author")).strip()
+        if kind == PROFILE and not author:
+            self.problems.append("`author` is missing: a profile belongs to an account")
+        return author
 
     def id(self, screenshot: str) -> str:
         value = self.name("id", _LONGEST_ID).strip() or ("" if "id" in self.record else screenshot)

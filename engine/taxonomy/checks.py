@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.errors import did_you_mean
-from engine.taxonomy.model import ITEM_KINDS, Label, Task
+from engine.taxonomy.model import ITEM_KINDS, POSTS, Label, Task
 
 DESK_KEYS = frozenset("usenhtgb0")
 """Single keys that the review desk uses itself; a label cannot have them."""
@@ -104,7 +104,7 @@ def _read_task(where: str, given: object, mistakes: Mistakes) -> Task | None:
 
 
 def _applies_to(where: str, given: Mapping[str, Any], mistakes: Mistakes) -> tuple[str, ...]:
-    kinds = _names(given.get("applies_to", list(ITEM_KINDS)))
+    kinds = _names(given.get("applies_to", list(POSTS)))
     if not kinds:
         mistakes.add(where, "`applies_to` must be a list of item kinds.", did_you_mean("", ITEM_KINDS))
     for kind in kinds:

@@ -12,7 +12,11 @@ import msgspec
 from engine.errors import NotFoundError, did_you_mean
 from engine.types import Struct
 
-ITEM_KINDS = ("tweet", "product")
+PROFILE = "profile"
+"""The page of an account. Its label follows from what the account publishes: an author is positive if an item is."""
+POSTS = ("tweet", "product")
+"""What an account publishes."""
+ITEM_KINDS = (*POSTS, PROFILE)
 
 
 class Label(Struct, frozen=True, kw_only=True):
@@ -30,13 +34,13 @@ class Task(Struct, frozen=True, kw_only=True):
     """One question about items of the kinds in `applies_to`; `kind` is "single" or "multi".
 
     `when` maps other tasks to labels: the question is asked only while each of those tasks is answered with at least
-    one of its labels.
+    one of its labels. Profiles are asked about only by tasks that name them.
     """
 
     name: str
     title: str
     kind: str = "single"
-    applies_to: tuple[str, ...] = ITEM_KINDS
+    applies_to: tuple[str, ...] = POSTS
     when: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     labels: tuple[Label, ...]
 

@@ -30,6 +30,16 @@ def first_model(
     return Comparison(better=True, reason=f"{why}; macro-F1 {score:.2f} on {_held_out(count, split)}.")
 
 
+def kept_beside(answers: Mapping[str, Answers], split: str) -> Comparison:
+    """Return why a model of authors never takes the champion's place: it judges profiles and nothing else."""
+    score, count = mean_macro_f1(answers), _items(answers)
+    return Comparison(
+        better=False,
+        reason=f"It judges authors by their profiles, so it is kept beside the champion; macro-F1 {score:.2f} on "
+        f"{_held_out(count, split)}.",
+    )
+
+
 def compare(
     candidate: Mapping[str, Answers], champion: Mapping[str, Answers], split: str, *, tie: bool = False
 ) -> Comparison:

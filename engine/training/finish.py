@@ -20,10 +20,11 @@ from engine.models.predictor import Predictor
 from engine.models.spec import to_plain
 from engine.models.tokenizer import TextTokenizer
 from engine.training.answers import decisions_used
-from engine.training.compare import Comparison, beyond_majority, compare, first_model, seen_before
+from engine.training.compare import Comparison, beyond_majority, compare, first_model, kept_beside, seen_before
 from engine.training.evaluate import Answers, collect_answers, majority_label, metrics_of
 from engine.training.job import Job
 from engine.training.plan import Plan
+from engine.training.recipe import AUTHOR
 from engine.training.splits import TEST, TRAIN, VAL, Splits
 from engine.training.state import sync
 from engine.types import ModelCard, Outcome, TaskMetrics, TrainingItem
@@ -173,7 +174,9 @@ def outcome_of(
     """
     split = TEST if mine.get(TEST) else VAL
     notes = [*beyond_majority(card.metrics.get(split, {})), *plan.left_out, *_moved(splits)]
-    if isinstance(rival, str):
+    if job.recipe.data.level == AUTHOR:  # it has no verdict for anything but profiles
+        comparison = kept_beside(mine[split], split)
+    elif isinstance(rival, str):
         comparison = first_model(mine[split], split, rival)
     else:
         comparison, seen = _fair(mine[split], theirs.get(split, {}), split, _recorded_splits(job), tie=tie)

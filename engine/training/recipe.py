@@ -22,6 +22,7 @@ BEST_BY = ("macro-f1", "val-loss")
 AUTO, FP32, BF16 = PRECISIONS = ("auto", "fp32", "bf16")
 REFIT_HEADS = (AUTO, "linear", "hidden")
 CROSS_ENTROPY, FOCAL, FOCAL_SIGMOID = LOSSES = ("cross-entropy", "focal", "focal-sigmoid")
+ITEM, AUTHOR = LEVELS = ("item", "author")
 MIXED, ALTERNATING = BATCHES = ("mixed", "alternating")
 TASKS = "tasks"
 TASK_WEIGHTS = (0.001, 1000.0)
@@ -32,12 +33,17 @@ class DataRecipe(Struct, frozen=True, kw_only=True):
 
     `val` and `test` are the shares of items set aside, `tasks` the tasks to train (empty: all of the taxonomy),
     `cache_mb` the memory for decoded screenshots in MiB; those beyond it are decoded anew each epoch.
+
+    `level` "author" trains on profiles, one for each author: an author has one of the labels in `positive` (empty:
+    those with a severity above 0) if at least one of the author's items has it.
     """
 
     val: float = 0.15
     test: float = 0.15
     tasks: tuple[str, ...] = ()
     cache_mb: int = 2048
+    level: str = ITEM
+    positive: tuple[str, ...] = ()
 
 
 class TrainingRecipe(Struct, frozen=True, kw_only=True):
@@ -172,6 +178,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "training.class_balance_beta": (0.0, 0.999999),
 }
 _CHOICES = {
+    "data.level": LEVELS,
     "training.optimizer": OPTIMIZERS,
     "training.start": STARTS,
     "training.best_by": BEST_BY,

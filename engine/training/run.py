@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,6 +17,7 @@ from engine.models.text import model_text
 from engine.service.protocol import RunEnded, RunFailed, RunProgress
 from engine.similarity import grouped
 from engine.training.answers import age_weights
+from engine.training.authors import author_items
 from engine.training.callbacks import BestWeights, Cancel, Checkpoint, EarlyStop, Emit, Progress
 from engine.training.data import Examples
 from engine.training.device import Device, choose_device
@@ -25,6 +26,7 @@ from engine.training.job import Job, read_job
 from engine.training.loop import Loop
 from engine.training.losses import losses_for
 from engine.training.plan import Plan, check_task_weights, make_plan
+from engine.training.recipe import AUTHOR
 from engine.training.splits import SPLITS, TRAIN, VAL, Splits, assign_splits
 from engine.training.start import Start, champion_start, fresh_start, keep_start, kept_start
 from engine.training.state import load_state
@@ -90,6 +92,15 @@ def _alone(job: Job) -> Iterator[None]:
         lock.release()
 
 
+def _at_level(job: Job) -> Job:
+    """Return the job over items as they are, or over authors where the recipe says so."""
+    data = job.recipe.data
+    if data.level != AUTHOR:
+        return job
+    items, taxonomy = author_items(job.items, job.taxonomy, data.tasks, data.positive)
+    return replace(job, items=items, taxonomy=taxonomy)
+
+
 @dataclass(frozen=True)
 class _Material:
     """What a run works with."""
@@ -118,7 +129,7 @@ class _Run:
     """One attempt at a run."""
 
     def __init__(self, job: Job, emit: Emit, cancelled: Callable[[], bool]) -> None:
-        self._job = job
+        self._job = _at_level(job)
         self._emit = emit
         self._cancelled = cancelled
         self._cancel = Cancel(cancelled)

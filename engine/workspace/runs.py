@@ -6,6 +6,7 @@ import collections
 import hashlib
 import os
 import shutil
+import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -175,9 +176,9 @@ class Runs:
             info for info in self.list() if info.state in {"prepared", "running"} and (info.path / SNAPSHOT).is_file()
         ]
 
-    def labelled(self) -> Iterator[TrainingItem]:
-        """Yield every labelled item as a snapshot taken now would hold it."""
-        return training_items(self._db, self._taxonomy, self._items)
+    def labelled(self, *, profiles: bool = False) -> Iterator[TrainingItem]:
+        """Yield every labelled item as a snapshot taken now would hold it, with `profiles` all profiles as well."""
+        return training_items(self._db, self._taxonomy, self._items, profiles=profiles)
 
     def labelled_counts(self) -> dict[str, dict[str, int]]:
         """Return how many items have each label of each task, by resolved label else truth."""
@@ -192,7 +193,7 @@ class Runs:
         shutil.rmtree(temporary, ignore_errors=True)
         try:
             temporary.mkdir(parents=True)
-            snapshot = training_items(self._db, self._taxonomy, self._items)
+            snapshot = self.labelled(profiles=_of_authors(recipe_toml))
             if _write_lines(temporary / SNAPSHOT, snapshot) == 0:
                 raise TrainingError(
                     "There is nothing to train on: no item has a label.",
@@ -271,6 +272,14 @@ class Runs:
 def is_refit(run: str) -> bool:
     """Tell whether a run, or the model that it made, is a refit."""
     return run.startswith(REFIT)
+
+
+def _of_authors(recipe_toml: str) -> bool:
+    """Tell whether a recipe trains on authors' profiles, whose labels are those of their other items."""
+    try:
+        return bool(tomllib.loads(recipe_toml).get("data", {}).get("level") == "author")
+    except (tomllib.TOMLDecodeError, AttributeError):
+        return False  # the trainer says what is wrong with it
 
 
 def _fresh_id() -> str:

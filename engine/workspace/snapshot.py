@@ -6,7 +6,7 @@ import hashlib
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from engine.taxonomy import Taxonomy
+from engine.taxonomy import PROFILE, Taxonomy
 from engine.types import Answer, Decision, Item, TrainingItem
 from engine.workspace import board
 from engine.workspace.database import Database
@@ -17,11 +17,22 @@ from engine.workspace.staging import COLUMNS
 BATCH = 1_000
 
 
-def training_items(db: Database, taxonomy: Taxonomy, items: Items) -> Iterator[TrainingItem]:
+def training_items(db: Database, taxonomy: Taxonomy, items: Items, *, profiles: bool = False) -> Iterator[TrainingItem]:
     """Yield every item that has a resolved label or a truth for some task, in the order they were added.
 
     Per task the label is the resolved one, else the truth; a conditional task's only while its `when` holds for these.
+    With `profiles` those profiles follow that have no label of their own: theirs comes from their authors' items.
     """
+    known: set[str] = set()
+    for item in _labelled(db, taxonomy, items):
+        known.add(item.content.id)
+        yield item
+    for profile in items.iter(kind=PROFILE) if profiles else ():
+        if profile.id not in known:
+            yield TrainingItem(content=items.content(profile), labels={}, group=group_of(profile), split=profile.split)
+
+
+def _labelled(db: Database, taxonomy: Taxonomy, items: Items) -> Iterator[TrainingItem]:
     after = 0
     while True:
         rows = db.all(

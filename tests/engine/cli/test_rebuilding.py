@@ -67,5 +67,5 @@ def test_a_model_is_rebuilt_bit_for_bit(secondlook: Runner, workspace: Path) -> 
 def test_a_model_must_be_named_and_known(secondlook: Runner, workspace: Path) -> None:
     nameless = secondlook("models", workspace, "rebuild")
     assert nameless.status == 2
-    assert "Only promote and rebuild take a model's id, and they need one." in nameless.err
+    assert "Only promote and rebuild take a model's id, and each needs one." in nameless.err
     assert "no model 'gone'" in secondlook("models", workspace, "rebuild", "gone").err

@@ -152,3 +152,11 @@ def test_no_record_raises_anything_but_a_row_error(fields: dict[str, Any]) -> No
     except BadRowError:
         return
     assert msgspec.json.decode(msgspec.json.encode(row.item), type=type(row.item)).id == row.item.id
+
+
+def test_a_profile_belongs_to_an_account() -> None:
+    record = {"id": "p", "kind": "profile", "text": "I write about lanterns"}
+    with pytest.raises(BadRowError, match="`author` is missing: a profile belongs to an account"):
+        read_row({**record, "author": " "}, BOTH)
+    item = read_row({**record, "author": "@ann"}, BOTH).item
+    assert (item.kind, item.author, item.truths) == ("profile", "@ann", {})

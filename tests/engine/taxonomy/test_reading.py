@@ -209,3 +209,9 @@ def test_no_document_raises_anything_but_an_input_error(document: dict[str, obje
 
 def test_no_desk_key_is_offered_to_labels() -> None:
     assert not {label.key for task in preset("both").tasks for label in task.labels} & DESK_KEYS
+
+
+def test_profiles_are_asked_about_only_where_they_are_named() -> None:
+    named = parse_taxonomy(one_task("applies_to = ['tweet', 'profile']"))
+    assert [task.name for task in named.tasks_for("profile")] == ["first"]
+    assert parse_taxonomy(one_task("")).tasks_for("profile") == ()

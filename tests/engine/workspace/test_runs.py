@@ -246,3 +246,14 @@ def test_a_snapshot_holds_every_standing_answer(labelled: Workspace, decide: Dec
     assert items["t2"].labels == {"toxicity": ("non-toxic",)}
     assert items["t2"].decisions == tuple(one.decision for one in answers[:2])
     assert items["a"].answers == {}
+
+
+def test_profiles_come_along_where_authors_are_trained(labelled: Workspace) -> None:
+    profiles = [Item(id=f"u{n}", kind="profile", author=f"shop{n}", text="about us") for n in range(2)]
+    labelled.items.add((profile, None) for profile in profiles)
+    assert "u0" not in snapshot(labelled.runs.prepare(""))
+    items = snapshot(labelled.runs.prepare('[data]\nlevel = "author"\n'))
+    assert set(items) == {"a", "b", "c", "t1", "u0", "u1"}
+    assert (items["u1"].labels, items["u1"].group, items["u1"].content.kind) == ({}, "author:shop1", "profile")
+    assert "u0" not in {item.content.id for item in labelled.runs.labelled()}
+    assert "u0" not in snapshot(labelled.runs.prepare("this is no recipe"))
