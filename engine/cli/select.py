@@ -71,13 +71,15 @@ def _look(ws: Workspace, order: str, count: int, random_share: float, seed: int,
             "There is no model yet that could look at the items.",
             f"Train one with: secondlook retrain {ws.path}, or pick with --order random.",
         )
-    from engine.models.predictor import Predictor
+    from engine.service.loading import Loader
     from engine.training.active import selection
 
-    predictor = Predictor.load(ws.models.folder(champion.card.id))
+    predictor = Loader(ws.path)(ws.models.folder(champion.card.id))
     with progress("Looking at items") as show:
         embed = selection.embedding(predictor, show)
-        return selection.select(ws, order, embed, count=count, random_share=random_share, seed=seed, kind=kind)
+        batch = selection.select(ws, order, embed, count=count, random_share=random_share, seed=seed, kind=kind)
+    predictor.keep_vectors()
+    return batch
 
 
 def _text(found: Selected) -> str:
