@@ -139,10 +139,10 @@ class Teaching:
             chosen = draw.sample(rows, min(count, len(rows)))
         else:
             chosen = self._draw_rows(draw, count, kind)
-        rows = self._db.all(
+        names = self._db.all(
             "SELECT row, id FROM items WHERE row IN (SELECT value FROM json_each(?))", (rows_parameter(chosen),)
         )
-        found: dict[int, str] = dict(rows)
+        found: dict[int, str] = dict(names)
         return [found[row] for row in chosen]
 
     def _draw_rows(self, draw: random.Random, count: int, kind: str | None) -> list[int]:
