@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 FEWEST = 20
 """Fewer different texts than this teach nothing and leave none to measure on."""
+
+STEP = 8
+"""Lengths are rounded up to a multiple of this: every new shape costs the CPU's bf16 kernels compiling and memory."""
 
 
 class TextCounts(Struct, frozen=True, kw_only=True):
@@ -78,7 +83,7 @@ class Pieces:
     def __len__(self) -> int:
         return len(self.ends)
 
-    @property
+    @cached_property
     def lengths(self) -> NDArray[np.int64]:
         """How many tokens each piece has, special ones included; shape (N,)."""
         return np.diff(self.ends, prepend=0)
@@ -88,10 +93,14 @@ class Pieces:
         return self.flat[start : int(self.ends[row])]
 
     def padded(self, rows: Sequence[int], pad: int) -> tuple[Tensor, Tensor]:
-        """Return (B, T) int64 token numbers and their mask, padded to the longest of these pieces."""
+        """Return (B, T) int64 token numbers and their mask, padded to a little more than the longest of these pieces.
+
+        T is a multiple of `STEP` unless no piece at all is that long.
+        """
         pieces = [self[row] for row in rows]
         lengths = torch.tensor([len(piece) for piece in pieces])
-        ids = np.full((len(pieces), int(lengths.max())), pad, dtype=np.int64)
+        width = min(math.ceil(int(lengths.max()) / STEP) * STEP, int(self.lengths.max()))
+        ids = np.full((len(pieces), width), pad, dtype=np.int64)
         for row, piece in enumerate(pieces):
             ids[row, : len(piece)] = piece
         return torch.from_numpy(ids), torch.arange(ids.shape[1]) < lengths.unsqueeze(1)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 BEGIN, PAD, END, UNKNOWN, MASK = "<s>", "<pad>", "</s>", "<unk>", "<mask>"
 SPECIAL = (BEGIN, PAD, END, UNKNOWN, MASK)
 """RoBERTa's special tokens at RoBERTa's numbers, 0 to 4."""
+_STEP = 64
+"""The head works on a multiple of so many places: every new shape costs the CPU's bf16 kernels compiling and memory."""
 _OFFSET = 2
 """RoBERTa numbers positions from the padding token's number plus one."""
 
@@ -53,8 +55,9 @@ class Encoder:
             logits: Tensor = self.model(input_ids=batch.ids, attention_mask=batch.attention.long()).logits
             return logits[batch.chosen].float()
         hidden = self.model.base_model(input_ids=batch.ids, attention_mask=batch.attention.long()).last_hidden_state
-        found: Tensor = head(hidden[batch.chosen])
-        return found.float()
+        vectors = hidden[batch.chosen]
+        logits = head(nn.functional.pad(vectors, (0, 0, 0, -len(vectors) % _STEP)))[: len(vectors)]
+        return logits.float()
 
     def expect(self, pieces: Pieces) -> None:
         """Let a new encoder's head begin with each token's frequency in `pieces` instead of spending steps on it."""

@@ -35,15 +35,15 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 
 def test_an_encoder_learns_to_predict_hidden_words(run: Pretrain) -> None:
-    card = run(given={"epochs": 25})
+    card = run(given={"epochs": 25, "held_out": 0.3})
     assert card.learned
     assert card.after.perplexity < 0.7 * card.unigram.perplexity
     assert card.after.accuracy > card.unigram.accuracy
     assert len(card.epochs) == 25
-    assert card.texts.held_out == 6
+    assert card.texts.held_out == 18
     kept = msgspec.json.decode((run.root / "encoder" / CARD).read_bytes(), type=PretrainingCard)
     assert kept == card
-    assert kept.versions["torch"] == torch.__version__.split("+")[0] or kept.versions["torch"]
+    assert set(kept.versions) == {"torch", "transformers", "tokenizers", "safetensors"}
     files = {path.name for path in (run.root / "encoder").iterdir()}
     assert files == {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", CARD}
     assert [path.name for path in run.root.iterdir()] == ["encoder"]
