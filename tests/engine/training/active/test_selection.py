@@ -108,7 +108,7 @@ def test_vectors_have_two_parts_of_length_one() -> None:
 
 def test_open_items_that_came_with_labels_are_still_told_apart(workspace: Workspace) -> None:
     """A label that came with an import does not make an open item its own neighbour."""
-    truths = {"toxicity": ("toxic",)}
+    truths: dict[str, tuple[str, ...]] = {"toxicity": ("toxic",)}
     workspace.items.add([(Item(id="t8", kind="tweet", text="x", truths=truths), None)])
 
     def far(contents: Sequence[ItemContent]) -> Vectors:
