@@ -44,6 +44,8 @@ SIZES = (50, 100, 150, 200, 300, 400, 600, 800, 1200, 1600, 2400, 3200, 4800, 64
 """So many labels there are at each measurement; what is between two of them is a batch."""
 AT_LEAST = 1600
 """A curve is followed this far even where the target was reached before."""
+CORE_SET = 3200
+"""So many items of a core-set are picked, each of which means a look at every item; what comes after is random."""
 TARGET = 0.95
 STRENGTH = 10.0
 """The inverse strength of regularisation on vectors of length 1."""
@@ -210,8 +212,7 @@ def _core_set(state: State, count: int) -> list[int]:
     """The greedy picks do not depend on the head nor on the batches, so that they are made once for the whole curve."""
     if not state.core_set:
         free = np.setdiff1d(np.arange(len(state.problem.train)), state.labelled)
-        most = min(len(free), SIZES[-1])
-        picked, _ = k_centre_greedy(state.problem.train[free], state.problem.train[state.labelled], min(most, 4800))
+        picked, _ = k_centre_greedy(state.problem.train[free], state.problem.train[state.labelled], CORE_SET)
         rest = np.setdiff1d(np.arange(len(free)), picked)
         state.core_set += [int(free[place]) for place in [*picked, *state.draw.permutation(rest)]]
     known = set(state.labelled)
