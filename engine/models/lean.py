@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from pathlib import Path
 
 from engine.models import checkpoint, proof
@@ -32,7 +34,9 @@ def load(folder: Path) -> tuple[Checkpoint, Encoders] | None:
         return None
     ways = {"text": found.text, "image": found.image}
     loaded = checkpoint.load(folder, without=[part for part, way in ways.items() if way == INT8])
-    return loaded, _encoders(loaded, found)
+    encoders = _encoders(loaded, found)
+    _give_back()
+    return loaded, encoders
 
 
 def _encoders(loaded: Checkpoint, found: proof.Proof) -> Encoders:
@@ -52,3 +56,12 @@ def _encoders(loaded: Checkpoint, found: proof.Proof) -> Encoders:
         encoders = with_bf16_image(encoders, network)
     let_go(network, encoders)
     return encoders
+
+
+def _give_back() -> None:
+    """Let the system have the memory that passing floats took; unasked, the C library keeps it for later."""
+    if sys.platform != "linux":
+        return
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it
+    if trim is not None:
+        trim(0)
