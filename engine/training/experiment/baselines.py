@@ -41,6 +41,9 @@ Matrix = Any
 """A scipy sparse matrix of (n, features) floats."""
 
 
+_Found = tuple[Floats, Details]
+
+
 @dataclass(frozen=True)
 class Measured:
     """A baseline's figures on one task and what it chose."""
@@ -69,12 +72,12 @@ def measure(name: str, fold: Fold, task: Task, seed: int, check: Callable[[], No
     answers = truth_of([item.labels[task.name] for item in test], labels)
     majority = labels[int(truth.sum(axis=0).argmax())]
     if name == MAJORITY:
-        scores, details = np.tile(truth.mean(axis=0), (len(test), 1)), {}
+        found: _Found | None = np.tile(truth.mean(axis=0), (len(test), 1)), {}
     else:
         found = _learned(name, train, test, truth, task.multi, seed, check)
-        if found is None:
-            return None
-        scores, details = found
+    if found is None:
+        return None
+    scores, details = found
     probable = name != SVM
     figures = figures_of(labels, answers, scores, multi=task.multi, majority=majority, probable=probable)
     return Measured(figures, {"majority": majority, **details})
@@ -88,7 +91,7 @@ def _learned(
     multi: bool,
     seed: int,
     check: Callable[[], None],
-) -> tuple[Floats, Details] | None:
+) -> _Found | None:
     texts = [model_text(item.content) for item in train]
     if not any(text.strip() for text in texts) or truth.any(axis=0).sum() < (1 if multi else 2):
         return None
@@ -121,9 +124,11 @@ def _choose(
 ) -> _Choice:
     """Return the setting with the highest mean macro-F1 over inner folds of the training side, by groups."""
     strata = truth.argmax(axis=1) if not multi else truth.any(axis=1).astype(int)
-    splitter = StratifiedGroupKFold(_INNER, shuffle=True, random_state=seed)
-    if np.bincount(strata)[np.unique(strata)].min() < _INNER or len(set(groups)) < _INNER:
+    counts = np.bincount(strata)
+    strata = np.where(counts[strata] < _INNER, counts.argmax(), strata)  # too rare to be shared out
+    if len(set(groups)) < _INNER or counts.max() < _INNER:
         return _Choice(1.0, balanced=True)
+    splitter = StratifiedGroupKFold(_INNER, shuffle=True, random_state=seed)
     parts = list(splitter.split(np.zeros(len(strata)), strata, groups))
     scored: list[tuple[float, _Choice]] = []
     for choice in (_Choice(c, balanced) for balanced in (False, True) for c in _GRID[name]):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from engine.training.experiment.records import Figures, Record
+from engine.training.experiment.records import Record
 from engine.training.experiment.sources import Source
 from engine.training.leaks import LeakReport
 from engine.types import Struct
@@ -135,25 +135,24 @@ def _block(task: str, records: Sequence[Record]) -> Block | None:
 
 def _row(name: str, task: str, records: Sequence[Record]) -> Row:
     figures = [record.figures[task] for record in records]
-    accuracy, macro_f1 = _spread(figures, lambda one: one.accuracy), _spread(figures, lambda one: one.macro_f1)
-    assert accuracy is not None
-    assert macro_f1 is not None
-    per_class = {label: _spread(figures, lambda one, at=label: one.per_class.get(at)) for label in figures[0].per_class}
     return Row(
         name=name,
         cells=len(figures),
-        accuracy=accuracy,
-        macro_f1=macro_f1,
-        per_class={label: one for label, one in per_class.items() if one is not None},
-        auroc=_spread(figures, lambda one: one.auroc),
-        ece=_spread(figures, lambda one: one.ece),
+        accuracy=spread_of([one.accuracy for one in figures]),
+        macro_f1=spread_of([one.macro_f1 for one in figures]),
+        per_class={label: spread_of([one.per_class[label] for one in figures]) for label in figures[0].per_class},
+        auroc=_where_defined([one.auroc for one in figures]),
+        ece=_where_defined([one.ece for one in figures]),
         seconds=float(np.mean([record.seconds for record in records])),
         macro_f1s={f"{record.fold}/{record.seed}": record.figures[task].macro_f1 for record in records},
     )
 
 
-def _spread(figures: Sequence[Figures], pick: Callable[[Figures], float | None]) -> Spread | None:
-    values = [value for one in figures if (value := pick(one)) is not None]
-    if not values:
-        return None
+def spread_of(values: Sequence[float]) -> Spread:
+    """Return the mean and deviation of at least one value."""
     return Spread(mean=float(np.mean(values)), deviation=float(np.std(values, ddof=1)) if len(values) > 1 else None)
+
+
+def _where_defined(values: Sequence[float | None]) -> Spread | None:
+    defined = [value for value in values if value is not None]
+    return spread_of(defined) if defined else None

@@ -90,6 +90,15 @@ def test_a_multi_label_task_has_an_answer_for_each_label(source: Source) -> None
     assert found.figures.per_class == {"warm": 1.0, "dry": 1.0}
 
 
+def test_a_label_that_is_too_rare_for_inner_folds_does_not_end_the_search(source: Source) -> None:
+    rare = msgspec.structs.replace(source.items[0], labels={"weather": ("mild",)})
+    labels = tuple(Label(name=name, title="") for name in ("cold", "mild", "warm"))
+    found = measure(SVM, fixed_fold([rare, *source.items[1:]]), Task(name="weather", title="", labels=labels), 0, go_on)
+    assert found is not None
+    assert found.details["C"] == 0.3  # from the grid, not what is taken where nothing can be compared
+    assert found.figures.accuracy == 1.0
+
+
 def test_nothing_is_measured_where_nothing_can_be_learned(source: Source) -> None:
     fold = fixed_fold(source.items)
     task = source.taxonomy.tasks[0]
