@@ -236,6 +236,8 @@ class Predictor:
             if waiting is not None:
                 yield waiting[0], *waiting[1]()
             waiting = begun
+        if cancelled is not None and cancelled():
+            raise CancelledError
         if waiting is not None:
             yield waiting[0], *waiting[1]()
 
@@ -256,7 +258,8 @@ class Predictor:
 
         def vectors() -> Vectors:
             text, image = encoding()
-            parts = parts_of([model_text(content) for content, _ in unseen], [square is not None for _, square in unseen])
+            texts = [model_text(content) for content, _ in unseen]
+            parts = parts_of(texts, [square is not None for _, square in unseen])
             store.add([content for content, _ in unseen], parts, text, image, keep=keep)
             return torch.cat([old[0], text.cpu()])[order], torch.cat([old[1], image.cpu()])[order]
 

@@ -46,7 +46,7 @@ def path(tmp_path: Path) -> Path:
         ]
         workspace.items.add((item, None) for item in items)
         (folder / "models" / "m-a").mkdir()
-        tasks = {"toxicity": ("toxic", "non-toxic")}
+        tasks: dict[str, tuple[str, ...]] = {"toxicity": ("toxic", "non-toxic")}
         card = ModelCard(id="m-a", created="2026-01-01T00:00:00Z", recipe="", tasks=tasks)
         workspace.models.register(card, folder / "models" / "m-a")
         workspace.models.promote("m-a", "The first model.")

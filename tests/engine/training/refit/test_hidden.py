@@ -60,8 +60,9 @@ def test_steps_of_both_layers_help_and_are_held_near_the_start(monkeypatch: pyte
 def test_the_champions_layer_is_where_it_begins() -> None:
     champion = network((12,))
     weight, bias = first_layer(champion, 256, torch.zeros(3, 8))
-    assert torch.equal(weight, champion.fusion[0].weight)
-    assert torch.equal(bias, champion.fusion[0].bias)
+    state = champion.state_dict()
+    assert torch.equal(weight, state["fusion.0.weight"])
+    assert torch.equal(bias, state["fusion.0.bias"])
     features = torch.randn(5, 8, generator=torch.Generator().manual_seed(0))
     ours = Hidden(weight, bias, Linear(weight, bias, {}, {})).activations(features)
     assert torch.allclose(ours, champion.fusion(features), atol=1e-6)

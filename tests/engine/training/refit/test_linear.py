@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 import torch
@@ -33,9 +35,9 @@ def targets(features: Tensor) -> dict[str, Tensor]:
     return {"mood": mood, "why": (scores[:, 3:] > 0).float()}
 
 
-def last(steps: object) -> Linear:
-    *_, result = steps  # type: ignore[misc]
-    assert isinstance(result, Linear)
+def last(steps: Iterable[Linear | None]) -> Linear:
+    result = list(steps)[-1]
+    assert result is not None
     return result
 
 
