@@ -64,8 +64,9 @@ class Encoder:
         words = self.vocabulary
         counts = torch.from_numpy(np.bincount(pieces.flat, minlength=words.size)) + 1.0
         counts[words.special] = 1.0
+        head: Any = self.model.get_output_embeddings()  # type: ignore[no-untyped-call]
         with torch.no_grad():
-            self.model.get_output_embeddings().bias.copy_((counts / counts.sum()).log())
+            head.bias.copy_((counts / counts.sum()).log())
 
     def save(self, folder: Path) -> None:
         """Write model.safetensors, config.json and the tokenizer's files into an existing folder."""
@@ -168,7 +169,7 @@ def _byte_pairs(texts: Iterable[str], settings: PretrainingSettings) -> PreTrain
     bpe.train_from_iterator(texts, trainer)
     ends = ((END, SPECIAL.index(END)), (BEGIN, SPECIAL.index(BEGIN)))
     bpe.post_processor = processors.RobertaProcessing(*ends, trim_offsets=True, add_prefix_space=True)
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=bpe,
         bos_token=BEGIN,
         cls_token=BEGIN,

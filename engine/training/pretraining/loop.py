@@ -49,7 +49,7 @@ class PretrainingLoop:
         self._corpus = corpus
         self._check = check
         self._words = encoder.vocabulary
-        self._pad = int(encoder.tokenizer.pad_token_id)  # type: ignore[arg-type] # checked when it was loaded
+        self._pad = int(encoder.tokenizer.pad_token_id)  # checked when it was loaded
         self.held_out = HeldOut(corpus.held_out, self._words, self._pad, settings)
         encoder.model.to(device.torch)  # type: ignore[arg-type]
         self._weights = dict(encoder.model.named_parameters())  # tied ones once
@@ -203,7 +203,7 @@ class PretrainingLoop:
 
 def _parts(batch: Masked, parts: int) -> Iterator[Masked]:
     """Give the batch in so many parts, those without a hidden token left out."""
-    targets = batch.targets.split(batch.chosen.sum(dim=1).tolist())
+    targets = torch.split(batch.targets, batch.chosen.sum(dim=1).tolist())
     for rows in torch.arange(len(batch.ids)).tensor_split(parts):
         chosen = batch.chosen[rows]
         if chosen.any():

@@ -44,7 +44,7 @@ class HeldOut:
 
     def score(self, encoder: Encoder, device: Device, *, check: Callable[[], None]) -> MaskedScores:
         """Return the encoder's scores; `check` is called between batches and may raise to stop."""
-        encoder.model.eval()
+        encoder.model.train(mode=False)
         loss, hits, count = 0.0, 0, 0
         for batch in self._batches:
             check()
