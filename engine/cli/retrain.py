@@ -14,7 +14,7 @@ import resources
 from engine.cli.common import JsonOption, Progress, WorkspaceArgument, answer, note, progress, table, turn
 from engine.cli.output import answer_stream
 from engine.cli.signals import cancelled_by_signals
-from engine.errors import CancelledError, EngineError, InputError
+from engine.errors import CancelledError, EngineError, InputError, StorageError
 from engine.service.protocol import RunProgress, RunStarted, TrainerEvent, encode
 from engine.types import ModelCard, Outcome
 from engine.workspace import RunFolder, Workspace
@@ -107,8 +107,9 @@ def _train(ws: Workspace, run: RunFolder, emit: Emit) -> ModelCard:
     try:
         with cancelled_by_signals() as cancelled:
             return train(run.path, emit=emit, cancelled=cancelled, models_folder=ws.path / "models")[0]
-    except CancelledError as error:
-        ws.runs.mark(run.id, "cancelled", str(error))
+    except (CancelledError, StorageError) as error:  # it can go on, once there is room
+        with contextlib.suppress(StorageError):
+            ws.runs.mark(run.id, "cancelled", str(error))
         raise
     except EngineError as error:
         ws.runs.mark(run.id, "failed", str(error))

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from engine.errors import ModelUnavailableError, StorageError
@@ -56,26 +57,27 @@ def save(folder: Path, network: FusionNetwork, card: ModelCard, tokenizer: TextT
         ModelUnavailableError: the card's id cannot be a folder's name.
         StorageError: the disk refused, or `folder` exists.
     """
+    tensors = _tensors(network)
 
     def write(part: Path) -> None:
-        save_file(_tensors(network), part / WEIGHTS)
+        save_file(tensors, part / WEIGHTS)
         if tokenizer is not None:
             tokenizer.save(part)
         if isinstance(network.text, HuggingFaceEncoder):
             network.text.encoder.config.save_pretrained(part / ENCODER_FOLDER)
 
-    _save(folder, card, write)
+    _save(folder, card, write, needed=_bytes(tensors))
 
 
 def save_heads(folder: Path, network: FusionNetwork, card: ModelCard, base: Base) -> None:
     """Write the folder of a refitted model: fusion and heads, and the base that its backbones stay in. As `save`."""
+    own = {name: tensor for name, tensor in _tensors(network).items() if name.startswith(REFITTED)}
 
     def write(part: Path) -> None:
-        own = {name: tensor for name, tensor in _tensors(network).items() if name.startswith(REFITTED)}
         save_file(own, part / HEADS)
         (part / BASE).write_bytes(msgspec.json.encode(base))
 
-    _save(folder, card, write)
+    _save(folder, card, write, needed=_bytes(own))
 
 
 def base_for(folder: Path, card: ModelCard) -> Base:
@@ -87,7 +89,11 @@ def base_for(folder: Path, card: ModelCard) -> Base:
     return base_of(folder) or as_base(folder, card.id, DIGESTS)
 
 
-def _save(folder: Path, card: ModelCard, write: Callable[[Path], None]) -> None:
+def _bytes(tensors: dict[str, torch.Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+
+
+def _save(folder: Path, card: ModelCard, write: Callable[[Path], None], *, needed: int) -> None:
     _check_id(card.id)
     if folder.exists():
         raise StorageError(f"The model folder {folder} exists already.", "Choose another id, or move it away.")
@@ -98,8 +104,13 @@ def _save(folder: Path, card: ModelCard, write: Callable[[Path], None]) -> None:
         _seal(beside, card)
         beside.rename(folder)
         _sync(folder.parent)
-    except OSError as error:
-        raise StorageError(f"The model cannot be written to {folder}: {error.strerror or error}.") from error
+    except (OSError, SafetensorError) as error:
+        there = next(parent for parent in folder.absolute().parents if parent.is_dir())
+        raise StorageError(
+            f"The model cannot be written to {folder}: {getattr(error, 'strerror', None) or error}.",
+            f"It needs {needed / 1e6:.1f} MB and the folder's disk has {shutil.disk_usage(there).free / 1e6:.1f} MB "
+            "free. Free some space and try again.",
+        ) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

@@ -39,7 +39,7 @@ SplitAnswers = Mapping[str, Mapping[str, Answers]]
 
 @dataclass(frozen=True)
 class Trained:
-    """A network with its best weights, and what its card says of the training."""
+    """A network with its best weights, and what its card says of the training; `notes` are sentences worth telling."""
 
     network: FusionNetwork
     tokenizer: TextTokenizer | None
@@ -49,6 +49,7 @@ class Trained:
     origin: str = ""
     threads: int = 0
     precision: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def leave_candidate(
@@ -83,6 +84,7 @@ def leave_candidate(
     rival_metrics = {} if isinstance(rival, str) else metrics_by_split(rival.card, theirs)
     card = msgspec.structs.replace(card, metrics=metrics_by_split(card, mine), champion_metrics=rival_metrics)
     outcome = outcome_of(job, plan, splits, mine, theirs, rival, card)
+    outcome = msgspec.structs.replace(outcome, reason=" ".join([outcome.reason, *trained.notes]))
     leave(job, part, card, outcome, splits)
     progress("save")
     return checkpoint.read_card(job.candidate), outcome

@@ -38,6 +38,16 @@ class Scores:
         return sum(one.macro_f1 * one.n for one in self.metrics.values()) / max(items, 1)
 
 
+class DivergedError(TrainingError):
+    """The loss is no number any more. The loop's weights are those before the step, and `best` is untouched."""
+
+    def __init__(self, where: str, rate: float) -> None:
+        super().__init__(
+            f"Training diverged: the loss is no longer a number {where}.",
+            f"Lower training.learning_rate (now {rate:g}) and start again.",
+        )
+
+
 class Callback:
     """What may be attached to a loop; every method may be left out.
 
@@ -135,7 +145,8 @@ class Loop:
 
         Raises:
             CancelledError: a callback asked to end; `interrupted` was called and the position is sound.
-            TrainingError: the loss is no number any more, or the GPU's memory is too small for two items.
+            DivergedError: the loss is no number any more.
+            TrainingError: the GPU's memory is too small for two items.
         """
         self._notify("started")
         try:
@@ -162,6 +173,10 @@ class Loop:
             position.seconds += time.monotonic() - begun
             self._notify("step_ended")
         self.scores = self._validate()
+        if not math.isfinite(self.scores.loss):
+            raise DivergedError(
+                f"on the validation items after epoch {position.epoch + 1}", self.settings.learning_rate
+            )
         self.loss = position.loss / position.seen
         position.epoch, position.step, position.loss, position.seen = position.epoch + 1, 0, 0.0, 0
         self._notify("epoch_ended")
@@ -189,10 +204,8 @@ class Loop:
         settings = self.settings
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip or math.inf)
         if not (math.isfinite(loss) and bool(norm.isfinite())):
-            raise TrainingError(
-                f"Training diverged: the loss is no longer a number in epoch {self.position.epoch + 1}, "
-                f"step {self.position.step + 1}.",
-                f"Lower training.learning_rate (now {settings.learning_rate:g}) and start again.",
+            raise DivergedError(
+                f"in epoch {self.position.epoch + 1}, step {self.position.step + 1}", settings.learning_rate
             )
         factor = rate_factor(self.steps_done, self.steps, settings.warmup)
         for group in self._optimizer.param_groups:

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from engine.errors import InputError, TrainingError, did_you_mean
-from engine.models.spec import HeadSpec
+from engine.models.spec import NONE, HeadSpec, NetworkSpec
+from engine.models.text import model_text
 from engine.taxonomy import Task, Taxonomy
 from engine.training.splits import SPLITS, TRAIN, VAL, Splits
 from engine.types import Struct, TrainingItem
@@ -91,6 +92,21 @@ def check_labels(items: Iterable[TrainingItem], taxonomy: Taxonomy) -> None:
                     f"{name!r}, which the taxonomy does not allow.",
                     "Start a new run: its snapshot will follow the taxonomy.",
                 )
+
+
+def check_inputs(items: Sequence[TrainingItem], spec: NetworkSpec) -> None:
+    """Raise `TrainingError` if none of the items that train has anything that the network looks at."""
+    reads, sees = spec.text.backbone != NONE, spec.image.backbone != NONE
+    contents = [item.content for item in items]
+    if reads and any(model_text(content).strip() for content in contents):
+        return
+    if sees and any(content.capture is not None for content in contents):
+        return
+    wanted = " or ".join(["a text"] * reads + ["a screenshot"] * sees)
+    raise TrainingError(
+        f"None of the {len(items)} items that train has {wanted}, and the recipe looks at nothing else.",
+        "Label items that have, or choose another text.backbone or image.backbone.",
+    )
 
 
 def _enough(task: Task, counts: Counter[str]) -> bool:

@@ -23,9 +23,9 @@ from engine.training.data import Examples
 from engine.training.device import Device, choose_device
 from engine.training.finish import Trained, finished, leave_candidate
 from engine.training.job import Job, read_job
-from engine.training.loop import Loop
+from engine.training.loop import DivergedError, Loop
 from engine.training.losses import losses_for
-from engine.training.plan import Plan, check_task_weights, make_plan
+from engine.training.plan import Plan, check_inputs, check_task_weights, make_plan
 from engine.training.recipe import AUTHOR
 from engine.training.splits import SPLITS, TRAIN, VAL, Splits, assign_splits
 from engine.training.start import Start, champion_start, fresh_start, keep_start, kept_start
@@ -92,6 +92,21 @@ def _alone(job: Job) -> Iterator[None]:
         lock.release()
 
 
+def _run_to_the_end(loop: Loop) -> tuple[str, ...]:
+    """Run the loop; where it diverges after an epoch that was good, that one is kept. Returns what is to be told.
+
+    Raises:
+        DivergedError: not one epoch came to its end.
+    """
+    try:
+        loop.run()
+    except DivergedError as error:
+        if not loop.best:
+            raise
+        return (f"{error.message} The model is that of epoch {loop.position.best_epoch}. {error.way_out}",)
+    return ()
+
+
 def _at_level(job: Job) -> Job:
     """Return the job over items as they are, or over authors where the recipe says so."""
     data = job.recipe.data
@@ -153,7 +168,7 @@ class _Run:
         state = load_state(self._state_path)
         if state is not None:
             loop.restore(state)
-        loop.run()
+        notes = _run_to_the_end(loop)
         network = loop.network
         network.load_state_dict(loop.best)
         trained = Trained(
@@ -165,6 +180,7 @@ class _Run:
             origin=self._job.parent if material.start.champion else "",
             threads=material.device.threads,
             precision=material.device.precision,
+            notes=notes,
         )
         return Fitted(trained, material.plan, material.splits, material.device, loop.steps)
 
@@ -178,6 +194,7 @@ class _Run:
         check_task_weights(job.recipe.tasks, job.taxonomy)
         plan = make_plan(job.items, splits, job.taxonomy, data.tasks)
         spec = job.recipe.network(plan.heads)
+        check_inputs(splits.pick(job.items, TRAIN), spec)
         device = choose_device(job.recipe.training.threads, job.recipe.training.precision)
         self._cancel.check()
         start = self._start(spec, splits)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,7 +74,20 @@ def save_state(path: Path, state: State) -> None:
     except (OSError, SafetensorError) as error:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
-        raise StorageError(f"The training state cannot be written to {path}: {error}.", "Free some space.") from error
+        raise _refused(path, state, error) from error
+
+
+def _refused(path: Path, state: State, error: Exception) -> StorageError:
+    """Return what to say when the disk refused: the folder, what is needed, what is there."""
+    needed = sum(tensor.numel() * tensor.element_size() for tensor in state.tensors.values())
+    with contextlib.suppress(OSError):
+        free = shutil.disk_usage(path.parent).free
+        return StorageError(
+            f"The training state cannot be written to {path}: {error}.",
+            f"It needs {needed / 1e6:.1f} MB and the folder's disk has {free / 1e6:.1f} MB free. Free some space and "
+            "start again; training goes on from the state before.",
+        )
+    return StorageError(f"The training state cannot be written to {path}: {error}.", "Choose a folder that is there.")
 
 
 def load_state(path: Path) -> State | None:

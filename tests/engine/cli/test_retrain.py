@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -209,3 +210,25 @@ def test_evaluating_without_a_model_says_what_to_do(secondlook: Runner, workspac
     assert ended.status == 2
     assert "secondlook retrain" in ended.err
     assert secondlook("evaluate", workspace, "--split", "tst").status == 2
+
+
+def test_a_full_disk_stops_the_run_and_the_next_retrain_goes_on(
+    retrain: Any, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from engine.training import state
+
+    with monkeypatch.context() as patched:
+
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        patched.setattr(state, "save_file", full)
+        ended = retrain("--json")
+    assert ended.status == 2
+    assert "No space left on device" in ended.err
+    assert "MB free. Free some space and start again" in ended.err
+    with Workspace.open(workspace) as ws:
+        assert ws.models.champion() is None
+    again = retrain("--json")
+    assert again.status == 0, again.err
+    assert again.json["resumed"]
