@@ -93,7 +93,9 @@ def _convert(picture: Path, target: Path, where: str) -> None:
 
 
 def _item(row: Mapping[str, Any], capture: str, where: str, number: int) -> TrainingItem:
-    labels = {task_name(name): (str(value),) for name, value in row.items() if name not in _KNOWN and _is_word(value)}
+    labels: dict[str, tuple[str, ...]] = {
+        task_name(name): (str(value),) for name, value in row.items() if name not in _KNOWN and _is_word(value)
+    }
     if not labels:
         raise InputError(f"{where} has no label.", "Give it a field `label`.")
     split = str(row.get("split", "") or "")

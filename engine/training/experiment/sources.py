@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
 from engine.errors import InputError, NotFoundError, did_you_mean
+from engine.similarity import grouped
 from engine.taxonomy import Label, Task, Taxonomy
 from engine.training.experiment import images, rows
 from engine.training.splits import SPLITS
@@ -57,6 +58,10 @@ class Source:
             self.taxonomy, tasks=tuple(msgspec.structs.replace(known[name], when={}) for name in tasks)
         )
         return replace(self, items=tuple(kept), taxonomy=taxonomy)
+
+    def grouped(self, check: Callable[[], None]) -> Source:
+        """Return the source with near-duplicates and items of one author in one group; `check` may raise to stop."""
+        return replace(self, items=tuple(grouped(self.items, check=check)))
 
     def limited(self, limit: int) -> Source:
         """Return the source with at most `limit` items of each split, the same ones each time; 0 keeps all."""

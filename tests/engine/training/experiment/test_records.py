@@ -40,8 +40,13 @@ def test_scores_that_are_no_probabilities_have_no_calibration_error() -> None:
 @pytest.mark.parametrize("change", ["row_fingerprint", "data_fingerprint", "fold", "seed"])
 def test_another_row_data_set_fold_or_seed_is_another_record(records: Records, change: str) -> None:
     records.put(CELL, CELL.record({}, 0.0, {}))
-    other = replace(CELL, **{change: 1 if change == "seed" else "c" * 64})
-    assert records.get(other) is None
+    others = {
+        "row_fingerprint": replace(CELL, row_fingerprint="c" * 64),
+        "data_fingerprint": replace(CELL, data_fingerprint="c" * 64),
+        "fold": replace(CELL, fold="2-of-5"),
+        "seed": replace(CELL, seed=1),
+    }
+    assert records.get(others[change]) is None
 
 
 def test_a_damaged_record_is_measured_again(records: Records, caplog: pytest.LogCaptureFixture) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from engine.errors import CancelledError, InputError, TrainingError
-from engine.training.experiment import baselines, runner
+from engine.training.experiment import baselines, cells, runner
 from engine.training.experiment.cells import RecipeRow, read_rows
 from engine.training.experiment.records import Record
 from engine.training.experiment.runner import Settings, Watch, run_table
@@ -159,14 +159,14 @@ def test_relatives_across_a_fixed_split_are_told(write: Write, tmp_path: Path) -
 def test_a_recipe_that_cannot_be_trained_is_told_and_the_others_go_on(
     source: Source, row: RecipeRow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = runner.cells.measure
+    real = cells.measure
 
     def fails(one: RecipeRow, *rest: Any, **named: Any) -> Any:
         if one.name == "wild":
             raise TrainingError("Training diverged.", "Lower the rate.")
         return real(one, *rest, **named)
 
-    monkeypatch.setattr(runner.cells, "measure", fails)
+    monkeypatch.setattr(cells, "measure", fails)
     told: list[str] = []
     rows = [replace(row, name="wild"), row]
     table = run_table(rows, source, tmp_path, Settings(peers=False), Watch(failed=told.append))
