@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median, stdev
 from typing import Any
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -115,6 +115,41 @@ def refit(found: dict[str, Any]) -> Iterator[str]:
     )
 
 
+def _deviation(values: list[float]) -> float:
+    return stdev(values) if len(values) > 1 else 0.0
+
+
+def multitask(found: dict[str, Any]) -> Iterator[str]:
+    """Rows of `multitask.py`: macro-F1 by way and task over seeds, the paired comparisons, and what they say."""
+    scores: dict[str, dict[str, list[float]]] = {}
+    for name, cell in found["cells"].items():
+        for task, figures in cell["figures"].items():
+            scores.setdefault(name.split("/")[0], {}).setdefault(task, []).append(figures["macro_f1"])
+    tasks = list(found["majority"])
+    seeds = max(len(values) for way in scores.values() for values in way.values())
+    yield f"\n### Multitask learning against single tasks, macro-F1 on val, {seeds} seeds (`multitask.py`)\n"
+    yield "| | " + " | ".join(tasks) + " |\n|---|" + "---|" * len(tasks)
+    yield "| majority | " + " | ".join(f"{found['majority'][task]:.3f}" for task in tasks) + " |"
+    for way, by_task in scores.items():
+        spread = (f"{fmean(by_task[task]):.3f} ± {_deviation(by_task[task]):.3f}" for task in tasks)
+        yield f"| {way} | " + " | ".join(spread) + " |"
+    yield "\n| way | against | tasks | points | p (t) | p (permutation) | p (t, Holm) |"
+    yield "|---|---|---|---|---|---|---|"
+    for one in found["comparisons"]:
+        adjusted = "" if one["holm"] is None else f"{one['holm']:.3f}"
+        points = f"{100 * one['difference']:+.1f} ± {100 * one['deviation']:.1f}"
+        cells = (
+            one["way"],
+            one["peer"],
+            " + ".join(one["tasks"]),
+            points,
+            f"{one['t']:.3f}",
+            f"{one['permutation']:.3f}",
+        )
+        yield f"| {' | '.join(cells)} | {adjusted} |"
+    yield "\n" + "\n".join(f"- {line}" for line in found["verdict"])
+
+
 def main(folder: Path) -> None:
     """Replace the measured part of docs/RESULTS.md; benchmarks without a JSON file are named as not run."""
     lines: list[str] = []
@@ -126,6 +161,7 @@ def main(folder: Path) -> None:
         "explanations": explanations,
         "refit": refit,
         "learning_curve": learning_curve,
+        "multitask": multitask,
     }
     for name, rows in parts.items():
         file = folder / f"{name}.json"
