@@ -34,7 +34,7 @@ def experiment(
     *,
     data: Annotated[
         list[Path],
-        typer.Option("--data", metavar="PATH", help="JSON lines, an image folder or a workspace; repeatable."),
+        typer.Option("--data", metavar="PATH", help="JSON lines, CSV, an image folder or a workspace."),
     ],
     task: Annotated[str | None, typer.Option("--task", metavar="NAME", help="Measure this task alone.")] = None,
     folds: Annotated[int | None, typer.Option("--folds", metavar="N", min=2, help="Number of folds (5).")] = None,
