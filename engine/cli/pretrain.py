@@ -220,14 +220,16 @@ def _row(name: str, scores: MaskedScores) -> list[str]:
 
 
 def _judgement(card: PretrainingCard) -> str:
+    from engine.training.pretraining.card import LEAST_GAIN
+
     if card.learned:
-        return "It predicts hidden words better than before, and better than by their frequency alone."
-    if card.after.loss >= card.unigram.loss:
+        return "It predicts hidden words clearly better than before, and than by their frequency alone."
+    if card.after.loss > card.unigram.loss - LEAST_GAIN:
         return (
-            "It predicts hidden words no better than by their frequency alone: it has learned nothing of the language "
-            "that would help. Give it more epochs or more texts."
+            "It predicts hidden words hardly better than by their frequency alone: it has learned nothing of the "
+            "language that would help. Give it more epochs or more texts."
         )
-    return "It predicts hidden words no better than before: use the encoder that it started from."
+    return "It predicts hidden words hardly better than before: the encoder that it started from may serve as well."
 
 
 def _usage(source: Path, folder: Path, card: PretrainingCard) -> Iterator[str]:

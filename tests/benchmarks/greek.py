@@ -54,7 +54,7 @@ FILE = Path("ogtd_greek") / "offenseval-gr-training-v1.tsv"
 PRETRAINED, BLANK = "pretrained here", "same encoder, not pretrained"
 ARCHITECTURE = {"vocabulary": 4000, "layers": 2, "width": 128, "heads": 2, "max_tokens": 64}
 PRETRAINING: dict[str, Any] = {"batch_size": 32, "learning_rate": 1e-3, "mask": 0.3, **ARCHITECTURE}
-"""Twice the usual share of tokens is hidden: 200,000 tokens are few, and every hidden one teaches (Wettig et al. 2023)."""
+"""Twice the usual share of tokens is hidden: the texts are few, and every hidden token teaches (Wettig et al. 2023)."""
 RECIPE = """
 [text]
 backbone = "none"

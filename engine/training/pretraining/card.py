@@ -14,6 +14,8 @@ from engine.training.pretraining.settings import SWITCHES, PretrainingSettings
 from engine.types import Struct
 
 CARD = "pretraining.json"
+LEAST_GAIN = 0.05
+"""Nats: a perplexity that is less than about 5 % lower may be chance, with a few thousand hidden tokens."""
 
 
 class PretrainingCard(Struct, frozen=True, kw_only=True):
@@ -43,8 +45,8 @@ class PretrainingCard(Struct, frozen=True, kw_only=True):
 
     @property
     def learned(self) -> bool:
-        """Whether it predicts hidden tokens better than before and better than their frequency alone does."""
-        return self.after.loss < min(self.before.loss, self.unigram.loss)
+        """Whether it predicts hidden tokens clearly better than before and than their frequency alone does."""
+        return self.after.loss < min(self.before.loss, self.unigram.loss) - LEAST_GAIN
 
 
 def known_settings(folder: str) -> dict[str, Any]:

@@ -49,6 +49,13 @@ def test_an_encoder_learns_to_predict_hidden_words(run: Pretrain) -> None:
     assert [path.name for path in run.root.iterdir()] == ["encoder"]
 
 
+def test_an_encoder_that_learned_nothing_is_not_said_to_have(run: Pretrain) -> None:
+    card = run(given={"epochs": 1, "learning_rate": 1e-5})
+    assert not card.learned
+    assert card.before.loss == pytest.approx(card.unigram.loss, abs=0.1)
+    assert card.after.loss == pytest.approx(card.before.loss, abs=0.05)
+
+
 def test_events_tell_the_whole_run(run: Pretrain) -> None:
     card = run()
     (started,) = run.of(RunStarted)
@@ -148,7 +155,7 @@ def test_divergence_stops_with_the_last_good_checkpoint_and_a_lower_rate_goes_on
     card = run(given={"checkpoint_seconds": 0.0, "learning_rate": 0.001})
     assert run.of(RunStarted)[-1].epoch == 1
     assert card.rates == ((0, 0.01), (9, 0.001))
-    assert card.learned
+    assert card.after.loss < card.before.loss
 
 
 def test_a_full_disk_in_a_checkpoint_loses_nothing(
