@@ -144,7 +144,8 @@ class FusionNetwork(nn.Module):
             text, image = self._drop_parts(text, image)
         joint: Tensor = self.fusion(self.features(text, image))
         parts = joint.unbind(1) if isinstance(self.fusion, SlicedFusion) else [joint] * len(self.heads)
-        return {task: head(part) for (task, head), part in zip(self.heads.items(), parts, strict=True)}
+        heads = zip(self.spec.heads, self.heads.values(), parts, strict=True)
+        return {one.task: head(part) for one, head, part in heads}
 
     def features(self, text: Tensor, image: Tensor) -> Tensor:
         """(B, text_features + image_features): the layer-normalised vectors side by side, before the feed-forward.
@@ -247,13 +248,19 @@ def _norm(length: int) -> nn.Module:
 def _early(spec: NetworkSpec, text: nn.Module | None, features: tuple[int, int]) -> tuple[nn.Module, nn.ModuleDict]:
     joint = features[1] + (text.width if isinstance(text, CrossStitch) else features[0])
     width = (joint, *spec.fusion.hidden)[-1]
-    heads = nn.ModuleDict({head.task: nn.Linear(width, len(head.labels)) for head in spec.heads})
+    heads = nn.ModuleDict({_key(head.task): nn.Linear(width, len(head.labels)) for head in spec.heads})
     return _sliced(spec, text, joint) if isinstance(text, CrossStitch) else feed_forward(spec.fusion, joint), heads
 
 
 def _late(spec: NetworkSpec, features: tuple[int, int]) -> tuple[nn.Module, nn.ModuleDict]:
     fusion = LateFusion(spec.fusion, features)
-    return fusion, nn.ModuleDict({head.task: LateHead(fusion.widths, len(head.labels)) for head in spec.heads})
+    return fusion, nn.ModuleDict({_key(head.task): LateHead(fusion.widths, len(head.labels)) for head in spec.heads})
+
+
+def _key(task: str) -> str:
+    """The name of a task's head among a network's parts: the task's own, but for those that torch forbids."""
+    forbidden = "." in task or hasattr(nn.ModuleDict, task) or hasattr(nn.ModuleDict(), task)
+    return f"task:{task.replace('.', ':')}" if forbidden else task
 
 
 def _sliced(spec: NetworkSpec, text: CrossStitch, width: int) -> SlicedFusion:

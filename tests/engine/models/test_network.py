@@ -89,3 +89,13 @@ def test_image_batches_are_bytes_over_255() -> None:
     assert batch.present.tolist() == [True, False, True]
     assert torch.equal(batch.pixels[2], torch.from_numpy(squares[1]).permute(2, 0, 1).float() / 255)
     assert batch.pixels[1].abs().sum() == 0
+
+
+@pytest.mark.parametrize("task", ["hate.v2", "type", "train", "half", "keys", "_modules", "training"])
+def test_a_task_may_be_called_what_torch_calls_something_else(spec: NetworkSpec, task: str) -> None:
+    heads = (msgspec.structs.replace(spec.heads[0], task=task), *spec.heads[1:])
+    nothing = msgspec.structs.replace(spec, heads=heads, text=msgspec.structs.replace(spec.text, backbone="none"))
+
+    network = build(nothing, None)
+
+    assert list(network(batch_of(2))) == [head.task for head in heads]
