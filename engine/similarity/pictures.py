@@ -76,7 +76,8 @@ def _smoothed(cells: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return the cells averaged with their neighbours (1, 2, 1): a page cut by a pixel moves by part of a cell."""
     rim = np.pad(cells, 1, mode="edge")
     across = rim[:, :-2] + 2 * rim[:, 1:-1] + rim[:, 2:]
-    return ((across[:-2] + 2 * across[1:-1] + across[2:]) / 16).round().astype(np.uint8)
+    smoothed: NDArray[np.uint8] = ((across[:-2] + 2 * across[1:-1] + across[2:]) / 16).round().astype(np.uint8)
+    return smoothed
 
 
 def difference_hash(grey: Image.Image) -> NDArray[np.int8]:

@@ -31,7 +31,8 @@ def normalised(text: str) -> str:
     """
     bare = _HANDLES.sub(" ", _LINKS.sub(" ", text))
     plain = unicodedata.normalize("NFKD", bare).casefold()
-    return _NOISE.sub(" ", _INSIDE_WORDS.sub("", plain)).strip()
+    words: str = _NOISE.sub(" ", _INSIDE_WORDS.sub("", plain))
+    return words.strip()
 
 
 def shingles(text: str) -> Shingles:

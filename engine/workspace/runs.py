@@ -171,7 +171,7 @@ class Runs:
         """
         return [info for info in self._left() if not is_refit(info.id)]
 
-    def _left(self) -> list[RunInfo]:
+    def _left(self) -> Sequence[RunInfo]:
         return [
             info for info in self.list() if info.state in {"prepared", "running"} and (info.path / SNAPSHOT).is_file()
         ]
