@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from PIL import Image
 from engine.similarity import examined, grouped
 from engine.similarity.text import jaccard, normalised, shingles
 from engine.training.splits import assign_splits
+from engine.types import TrainingItem
 
 if TYPE_CHECKING:
     from tests.engine.similarity.conftest import MakeItem
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 Sentence = Callable[[int], str]
 
 
-def same_group(items: list, *names: str) -> bool:  # type: ignore[type-arg]
+def same_group(items: Sequence[TrainingItem], *names: str) -> bool:
     groups = {one.content.id: one.group for one in items}
     return len({groups[name] for name in names}) == 1
 
@@ -71,9 +72,28 @@ def test_a_chain_over_texts_pictures_and_authors_is_one_group(
         item("f", sentence(5), group="author:dan", capture=tmp_path / "three.png"),
     ]
     found = examined(items)
-    assert same_group(list(found.items), "a", "b", "c", "d", "e")
+    assert same_group(found.items, "a", "b", "c", "d", "e")
     assert (found.groups, found.largest, found.joined, found.dropped) == (2, 5, 2, 0)
     assert found.copies == {"b": "b", "c": "b", "d": "d", "e": "d"}
+
+
+def test_copies_of_screenshots_are_on_one_side_of_a_split(
+    item: MakeItem, sentence: Sentence, page: Callable[[int], Image.Image], tmp_path: Path
+) -> None:
+    """Saved as they are, re-encoded, and cut by a pixel, each under another author and text; frames are all alike."""
+    items = []
+    for number in range(12):
+        original = page(number)
+        original.save(tmp_path / f"{number}.png")
+        original.save(tmp_path / f"{number}.jpg", quality=55)
+        Image.open(tmp_path / f"{number}.jpg").crop((1, 1, 300, 299)).save(tmp_path / f"{number}-cut.png")
+        files = (f"{number}.png", f"{number}.jpg", f"{number}-cut.png")
+        items += [item(name, sentence(len(items) + place), capture=tmp_path / name) for place, name in enumerate(files)]
+    found = examined(items)
+    of = assign_splits(found.items, val=0.2, test=0.2).of
+    assert all(len({of[f"{n}.png"], of[f"{n}.jpg"], of[f"{n}-cut.png"]}) == 1 for n in range(12))
+    assert set(of.values()) == {"train", "val", "test"}
+    assert (found.groups, found.largest, found.dropped) == (12, 3, 0)
 
 
 def test_blank_texts_and_blank_pages_join_nothing(item: MakeItem, tmp_path: Path) -> None:
@@ -91,7 +111,7 @@ def test_a_template_does_not_chain_everything(item: MakeItem, sentence: Sentence
     found = examined([*template, *others, *copies])
     assert found.largest <= 0.2 * 105
     assert found.dropped == 60
-    assert all(same_group(list(found.items), f"o{n}", f"c{n}") for n in range(5))
+    assert all(same_group(found.items, f"o{n}", f"c{n}") for n in range(5))
 
 
 def test_equal_texts_by_everybody_do_not_chain_everything(item: MakeItem) -> None:
@@ -109,7 +129,7 @@ def test_authors_who_all_repeat_each_other_are_not_one_group(item: MakeItem, sen
     ]
     found = examined(items)
     assert found.largest <= 12
-    assert all(same_group(list(found.items), f"{author}.0", f"{author}.1") for author in range(50))
+    assert all(same_group(found.items, f"{author}.0", f"{author}.1") for author in range(50))
 
 
 edits = st.sampled_from(
