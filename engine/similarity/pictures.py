@@ -69,7 +69,7 @@ def fingerprint(path: Path) -> Fingerprint | None:
     thumbnail = _smoothed(np.array(grey, dtype=np.float32))
     if (_blocks(thumbnail[None]).std(axis=2) >= _TEXTURE).sum() < _FEWEST_BLOCKS:
         return None
-    return Fingerprint(thumbnail, difference_hash(grey), height / width)
+    return Fingerprint(thumbnail, difference_hash(Image.fromarray(thumbnail)), height / width)
 
 
 def _smoothed(cells: NDArray[np.float32]) -> NDArray[np.uint8]:
