@@ -150,6 +150,32 @@ def multitask(found: dict[str, Any]) -> Iterator[str]:
     yield "\n" + "\n".join(f"- {line}" for line in found["verdict"])
 
 
+def recipes(found: dict[str, Any], title: str) -> Iterator[str]:
+    """Rows of the scripts that fill tables of recipes: macro-F1 of each row on each set, and the rows' mean."""
+    blocks = {name: block for name, one in found["tables"].items() for block in one["blocks"]}
+    limit = f", at most {found['limit']} items of each split" if found.get("limit") else ""
+    yield f"\n### {title}{limit}\n"
+    yield "| macro-F1 | " + " | ".join(f"{name} ({block['n']:.0f})" for name, block in blocks.items()) + " | mean |"
+    yield "|---|" + "---|" * (len(blocks) + 1)
+    for place, row in enumerate(next(iter(blocks.values()))["rows"]):
+        scores = [block["rows"][place]["macro_f1"] for block in blocks.values()]
+        cells = [_spread(score) for score in scores] + [f"{fmean(score['mean'] for score in scores):.3f}"]
+        yield f"| {row['name']} | " + " | ".join(cells) + " |"
+
+
+def greek(found: dict[str, Any]) -> Iterator[str]:
+    """Rows of `greek.py`: what pretraining on the texts brings, fold by fold on the same folds."""
+    yield from recipes({"tables": {"OGTD": found["table"]}}, "Offensive Greek tweets, 5 folds (`greek.py`)")
+    yield "\n| row | less | points, paired by fold | p (corrected resampled t-test) |\n|---|---|---|---|"
+    for one in found["paired"]:
+        points = f"{100 * one['mean']:+.1f} ± {100 * one['deviation']:.1f}"
+        yield f"| {one['row']} | {one['peer']} | {points} | {one['p']:.3f} |"
+
+
+def _spread(score: dict[str, Any]) -> str:
+    return f"{score['mean']:.3f}" + (f" ± {score['deviation']:.3f}" if score.get("deviation") else "")
+
+
 def main(folder: Path) -> None:
     """Replace the measured part of docs/RESULTS.md; benchmarks without a JSON file are named as not run."""
     lines: list[str] = []
@@ -161,6 +187,10 @@ def main(folder: Path) -> None:
         "explanations": explanations,
         "refit": refit,
         "learning_curve": learning_curve,
+        "text_table": lambda found: recipes(found, "Recipes for text on val, one for all sets (`text_table.py`)"),
+        "text_cnn": lambda found: recipes(found, "Text from nothing on val (`text_table.py --recipe text-cnn`)"),
+        "greek": greek,
+        "grocery": lambda found: recipes(found, "Photographs of groceries with words, on val (`grocery.py`)"),
         "multitask": multitask,
     }
     for name, rows in parts.items():
