@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.models.network import FusionNetwork
+from engine.training.refit.lbfgs import lbfgs
 from engine.training.refit.linear import Linear, Standard, fit_linear
 from engine.training.refit.objective import Objective
 
@@ -71,23 +72,24 @@ def fit_hidden(
 
 def _moved(start: Hidden, train: Tensor, targets: Objective, steps: int) -> Hidden:
     """Both layers after some L-BFGS steps from `start`, held near it."""
-    tensors = [start.weight, start.bias, start.heads.weight, start.heads.bias]
-    values = [tensor.clone().requires_grad_() for tensor in tensors]
-    optimizer = torch.optim.LBFGS(values, max_iter=steps, max_eval=2 * steps, line_search_fn="strong_wolfe")
+    begin = (start.weight, start.bias, start.heads.weight, start.heads.bias)
+    sizes = [tensor.numel() for tensor in begin]
+    joined = torch.cat([tensor.ravel() for tensor in begin])
 
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        inner = nn.functional.gelu(nn.functional.linear(train, values[0], values[1]))
-        logits = nn.functional.linear(inner, values[2], values[3])
-        losses, gradient = targets.losses(logits.detach())
-        (logits * gradient).sum().backward()  # type: ignore[no-untyped-call]
-        pairs = zip(values, tensors, strict=True)
-        held = 0.5 * STAY * torch.stack([(value - tensor).square().sum() for value, tensor in pairs]).sum()
-        held.backward()  # type: ignore[no-untyped-call]
-        return losses.sum() + held.detach()
+    def parts(values: Tensor) -> list[Tensor]:
+        return [part.view(one.shape) for part, one in zip(torch.split(values, sizes), begin, strict=True)]
 
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
-    weight, bias, head_weight, head_bias = (value.detach() for value in values)
+    def measure(values: Tensor) -> tuple[float, Tensor]:
+        values = values.requires_grad_()
+        weight, bias, head_weight, head_bias = parts(values)
+        inner = nn.functional.gelu(nn.functional.linear(train, weight, bias))
+        logits = nn.functional.linear(inner, head_weight, head_bias)
+        losses, by_logits = targets.losses(logits.detach())
+        (gradient,) = torch.autograd.grad(logits, values, by_logits)
+        away = values.detach() - joined
+        return float(losses.sum()) + 0.5 * STAY * float(away.square().sum()), gradient + STAY * away
+
+    weight, bias, head_weight, head_bias = parts(lbfgs(measure, joined, steps=steps, tolerance=0.0))
     return Hidden(weight, bias, Linear(head_weight, head_bias, start.heads.l2, start.heads.loss))
 
 

@@ -1,9 +1,8 @@
-"""Linear heads: convex, fitted by L-BFGS with strong Wolfe steps along a path of penalties; validation picks one.
+"""Linear heads: convex, fitted by L-BFGS along a path of penalties; validation picks one.
 
 Multinomial logistic regression per single-label task, one binary regression per label of a multi-label one, all tasks
-in one product of matrices: their sum is separable, so each ends where it would alone. L-BFGS: Nocedal and Wright 2006,
-chapter 7; the path from the largest penalty to the smallest, each begun where the last one ended: Friedman, Hastie and
-Tibshirani 2010, section 2.5.
+in one product of matrices: their sum is separable, so each ends where it would alone. The path goes from the largest
+penalty to the smallest, each begun where the last one ended (Friedman, Hastie and Tibshirani 2010, section 2.5).
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.training.refit.lbfgs import lbfgs
 from engine.training.refit.objective import Objective
 
 PATH = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
@@ -77,26 +77,14 @@ def fit_linear(
 
 def minimised(inputs: Tensor, targets: Objective, start: Tensor, penalty: float) -> Tensor:
     """The (K, D + 1) solution for (n, D + 1) inputs whose last column, the bias's, is not penalised."""
-    solution = start.clone()
-    optimizer = torch.optim.LBFGS(
-        [solution],
-        lr=1.0,
-        max_iter=MOST_STEPS,
-        tolerance_grad=TOLERANCE,
-        tolerance_change=1e-9,
-        history_size=10,
-        line_search_fn="strong_wolfe",
-    )
 
-    def closure() -> float:
-        losses, gradient = targets.losses(inputs @ solution.T)
-        weights = solution[:, :-1]
-        solution.grad = gradient.T @ inputs
-        solution.grad[:, :-1] += penalty * weights
-        return float(losses.sum()) + 0.5 * penalty * float((weights * weights).sum())
+    def measure(solution: Tensor) -> tuple[float, Tensor]:
+        losses, by_logits = targets.losses(inputs @ solution.T)
+        weights, gradient = solution[:, :-1], by_logits.T @ inputs
+        gradient[:, :-1] += penalty * weights
+        return float(losses.sum()) + 0.5 * penalty * float(weights.square().sum()), gradient
 
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
-    return solution.detach()
+    return lbfgs(measure, start, steps=MOST_STEPS, tolerance=TOLERANCE)
 
 
 class _Best:
