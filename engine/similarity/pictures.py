@@ -36,7 +36,7 @@ _RESIDUE = 0.55
 _FEWEST_BLOCKS = 12
 """A page with fewer blocks of texture than this is plain: nothing tells it from another."""
 _SAME_BLOCKS = 0.93
-"""Chosen on rendered pages and on photographs: the same picture, re-encoded, scaled or cropped by a pixel, scores 0.957
+"""Chosen on rendered pages and on photographs: the same picture, re-encoded, scaled or cropped by a pixel, scores 0.95
 and above; pages of one template stay below 0.91 unless they differ in a word or a price only."""
 _ASPECT = 0.03
 """The largest difference between the logarithms of two pictures' height by width."""
