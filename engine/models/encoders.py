@@ -66,10 +66,13 @@ def full_precision(network: FusionNetwork) -> Encoders:
     """32-bit floats on the CPU, bfloat16 autocast on a GPU. Normalisation layers are folded into convolutions."""
     folded = _folded(network.image) if network.image is not None else None
     on_gpu = network.scale.is_cuda
+    encode: Callable[[TextBatch], Tensor] = network.encode_text
+    if isinstance(network.text, HuggingFaceEncoder):  # held here, so that work under way outlives `let_go`
+        encode = _or_missing(network.text, network)
 
     def text(batch: TextBatch) -> Tensor:
         with torch.autocast("cuda", torch.bfloat16, enabled=on_gpu):
-            return network.encode_text(batch).float()
+            return encode(batch).float()
 
     def image(pixels: Tensor) -> Tensor:
         assert folded is not None, "a network that reads no screenshots has no image vectors"

@@ -26,7 +26,7 @@ from engine.models.verdicts import verdict
 from engine.models.workers import single_threaded
 from engine.types import ItemContent, ModelCard, Verdict
 
-BATCH = 64
+BATCH, BATCH_ON_GPU = 64, 1024
 _CHECKED_PER_ITEM = 4
 """So many items of the probe are checked with each further item: large batches end the check, small ones stay short."""
 
@@ -106,7 +106,7 @@ class Predictor:
         return [one for part in self.predict_stream(contents, cancelled=cancelled) for one in part]
 
     def predict_stream(
-        self, contents: Iterable[ItemContent], *, batch: int = BATCH, cancelled: Callable[[], bool] | None = None
+        self, contents: Iterable[ItemContent], *, batch: int | None = None, cancelled: Callable[[], bool] | None = None
     ) -> Iterator[list[Verdict]]:
         """Verdicts of `batch` items after the other, in order; screenshots are decoded ahead, in bounded memory.
 
@@ -114,10 +114,12 @@ class Predictor:
             CancelledError: `cancelled` said so between two batches.
         """
         vectors = self.vectors_stream(contents, batch=batch, cancelled=cancelled)
-        yield from (self._verdicts(part, self._scorer.tables_of(text, image)) for part, text, image in vectors)
+        yield from (
+            self._verdicts(part, self._scorer.tables_of(text, image, ready=True)) for part, text, image in vectors
+        )
 
     def predict_prepared(
-        self, prepared: Iterable[Decoded], *, batch: int = BATCH, cancelled: Callable[[], bool] | None = None
+        self, prepared: Iterable[Decoded], *, batch: int | None = None, cancelled: Callable[[], bool] | None = None
     ) -> Iterator[list[Verdict]]:
         """As `predict_stream`, of items whose screenshots are prepared already: (S, S, 3) bytes as `prepare` gives.
 
@@ -125,8 +127,10 @@ class Predictor:
             CancelledError: `cancelled` said so between two batches.
         """
         with self._pool() as pool:
-            for part, text, image in self._one_behind(_parts(prepared, batch), pool, keep=False, cancelled=cancelled):
-                yield self._verdicts(part, self._scorer.tables_of(text, image))
+            for part, text, image in self._one_behind(
+                _parts(prepared, batch or self._batch), pool, keep=False, cancelled=cancelled
+            ):
+                yield self._verdicts(part, self._scorer.tables_of(text, image, ready=True))
 
     def predict_known(self, contents: Sequence[ItemContent]) -> list[Verdict] | None:
         """Verdicts of all items from the store alone, thousands a second; None where it lacks one of them."""
@@ -157,7 +161,7 @@ class Predictor:
         self,
         contents: Iterable[ItemContent],
         *,
-        batch: int = BATCH,
+        batch: int | None = None,
         keep: bool = False,
         cancelled: Callable[[], bool] | None = None,
     ) -> Iterator[tuple[list[ItemContent], Tensor, Tensor]]:
@@ -171,7 +175,7 @@ class Predictor:
         known = self.store if self.store is not None else ()
         with (
             self._pool() as pool,
-            closing(decode_ahead(contents, self.spec.image, batch, known=known, pool=pool)) as parts,
+            closing(decode_ahead(contents, self.spec.image, batch or self._batch, known=known, pool=pool)) as parts,
         ):
             yield from self._one_behind(parts, pool, keep=keep, cancelled=cancelled)
 
@@ -208,6 +212,10 @@ class Predictor:
         if head is None:
             raise NotFoundError(f"Model {self.card.id!r} has no task {task!r}.", did_you_mean(task, self._heads))
         return self._scorer.probabilities(head, text, image)
+
+    @property
+    def _batch(self) -> int:
+        return BATCH if self._scorer.device.type == "cpu" else BATCH_ON_GPU
 
     @contextmanager
     def _pool(self) -> Iterator[Executor | None]:

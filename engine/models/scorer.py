@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import torch
@@ -49,10 +51,14 @@ class Scorer:
         return self.tables_of(self.text_vectors(texts), self.square_vectors(squares))
 
     @torch.inference_mode()
-    def tables_of(self, text: Tensor, image: Tensor) -> Tables:
-        """Calibrated probabilities of all tasks from (n, Dt) and (n, Di) vectors."""
-        logits = self.network.fuse(text.to(self.device), image.to(self.device))
-        return {head.task: self._calibrated(logits[head.task], head) for head in self.network.spec.heads}
+    def tables_of(self, text: Tensor, image: Tensor, *, ready: bool = False) -> Tables:
+        """Calibrated probabilities of all tasks from (n, Dt) and (n, Di) vectors.
+
+        `ready` says that a GPU has them already: then it need not finish what it was given since.
+        """
+        with _beside(self.device) if ready else nullcontext():
+            logits = self.network.fuse(text.to(self.device), image.to(self.device))
+            return {head.task: self._calibrated(logits[head.task], head) for head in self.network.spec.heads}
 
     def text_vectors(self, texts: Sequence[str]) -> Tensor:
         """(n, Dt) vectors of raw texts; the vector that stands for a missing part for a blank one."""
@@ -80,7 +86,7 @@ class Scorer:
         if pool is None or len(tasks) < 2:
             for task in tasks:
                 task()
-            return lambda: (text, image)
+            return self._when_done((text, image))
         waiting = [pool.submit(task) for task in tasks]
 
         def vectors() -> Vectors:
@@ -89,6 +95,19 @@ class Scorer:
             return text, image
 
         return vectors
+
+    def _when_done(self, vectors: Vectors) -> Callable[[], Vectors]:
+        """Wait, when called, for what the GPU was given until now and not for more."""
+        if self.device.type != "cuda":
+            return lambda: vectors
+        done = torch.cuda.Event()
+        done.record()
+
+        def wait() -> Vectors:
+            done.synchronize()
+            return vectors
+
+        return wait
 
     @torch.inference_mode()
     def image_vectors(self, pixels: Tensor) -> Tensor:
@@ -158,6 +177,16 @@ class Scorer:
 
     def _calibrated(self, logits: Tensor, head: HeadSpec) -> NDArray[np.float64]:
         return calibrated(logits.float().cpu().numpy(), head, self.temperatures.get(head.task, 1.0))
+
+
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    return torch.cuda.Stream(device)
+
+
+def _beside(device: torch.device) -> AbstractContextManager[object]:
+    """On a GPU, a queue of work of its own, beside the one that networks wait in."""
+    return torch.cuda.stream(_stream(device)) if device.type == "cuda" else nullcontext()
 
 
 def _by_length(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:

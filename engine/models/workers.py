@@ -34,5 +34,6 @@ def single_threaded(count: int) -> Iterator[Executor]:
 
 
 def _limit(started: threading.Barrier) -> None:
+    torch.get_num_threads()  # a thread takes over the common number when it first asks, so it must have asked before
     torch.set_num_threads(1)
     started.wait()

@@ -249,8 +249,8 @@ def train(
             optimiser.step()
 
 
-def make_encoder(folder: Path, items: Sequence[ItemContent]) -> str:
-    """A randomly initialised encoder of BERT-base's size, with a word-piece vocabulary of its own, in a folder."""
+def make_encoder(folder: Path, items: Sequence[ItemContent], **sizes: int) -> str:
+    """A random encoder with a word-piece vocabulary of its own, in a folder; of BERT-base's size without `sizes`."""
     from transformers import AutoModel, BertConfig, BertTokenizer
 
     folder.mkdir()
@@ -258,7 +258,7 @@ def make_encoder(folder: Path, items: Sequence[ItemContent]) -> str:
     vocabulary = {token: at for at, token in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words])}
     BertTokenizer(vocab=vocabulary).save_pretrained(folder)
     torch.manual_seed(4)
-    AutoModel.from_config(BertConfig(vocab_size=30_000)).save_pretrained(folder)  # type: ignore[no-untyped-call]
+    AutoModel.from_config(BertConfig(vocab_size=30_000, **sizes)).save_pretrained(folder)  # type: ignore[no-untyped-call]
     return str(folder)
 
 
