@@ -138,7 +138,7 @@ def image_backbone(spec: ImageSpec, *, pretrained: bool) -> tuple[nn.Module, int
     from torchvision import models  # seconds and 150 MB, which what scores in 8-bit integers can do without
 
     network: nn.Module = models.get_model(spec.backbone, weights=None)
-    features = int(network.fc.in_features)  # type: ignore[arg-type]
+    features = int(network.get_submodule("fc").in_features)  # type: ignore[arg-type]
     if pretrained and spec.weights != "scratch":
         _load_image_weights(network, spec)
     network.fc = nn.Identity()

@@ -147,8 +147,11 @@ def _folded(network: nn.Module) -> nn.Module:
         for name, part in list(module.named_children()):
             norm = name.replace("conv", "bn")
             if isinstance(part, nn.Conv2d) and norm != name:
-                setattr(module, name, fuse_conv_bn_eval(part, module.get_submodule(norm)))
+                after = module.get_submodule(norm)
+                assert isinstance(after, nn.BatchNorm2d)
+                setattr(module, name, fuse_conv_bn_eval(part, after))
                 setattr(module, norm, nn.Identity())
             elif name == "downsample":
+                assert isinstance(part, nn.Sequential)
                 module.downsample = fuse_conv_bn_eval(*part)
-    return network.to(memory_format=torch.channels_last)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

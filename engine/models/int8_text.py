@@ -97,8 +97,8 @@ class _Layer:
     def __call__(self, values: Tensor, written: Tensor, mask: Tensor) -> Tensor:
         """(N, D) values of the written tokens to the next ones."""
         looked = _spread(self._look(values), written, mask)
-        parts = looked.view(*mask.shape, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = nn.functional.scaled_dot_product_attention(*parts, attn_mask=mask[:, None, None])
+        query, key, value = looked.view(*mask.shape, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
+        mixed = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None])
         mixed = mixed.transpose(1, 2).reshape(mask.numel(), -1)
         values = self._mixed(self._mix(mixed if len(written) == len(mixed) else mixed[written]).add_(values))
         wide = nn.functional.gelu(self._widen(values))

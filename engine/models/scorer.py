@@ -100,7 +100,7 @@ class Scorer:
         """Wait, when called, for what the GPU was given until now and not for more."""
         if self.device.type != "cuda":
             return lambda: vectors
-        done = torch.cuda.Event()
+        done = torch.cuda.Event()  # type: ignore[no-untyped-call]
         done.record()
 
         def wait() -> Vectors:
@@ -181,7 +181,7 @@ class Scorer:
 
 @cache
 def _stream(device: torch.device) -> torch.cuda.Stream:
-    return torch.cuda.Stream(device)
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 def _beside(device: torch.device) -> AbstractContextManager[object]:

@@ -22,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -156,7 +157,7 @@ def _measured(bench: Bench, fold: Fold) -> Iterator[Record]:
     for name, folder in ((BLANK, _blank(bench, fold)), (PRETRAINED, _pretrained(bench, fold))):
         text = load_recipe(RECIPE, [f"text.backbone={folder.absolute()}", *bench.overrides])
         row = RecipeRow(name, text)
-        yield _kept(bench, fold, name, row.fingerprint, lambda cell, row=row: _network(bench, fold, row, cell))
+        yield _kept(bench, fold, name, row.fingerprint, partial(_network, bench, fold, row))
 
 
 def _kept(bench: Bench, fold: Fold, name: str, fingerprint: str, run: Callable[[Cell], Record]) -> Record:

@@ -52,7 +52,6 @@ class FakeModel:
         toxic = torch.sigmoid(self._text * text + self._image * image - 1).double()
         return torch.cat([toxic, 1 - toxic], dim=1).numpy()
 
-
     def remember(
         self,
         content: ItemContent,

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 import torch
 
-from engine.models import checkpoint, encoders, precision, proof
+from engine.models import checkpoint, encoders, int8, precision, proof
 from engine.models.encoders import Encoders
 from engine.models.int8 import Int8ResNet
 from engine.models.precision import Choice, Likeness
@@ -78,7 +78,7 @@ def test_another_anything_and_it_is_void(
         case _:
             other = tmp_path / "int8.py"
             other.write_text("another way of rounding")
-            monkeypatch.setattr(proof.int8, "__file__", str(other))
+            monkeypatch.setattr(int8, "__file__", str(other))
     assert proof.read(folder, card) is None
 
 

@@ -81,7 +81,7 @@ def test_copies_of_screenshots_are_on_one_side_of_a_split(
     item: MakeItem, sentence: Sentence, page: Callable[[int], Image.Image], tmp_path: Path
 ) -> None:
     """Saved as they are, re-encoded, and cut by a pixel, each under another author and text; frames are all alike."""
-    items = []
+    items: list[TrainingItem] = []
     for number in range(12):
         original = page(number)
         original.save(tmp_path / f"{number}.png")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+import safetensors.torch
 import torch
 
 from engine.errors import CancelledError, InputError, StorageError, TrainingError
@@ -163,7 +164,7 @@ def test_a_full_disk_in_a_checkpoint_loses_nothing(
 ) -> None:
     run("whole")
     written = 0
-    save = state.save_file
+    save = safetensors.torch.save_file
 
     def full(tensors: dict[str, torch.Tensor], path: Path, *rest: Any) -> None:
         nonlocal written
