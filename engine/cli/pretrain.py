@@ -97,19 +97,9 @@ def pretrain(
     held_out, weight_decay, warmup, clip, checkpoint_seconds, threads, precision (auto, fp32, bf16).
     """
     _check_events(events, as_json=as_json)
-    given = _given(
-        settings or [],
-        vocabulary=vocabulary,
-        layers=layers,
-        width=width,
-        heads=heads,
-        max_tokens=max_tokens,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        mask=mask,
-        seed=seed,
-    )
+    size = {"vocabulary": vocabulary, "layers": layers, "width": width, "heads": heads, "max_tokens": max_tokens}
+    pace = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "mask": mask, "seed": seed}
+    given = _given(settings or [], size | pace)
     folder = _folder(source, out, name)
     with _listening(events) as emit:
         card = _train(source, folder, given, encoder or "", emit, anew=anew)
@@ -117,7 +107,7 @@ def pretrain(
         answer({"folder": str(folder), "card": card}, lambda: _text(source, folder, card), as_json=as_json)
 
 
-def _given(settings: list[str], **options: float | None) -> dict[str, Any]:
+def _given(settings: list[str], options: dict[str, Any]) -> dict[str, Any]:
     from engine.training.pretraining.settings import read_overrides
 
     return read_overrides(settings) | {name: value for name, value in options.items() if value is not None}

@@ -76,18 +76,22 @@ def test_the_same_seed_gives_the_same_encoder_and_another_one_another(run: Pretr
     assert not same(weights(run.root / "a"), weights(run.root / "c"))
 
 
-def test_a_stopped_run_goes_on_bit_for_bit(run: Pretrain, weights: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_stopped_run_goes_on_bit_for_bit(
+    run: Pretrain, weights: Weights, monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    given = {"precision": precision}
     monkeypatch.setattr("engine.training.pretraining.run.PROGRESS_SECONDS", -1.0)
-    run("whole")
+    run("whole", given)
     run.until = lambda event: isinstance(event, RunProgress) and event.done in {3, 9}
     for _ in range(2):
         with pytest.raises(CancelledError, match="goes on from here"):
-            run("parts")
+            run("parts", given)
         assert not (run.root / "parts").exists()
         assert run.events[-1] == RunFailed(run="parts", message=run.events[-1].message, cancelled=True)  # type: ignore[union-attr]
         run.texts = ["other texts do not matter any more"]
     run.until = lambda _: False
-    card = run("parts")
+    card = run("parts", given)
     assert same(weights(run.root / "whole"), weights(run.root / "parts"))
     assert len(card.epochs) == 2
     assert card.texts.train == 54
