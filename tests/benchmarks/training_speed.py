@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import resource
 import statistics
 import tempfile
 import time
@@ -37,7 +36,7 @@ from engine.training.loop import Callback, Loop, Scores
 from engine.training.losses import losses_for
 from engine.training.recipe import TrainingRecipe
 from engine.types import ItemContent, TrainingItem
-from tests.benchmarks.scoring import TOKENS, draw, make_encoder, make_items
+from tests.benchmarks.scoring import TOKENS, draw, make_encoder, make_items, memory
 
 HEADS = (
     HeadSpec(task="hue", labels=("warm", "cold")),
@@ -145,7 +144,7 @@ def measure(items: Sequence[TrainingItem], backbone: str, steps: int, rates: dic
         "operations_per_step": counted,
         "operations_per_second": rate,
         "share_of_matrix_rate": {name: rate / most for name, most in rates.items()},
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_rss_mb": memory()["peak"],
     }
 
 

@@ -13,6 +13,7 @@ import torch
 
 from engine.errors import CancelledError, NotFoundError
 from engine.models.predictor import Predictor
+from engine.models.scorer import Scorer
 from engine.models.spec import NetworkSpec
 from engine.types import ItemContent
 
@@ -63,6 +64,48 @@ def test_company_does_not_change_a_verdict(predictor: Predictor, make_items: Mak
         found = _table(other)
         assert found.keys() == expected.keys()
         assert max(abs(found[key] - expected[key]) for key in found) < 1e-5
+
+
+def test_prepared_screenshots_give_the_same_verdicts(predictor: Predictor, make_items: MakeItems) -> None:
+    items = make_items(20)
+    expected = _table(predictor.predict(items))
+    prepared = [(item, predictor.prepare(item)) for item in items]
+    parts = list(predictor.predict_prepared(iter(prepared), batch=8))
+    assert [len({one.item for one in part}) for part in parts] == [8, 8, 4]
+    found = _table([one for part in parts for one in part])
+    assert found == pytest.approx(expected, abs=1e-5)
+    squares = [square for _, square in prepared if square is not None]
+    assert {square.shape for square in squares} == {(32, 32, 3)}
+    turned = [(item, None if square is None else 255 - square) for item, square in prepared]
+    other = _table([one for part in predictor.predict_prepared(turned) for one in part])
+    assert max(abs(other[key] - expected[key]) for key in expected) > 1e-3
+
+
+def test_several_cores_give_the_same_verdicts(predictor: Predictor, make_items: MakeItems) -> None:
+    items = make_items(40)
+    expected = predictor.predict(items)
+    torch.set_num_threads(3)
+    try:
+        found = [one for part in predictor.predict_stream(items, batch=12) for one in part]
+    finally:
+        torch.set_num_threads(1)
+    assert [(one.item, one.task) for one in found] == [(one.item, one.task) for one in expected]
+    assert _table(found) == pytest.approx(_table(expected), abs=1e-5)
+
+
+def test_a_failure_in_a_worker_is_told(
+    predictor: Predictor, make_items: MakeItems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Scorer, "_image", fail)
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(ZeroDivisionError):
+            predictor.predict(make_items(40))
+    finally:
+        torch.set_num_threads(1)
 
 
 def test_the_predictor_says_what_its_network_says(predictor: Predictor, make_items: MakeItems) -> None:
