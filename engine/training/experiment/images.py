@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -77,7 +78,7 @@ def _kept(picture: Path, where: str, captures: Path | None) -> str:
 
 
 def _convert(picture: Path, target: Path, where: str) -> None:
-    beside = target.with_name(f".{target.name}.part")
+    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")  # the same picture may come twice at once
     try:
         with Image.open(picture, formats=["PNG", "JPEG", "WEBP"]) as image:
             rgb = image.convert("RGB")
