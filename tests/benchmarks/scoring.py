@@ -236,12 +236,13 @@ def train(
     """Train what is not frozen: of a Hugging Face encoder only the last layer learns."""
     if isinstance(network.text, HuggingFaceEncoder):
         network.text.requires_grad_(requires_grad=False)
-        network.text.encoder.encoder.layer[-1].requires_grad_(requires_grad=True)  # type: ignore[union-attr,index]
+        layers = network.text.encoder.get_submodule("encoder.layer")
+        list(layers.children())[-1].requires_grad_(requires_grad=True)
     optimiser = torch.optim.AdamW([weight for weight in network.parameters() if weight.requires_grad], lr=3e-4)
     network.train()
     generator = torch.Generator().manual_seed(5)
     for _ in range(epochs):
-        for rows in torch.randperm(len(ids), generator=generator).split(16):
+        for rows in torch.split(torch.randperm(len(ids), generator=generator), 16):
             part = [int(row) for row in rows]
             text = text_batch([ids[row] for row in part], [True] * len(part), 0)
             image = image_batch([squares[row] for row in part], network.spec.image.size)
@@ -252,7 +253,7 @@ def train(
             optimiser.step()
 
 
-def make_encoder(folder: Path, items: Sequence[ItemContent], **sizes: int) -> str:
+def make_encoder(folder: Path, items: Sequence[ItemContent], **sizes: Any) -> str:
     """A random encoder with a word-piece vocabulary of its own, in a folder; of BERT-base's size without `sizes`."""
     from transformers import AutoModel, BertConfig, BertTokenizer
 
@@ -372,7 +373,8 @@ def measure(count: int, repeats: int, epochs: int, only: str) -> dict[str, Any]:
         folder = Path(name)
         items = make_items(folder, count)
         draw(folder, items)
-        squares = np.stack([prepare_capture(item, ImageSpec()) for item in items])
+        prepared = (prepare_capture(item, ImageSpec()) for item in items)
+        squares = np.stack([square for square in prepared if square is not None])
         np.save(folder / PIXELS, squares)
         sizes = [Path(item.capture).stat().st_size / 1024 for item in items if item.capture]
         results: dict[str, Any] = {
