@@ -196,7 +196,8 @@ def main(folder: Path) -> None:
     for name, rows in parts.items():
         file = folder / f"{name}.json"
         lines += (
-            rows(json.loads(file.read_text("utf-8"))) if file.exists() else [f"\nNot measured here: `{name}.json`."]
+        measured = file.exists()
+        lines += rows(json.loads(file.read_text("utf-8"))) if measured else [f"\nNot measured here: `{name}.json`."]
         )
     text = RESULTS.read_text("utf-8")
     before, rest = text.split(BEGIN)
