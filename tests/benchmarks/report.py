@@ -195,10 +195,10 @@ def main(folder: Path) -> None:
     }
     for name, rows in parts.items():
         file = folder / f"{name}.json"
-        lines += (
-        measured = file.exists()
-        lines += rows(json.loads(file.read_text("utf-8"))) if measured else [f"\nNot measured here: `{name}.json`."]
-        )
+        if file.exists():
+            lines += rows(json.loads(file.read_text("utf-8")))
+        else:
+            lines.append(f"\nNot measured here: `{name}.json`.")
     text = RESULTS.read_text("utf-8")
     before, rest = text.split(BEGIN)
     RESULTS.write_text(f"{before}{BEGIN}\n\n" + "\n".join(lines) + f"\n\n{END}{rest.split(END)[1]}", "utf-8")
