@@ -75,11 +75,11 @@ class Int8Encoder:
         written = mask.flatten().nonzero().squeeze(1)
         places = torch.arange(ids.shape[1]).expand_as(ids).reshape(-1)[written]
         values = self._norm(self._words[ids.flatten()[written]].float() + self._positions[places])
-        for layer in self._layers:
+        for layer in self._layers[:-1]:
             values = layer(values, written, mask)
-        hidden = _spread(values, written, mask)
         if not self._shape.mean:
-            return hidden[:, 0]
+            return self._layers[-1](values, written, mask, first_only=True)
+        hidden = _spread(self._layers[-1](values, written, mask), written, mask)
         return hidden.sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)
 
 
@@ -94,13 +94,15 @@ class _Layer:
         self._narrow = _Linear(tensors, f"{name}.output.dense", after_gelu=True)
         self._done = _Norm(tensors, f"{name}.output.LayerNorm", shape.epsilon)
 
-    def __call__(self, values: Tensor, written: Tensor, mask: Tensor) -> Tensor:
-        """(N, D) values of the written tokens to the next ones."""
+    def __call__(self, values: Tensor, written: Tensor, mask: Tensor, *, first_only: bool = False) -> Tensor:
+        """(N, D) values of the written tokens to the next ones; (B, D) of the first ones alone with `first_only`."""
         looked = _spread(self._look(values), written, mask)
         query, key, value = looked.view(*mask.shape, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
+        if first_only:
+            query, values = query[:, :, :1], _spread(values, written, mask)[:, 0]
         mixed = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None])
-        mixed = mixed.transpose(1, 2).reshape(mask.numel(), -1)
-        values = self._mixed(self._mix(mixed if len(written) == len(mixed) else mixed[written]).add_(values))
+        mixed = mixed.transpose(1, 2).flatten(0, 1).flatten(1)
+        values = self._mixed(self._mix(mixed if len(values) == len(mixed) else mixed[written]).add_(values))
         wide = nn.functional.gelu(self._widen(values))
         return self._done(self._narrow(wide).add_(values))
 
@@ -127,7 +129,7 @@ class _Linear:
 
     def __call__(self, values: Tensor) -> Tensor:
         steps = self._steps(values)
-        integers = (values / steps).add_(self._zero + 0.5).to(torch.uint8)  # positive, so that cutting off rounds
+        integers = _bytes(torch.quantize_per_tensor(values * steps.reciprocal(), 1.0, self._zero, torch.quint8))
         answer: Tensor = torch.ops.onednn.qlinear_pointwise(
             *(integers, 1.0, self._zero, self._packed, self._scales, self._zeros, None),
             *(1.0, 0, torch.float32, "none", [], ""),
@@ -141,6 +143,13 @@ class _Linear:
             return high.div_(255 - _AFTER_GELU).clamp_(min=_LEAST_GELU / _AFTER_GELU)
         low = values.amin(dim=1, keepdim=True).neg_()
         return torch.maximum(high, low).div_(255 - _MIDDLE).clamp_(min=1e-8)
+
+
+def _bytes(rounded: Tensor) -> Tensor:
+    """The integers of a quantised tensor where they are; `int_repr` would copy them."""
+    integers = torch.empty(0, dtype=torch.uint8)
+    integers.set_(rounded.untyped_storage(), 0, rounded.shape, rounded.stride())  # type: ignore[call-overload]
+    return integers
 
 
 def _spread(values: Tensor, written: Tensor, mask: Tensor) -> Tensor:
