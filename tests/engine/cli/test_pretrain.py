@@ -107,6 +107,7 @@ def test_events_are_json_lines(secondlook: Runner, file: Path, tmp_path: Path) -
 def test_an_interrupted_run_ends_in_words_and_goes_on(
     secondlook: Runner, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    handler = signal.getsignal(signal.SIGINT)
     from engine.training.pretraining.run import _Run
 
     ended = _Run._epoch_ended
@@ -125,7 +126,7 @@ def test_an_interrupted_run_ends_in_words_and_goes_on(
     again = secondlook(*command)
     assert again.status == 0, again.err
     assert "going on after epoch 1" in again.err
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_bad_input_is_said_in_words(secondlook: Runner, workspace: Path, file: Path, tmp_path: Path) -> None:

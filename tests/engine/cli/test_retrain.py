@@ -153,6 +153,7 @@ def test_people_get_a_table(retrain: Any, secondlook: Runner, workspace: Path) -
 def test_an_interrupted_retrain_goes_on(
     retrain: Any, workspace: Path, monkeypatch: pytest.MonkeyPatch, secondlook: Runner
 ) -> None:
+    handler = signal.getsignal(signal.SIGINT)
     from engine.training import callbacks
 
     ended = callbacks.EarlyStop.epoch_ended
@@ -173,7 +174,7 @@ def test_an_interrupted_retrain_goes_on(
     document = retrain("--json").json
     assert document["resumed"]
     assert document["model"] == run.id
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_other_settings_start_a_run_of_their_own(
