@@ -148,7 +148,7 @@ class _Linear:
 def _bytes(rounded: Tensor) -> Tensor:
     """The integers of a quantised tensor where they are; `int_repr` would copy them."""
     integers = torch.empty(0, dtype=torch.uint8)
-    integers.set_(rounded.untyped_storage(), 0, rounded.shape, rounded.stride())  # type: ignore[call-overload]
+    integers.set_(rounded.untyped_storage(), 0, rounded.shape, rounded.stride())
     return integers
 
 
