@@ -26,8 +26,8 @@ Tables = dict[str, NDArray[np.float64]]
 Vectors = tuple[Tensor, Tensor]
 """(n, Dt) and (n, Di): what the backbones give of n items."""
 
-_IMAGES_ON_CPU, _IMAGES_ON_GPU = 16, 256
-_TOKENS_ON_CPU, _TOKENS_ON_GPU = 320, 32_768
+_IMAGES_ON_CPU, _IMAGES_ON_GPU = 8, 256
+_TOKENS_ON_CPU, _TOKENS_ON_GPU = 256, 32_768
 """So many at a time: small batches keep a CPU's caches warm and share the cores evenly, a GPU wants large ones."""
 
 

@@ -50,18 +50,58 @@ def table(found: dict[str, Any], title: str) -> Iterator[str]:
 
 
 def scoring(found: dict[str, Any]) -> Iterator[str]:
-    """Rows of `scoring.py`: the naive way and ours in the same run."""
-    yield f"\n### Scoring captures with text, {found['cpus']} cores (`scoring.py`)\n"
-    yield "| network | naive | ours | ratio, median (range) | peak memory naive / ours | same verdict |"
-    yield "|---|---|---|---|---|---|"
+    """Rows of `scoring.py`: the naive way and ours in the same run, from PNG files and from prepared screenshots."""
+    yield f"\n### Scoring captures with text, {found['cpus']} cores, torch {found['torch']} (`scoring.py`)\n"
+    yield (
+        "| network | naive, from PNG | ours, from PNG | ratio, median (range) | ours, from cached pixels "
+        "| ratio to naive from PNG | ratio to naive from cached pixels | peak memory naive / ours (of files) "
+        "| same verdict, mean difference |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|"
     for name, one in found.items():
         if isinstance(one, dict) and "ratio" in one:
-            naive, ours, ratio = one["naive"], one["ours"], one["ratio"]
+            naive, ours, cached = one["naive"], one["ours"], one["ours-cached"]
             yield (
                 f"| {name} | {naive['median']:.1f} items/s | {ours['median']:.1f} items/s ({ours['how']}) "
-                f"| {ratio['median']:.1f} ({ratio['least']:.1f}–{ratio['most']:.1f}) "
-                f"| {naive['peak_rss_mb']:.0f} / {ours['peak_rss_mb']:.0f} MB | {one['agreement']:.1%} |"
+                f"| {spread(one['ratio'])} | {cached['median']:.1f} items/s | {spread(one['ratio_cached'])} "
+                f"| {spread(one['ratio_both_cached'])} "
+                f"| {naive['peak_rss_mb']:.0f} / {ours['peak_rss_mb']:.0f} MB ({ours['of_files_mb']:.0f}) "
+                f"| {one['agreement']:.1%}, {one['mean_difference']:.4f} |"
             )
+
+
+def spread(ratio: dict[str, float]) -> str:
+    """Return a median with its range."""
+    return f"{ratio['median']:.1f} ({ratio['least']:.1f}–{ratio['most']:.1f})"
+
+
+def training_speed(found: dict[str, Any]) -> Iterator[str]:
+    """Rows of `training_speed.py`: an epoch, and the share of what the machine multiplies at most."""
+    rates = ", ".join(f"{name} {rate / 1e9:.0f} G operations/s" for name, rate in found["matrix_rates"].items())
+    yield f"\n### Training on {found['items']:,} captures (`training_speed.py`; one large matrix product: {rates})\n"
+    yield "| network | an epoch | items/s | peak memory | share of that rate |\n|---|---|---|---|---|"
+    for name, one in found.items():
+        if isinstance(one, dict) and "epoch_seconds" in one:
+            shares = ", ".join(f"{share:.0%} of {kind}" for kind, share in one["share_of_matrix_rate"].items())
+            yield (
+                f"| {name} ({one['device']}) | {one['epoch_seconds']:.0f} s, from {one['steps']} steps "
+                f"| {one['items_per_second']:.1f} | {one['peak_rss_mb']:.0f} MB | {shares} |"
+            )
+
+
+def gpu(found: dict[str, Any]) -> Iterator[str]:
+    """Rows of `gpu.py`, or that there was no GPU."""
+    yield "\n### On a GPU, BERT-base and ResNet-18 (`gpu.py`)\n"
+    if not found["measured"]:
+        yield f"Not measured: {found['why']}."
+        return
+    rate = f"bf16 matrices {found['bf16_matrix_rate'] / 1e12:.0f} T operations/s"
+    yield f"{found['how']}, torch {found['torch']}, {rate}.\n"
+    yield "| | seconds | share of that rate |\n|---|---|---|"
+    for what, key in ((f"{found['items']:,} items from cached pixels", "cached"), ("from PNG files", "files")):
+        yield f"| {what} | {found[f'{key}_seconds']:.1f} | {found[f'{key}_share_of_peak']:.1%} |"
+    trained = f"{found['epochs']} epochs over {found['training_items']:,} captures"
+    yield f"| {trained} | {found['training_seconds']:.1f} | {found['training_share_of_peak']:.1%} |"
 
 
 def explanations(found: dict[str, Any]) -> Iterator[str]:
@@ -184,6 +224,8 @@ def main(folder: Path) -> None:
         "queues": lambda found: table(found, "Queue pages (`queues.py`; plain SQL is the peer)"),
         "decisions": lambda found: table(found, "Decisions (`decisions.py`; a plain insert is the peer)"),
         "scoring": scoring,
+        "training_speed": training_speed,
+        "gpu": gpu,
         "explanations": explanations,
         "refit": refit,
         "learning_curve": learning_curve,

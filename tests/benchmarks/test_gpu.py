@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.benchmarks import gpu
+from tests.benchmarks import gpu, report
 
 
 @pytest.fixture(autouse=True)
@@ -35,3 +35,10 @@ def test_the_same_code_runs_small(tmp_path: Path, capsys: pytest.CaptureFixture[
     for key in ("cached_share_of_peak", "files_share_of_peak", "training_share_of_peak"):
         assert found[key] > 0
     assert "20 items scored from PNG files" in capsys.readouterr().out
+
+
+def test_the_report_reads_what_it_writes(tmp_path: Path) -> None:
+    gpu.main(["--small", "--out", str(tmp_path / "gpu.json")])
+    text = "\n".join(report.gpu(json.loads((tmp_path / "gpu.json").read_bytes())))
+    assert "20 items from cached pixels" in text
+    assert "Not measured: no GPU." in "\n".join(report.gpu({"measured": False, "why": "no GPU"}))
