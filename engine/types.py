@@ -76,7 +76,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
 class TokenWeight(Struct, frozen=True, kw_only=True):
     """A word as people see it and what it adds to the explained label's probability.
 
-    `start` and `end` are offsets in characters into the item's raw `field` ("title" or "text").
+    `start` and `end` are offsets in characters into the item's raw `field` ("title" or "text"). `error` is the weight's
+    standard error, None where the method gives none.
     """
 
     field: str
@@ -84,15 +85,20 @@ class TokenWeight(Struct, frozen=True, kw_only=True):
     end: int
     text: str
     weight: float
+    error: float | None = None
 
 
 class Segment(Struct, frozen=True, kw_only=True):
-    """A superpixel: its number in the segment map, weight, bounding box (x, y, w, h) and area in screenshot pixels."""
+    """A superpixel: its number in the segment map, weight, bounding box (x, y, w, h) and area in screenshot pixels.
+
+    `error` is the weight's standard error, None where the method gives none.
+    """
 
     id: int
     weight: float
     box: tuple[int, int, int, int]
     area: int
+    error: float | None = None
 
 
 class SegmentMap(Struct, frozen=True, kw_only=True):
@@ -112,6 +118,10 @@ class Explanation(Struct, frozen=True, kw_only=True):
     Positive weights speak for the label, negative ones against it. `fit` is the surrogate's weighted R² in [0, 1] on
     its own samples (image, text; None where there is no such part). `final` is False for a preview that better ones
     replace. `note` is empty or one sentence, such as why there is nothing to explain.
+
+    `reliability` is how well two independent halves of the samples agree, in [-1, 1], by part ("image", "text").
+    `modality_share` is the share of the evidence in each part, `region_share` in each of the page's regions (and
+    "elsewhere"): shares of the sum of absolute weights, in [0, 1], that add up to 1. All empty where not known.
     """
 
     item: str
@@ -130,6 +140,9 @@ class Explanation(Struct, frozen=True, kw_only=True):
     final: bool = True
     note: str = ""
     seconds: float = 0.0
+    reliability: dict[str, float] = {}
+    modality_share: dict[str, float] = {}
+    region_share: dict[str, float] = {}
 
 
 class Action(enum.StrEnum):
