@@ -4,6 +4,8 @@ from __future__ import annotations
 
 CLEAR = 2.0
 """Standard errors; about 95 % of a normal distribution lie within them."""
+ELSEWHERE = "elsewhere"
+"""What shares call the rest of the screenshot: what lies in none of the page's regions, its frame."""
 
 
 def is_clear(weight: float, error: float | None) -> bool:

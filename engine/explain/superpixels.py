@@ -55,7 +55,7 @@ class Superpixels(msgspec.Struct, frozen=True, kw_only=True):
     def edges(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Pixel borders of the grid's rows and columns, from 0 to height and width."""
         rows, columns = self.labels.shape
-        return _edges(self.height, rows), _edges(self.width, columns)
+        return edges(self.height, rows), edges(self.width, columns)
 
     def segments(self, weights: npt.NDArray[np.float64]) -> tuple[Segment, ...]:
         """One `Segment` for each number, with its weight, box and area in screenshot pixels."""
@@ -77,7 +77,7 @@ class Superpixels(msgspec.Struct, frozen=True, kw_only=True):
     def over(self, width: int, height: int) -> Labels:
         """The segment of every pixel of the screenshot, or of a smaller copy, (height, width)."""
         rows, columns = self.labels.shape
-        tall, wide = np.diff(_edges(height, rows)), np.diff(_edges(width, columns))
+        tall, wide = np.diff(edges(height, rows)), np.diff(edges(width, columns))
         return np.repeat(np.repeat(self.labels, tall, axis=0), wide, axis=1)
 
 
@@ -111,7 +111,8 @@ def decoded(segment_map: SegmentMap) -> Labels:
     return cells.reshape(segment_map.height, segment_map.width).astype(np.int64)
 
 
-def _edges(pixels: int, cells: int) -> npt.NDArray[np.int64]:
+def edges(pixels: int, cells: int) -> npt.NDArray[np.int64]:
+    """Where the grid's cells begin and end along a side of the screenshot, in pixels."""
     return np.round(np.arange(cells + 1) * pixels / cells).astype(np.int64)
 
 
@@ -141,14 +142,14 @@ def _parts(
     boxes = [box for boxes in regions.values() for box in boxes if box[2] > 0 and box[3] > 0]
     largest_first = sorted(boxes, key=lambda box: -box[2] * box[3])[:MOST_PARTS]
     for number, (left, top, wide, high) in enumerate(largest_first, start=1):
-        x0, x1 = _span(left / width, (left + wide) / width, columns)
-        y0, y1 = _span(top / height, (top + high) / height, rows)
+        x0, x1 = span(left / width, (left + wide) / width, columns)
+        y0, y1 = span(top / height, (top + high) / height, rows)
         parts[y0:y1, x0:x1] = number
         whole[y0:y1, x0:x1] = (y1 - y0) * (x1 - x0) <= SMALL_PART
     return parts, whole
 
 
-def _span(start: float, stop: float, cells: int) -> tuple[int, int]:
+def span(start: float, stop: float, cells: int) -> tuple[int, int]:
     """The cells from `start` to `stop`, given as shares, and one more on each side for letters that stick out."""
     return int(np.clip(np.floor(start * cells) - 1, 0, cells)), int(np.clip(np.ceil(stop * cells) + 1, 0, cells))
 
