@@ -182,6 +182,53 @@ class Decision(Struct, frozen=True, kw_only=True):
     hash: str = ""
 
 
+class Mark(enum.StrEnum):
+    """What can be crossed out."""
+
+    WORD = "word"
+    REGION = "region"
+
+
+class CrossedOut(Struct, frozen=True, kw_only=True):
+    """Part of an item that a reviewer calls a wrong reason for its label: a word, or a region of the screenshot.
+
+    A word is `text`, the characters `start` to `end` of the item's raw `field` ("title" or "text"). A region is
+    `boxes`, rectangles in screenshot pixels that do not overlap, with `box` around them all; `region` is the name of
+    the page's region where it is one, "" for a superpixel. `label` is the label whose explanation was shown, "" where
+    there was none. The other kind's fields are empty.
+    """
+
+    kind: Mark
+    label: str = ""
+    field: str = ""
+    start: int = 0
+    end: int = 0
+    text: str = ""
+    box: Box | None = None
+    boxes: tuple[Box, ...] = ()
+    region: str = ""
+
+
+class Annotation(CrossedOut, frozen=True, kw_only=True):
+    """What was crossed out with one decision, as recorded. Never changed; an undo takes it back with its act.
+
+    `number` counts from 1 without gaps. `decision` is the number of the decision row that it was recorded with; `act`,
+    `item`, `task`, `reviewer` and `at` are that row's. `stands` is False once the act was taken back. `hash` is SHA-256
+    over the annotation, its decision's hash, and `previous`, the hash of the annotation before.
+    """
+
+    number: int
+    decision: int
+    act: str
+    item: str
+    task: str
+    reviewer: str
+    at: str
+    stands: bool = True
+    previous: str = ""
+    hash: str = ""
+
+
 class Answer(Struct, frozen=True, kw_only=True):
     """One reviewer's standing answer to a task: the labels, who gave it, when (UTC, ISO 8601), and its decision row."""
 
@@ -197,7 +244,8 @@ class TrainingItem(Struct, frozen=True, kw_only=True):
     `labels` holds per task what the item is taken to be: the resolved label where reviewers decided, else the truth.
     `decisions` are the numbers of the decision rows that the labels rest on; `answers` holds per task all reviewers'
     standing answers, also those that were outvoted. Items with the same `group` (an author) never sit on both sides of
-    a split. `split` is "" where the trainer is to assign one.
+    a split. `split` is "" where the trainer is to assign one. `crossed_out` is what the reviewers crossed out with
+    those decisions, each part once.
     """
 
     content: ItemContent
@@ -206,6 +254,7 @@ class TrainingItem(Struct, frozen=True, kw_only=True):
     split: str = ""
     decisions: tuple[int, ...] = ()
     answers: dict[str, tuple[Answer, ...]] = {}
+    crossed_out: tuple[CrossedOut, ...] = ()
 
 
 class LabelScores(Struct, frozen=True, kw_only=True):

@@ -9,8 +9,9 @@ import msgspec
 
 from engine.errors import NotFoundError
 from engine.taxonomy import Taxonomy
-from engine.types import Action, Decision, Struct
-from engine.workspace import acts, board, chain, meta
+from engine.types import Action, CrossedOut, Decision, Struct
+from engine.workspace import acts, board, chain, marks, meta
+from engine.workspace.annotations import attach
 from engine.workspace.database import Database
 from engine.workspace.encoding import now
 from engine.workspace.resolution import resolve
@@ -23,7 +24,8 @@ class NewDecision(Struct, frozen=True, kw_only=True):
 
     `act` groups the rows of one visit, so that one undo takes them all back; left empty, the rows of one `record`
     call about the same item by the same reviewer are one act. `labels` is empty for a skip or an escalation.
-    `seconds` is the time the item was in front of the reviewer.
+    `seconds` is the time the item was in front of the reviewer. `crossed_out` is what the reviewer calls a wrong
+    reason; it is recorded with the decision and taken back with it.
     """
 
     item: str
@@ -37,6 +39,7 @@ class NewDecision(Struct, frozen=True, kw_only=True):
     shown_labels: tuple[str, ...] = ()
     shown_probability: float | None = None
     act: str = ""
+    crossed_out: tuple[CrossedOut, ...] = ()
 
 
 class Undone(Struct, frozen=True, kw_only=True):
@@ -59,8 +62,8 @@ class Decisions:
         """Append the rows, all or none, and return them as recorded; when this returns they are on the disk.
 
         Labels are kept in the taxonomy's order. Rows for an act that has meanwhile been taken back start a new act.
-        Raises `InputError` (a label the task does not have, an act of somebody else), `NotFoundError`,
-        `StorageError`, `WorkspaceError`; then nothing was recorded.
+        Raises `InputError` (a label the task does not have, an act of somebody else, something crossed out that the
+        item does not have), `NotFoundError`, `StorageError`, `WorkspaceError`; then nothing was recorded.
         """
         if not new:
             return []
@@ -68,8 +71,10 @@ class Decisions:
             rows = self._rows({one.item for one in new})
             checked = [acts.checked(one, self._taxonomy, kind=rows[one.item][1]) for one in new]
             named = acts.name(self._db, checked, rows)
+            crossed = [marks.checked(self._db, one.item, one.crossed_out) for one in named]
             recorded = self._append(named, rows)
             acts.note(self._db, recorded, rows)
+            attach(self._db, recorded, crossed, {item: row for item, (row, _) in rows.items()})
             board.refresh(self._db, self._taxonomy, sorted({row for row, _ in rows.values()}))
         return recorded
 
@@ -168,6 +173,7 @@ class Decisions:
         for one in new:
             number += 1
             fields = msgspec.structs.asdict(one)
+            del fields["crossed_out"]
             sealed = chain.seal(Decision(number=number, at=moment, undoes=undoes, previous=previous, **fields))
             previous = sealed.hash
             recorded.append(sealed)

@@ -13,12 +13,16 @@ from engine.types import Box
 _encoder = msgspec.json.Encoder()
 _labels = msgspec.json.Decoder(tuple[str, ...])
 _truths = msgspec.json.Decoder(dict[str, tuple[str, ...]])
+_box = msgspec.json.Decoder(Box | None)
+_boxes = msgspec.json.Decoder(tuple[Box, ...])
 _regions = msgspec.json.Decoder(dict[str, tuple[Box, ...]])
 _meta = msgspec.json.Decoder(dict[str, Any])
 _probabilities = msgspec.json.Decoder(dict[str, float])
 
 read_labels = _labels.decode
 read_truths = _truths.decode
+read_box = _box.decode
+read_boxes = _boxes.decode
 read_regions = _regions.decode
 read_meta = _meta.decode
 read_probabilities = _probabilities.decode

@@ -6,6 +6,7 @@ from engine.workspace.database import Database
 
 CHAMPION = "champion"
 CHAIN_HEAD = "chain_head"
+ANNOTATION_HEAD = "annotation_head"
 REFRESH = "refresh"
 TAXONOMY = "taxonomy"
 TEACHING = "teaching"

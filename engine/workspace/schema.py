@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from sqlite_utils import Database as UtilsDatabase
     from sqlite_utils.migrations import Migrations
 
-LATEST = 2
+LATEST = 3
 MIGRATION_SET = "secondlook"
-STEPS = ("1-foundation", "2-flips-and-teaching")
+STEPS = ("1-foundation", "2-flips-and-teaching", "3-annotations")
 """The names of all migrations, in the order of `migrations()`."""
 
 ORDER_COLUMNS = ("uncertain", "risk", "exposure", "moment", "recent")
@@ -239,6 +239,34 @@ BEGIN
 END;
 """
 
+_ANNOTATIONS = """
+CREATE TABLE annotations (
+    number INTEGER PRIMARY KEY,
+    decision INTEGER NOT NULL REFERENCES decisions (number),
+    row INTEGER NOT NULL REFERENCES items (row),
+    kind TEXT NOT NULL CHECK (kind IN ('word', 'region')),
+    label TEXT NOT NULL,
+    field TEXT NOT NULL,
+    start INTEGER NOT NULL,
+    stop INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    box TEXT NOT NULL,
+    boxes TEXT NOT NULL,
+    region TEXT NOT NULL,
+    previous TEXT NOT NULL,
+    hash TEXT NOT NULL
+);
+CREATE INDEX annotations_of_item ON annotations (row);
+CREATE TRIGGER annotations_never_change BEFORE UPDATE ON annotations
+BEGIN SELECT RAISE(ABORT, 'annotations are append-only: they are never updated'); END;
+CREATE TRIGGER annotations_never_vanish BEFORE DELETE ON annotations
+BEGIN SELECT RAISE(ABORT, 'annotations are append-only: they are never deleted'); END;
+CREATE TRIGGER annotations_without_gaps BEFORE INSERT ON annotations
+WHEN NEW.number IS NOT (SELECT COALESCE(MAX(number), 0) + 1 FROM annotations)
+  OR NEW.previous IS NOT COALESCE((SELECT hash FROM annotations ORDER BY number DESC LIMIT 1), '')
+BEGIN SELECT RAISE(ABORT, 'annotations are append-only: a new one continues the chain'); END;
+"""
+
 
 def migrations() -> Migrations:
     """Return the recorded steps, oldest first. Imports sqlite-utils, so call it only to create or migrate."""
@@ -263,6 +291,11 @@ def migrations() -> Migrations:
             for group in ("bucket", "facet"):
                 db.conn.execute(f"CREATE INDEX listed_{group}_{column} ON listed (name, {group}, {column})")
         db.conn.execute("PRAGMA user_version = 2")
+
+    @steps(name=STEPS[2])
+    def annotations(db: UtilsDatabase) -> None:
+        _run(db.conn, _ANNOTATIONS)
+        db.conn.execute("PRAGMA user_version = 3")
 
     return steps
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from engine.taxonomy import PROFILE, Taxonomy
 from engine.types import Answer, Decision, Item, TrainingItem
 from engine.workspace import board
+from engine.workspace.annotations import crossed_out, of_rows
 from engine.workspace.database import Database
 from engine.workspace.items import Items, item_of
 from engine.workspace.resolution import UNTOUCHED, resolve, standing_answers
@@ -42,6 +43,7 @@ def _labelled(db: Database, taxonomy: Taxonomy, items: Items) -> Iterator[Traini
             (after, after, BATCH),
         )
         decisions = board.decisions_of_rows(db, [row[0] for row in rows])
+        annotations = of_rows(db, [row[0] for row in rows])
         for row in rows:
             item = item_of(row[1:])
             rows_of_item = decisions.get(row[0], ())
@@ -55,6 +57,7 @@ def _labelled(db: Database, taxonomy: Taxonomy, items: Items) -> Iterator[Traini
                     split=item.split,
                     decisions=resolution.decisions,
                     answers=answers_to(taxonomy, item, rows_of_item),
+                    crossed_out=crossed_out(annotations.get(row[0], ()), resolution.decisions),
                 )
         if len(rows) < BATCH:
             return

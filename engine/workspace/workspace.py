@@ -12,6 +12,7 @@ from typing import Self
 from engine.errors import EngineError, StorageError, WorkspaceError
 from engine.taxonomy import Taxonomy, dump_taxonomy, load_taxonomy
 from engine.workspace import board, meta
+from engine.workspace.annotations import Annotations
 from engine.workspace.backup import Backup
 from engine.workspace.captures import Captures, sync_folder
 from engine.workspace.database import APPLICATION_ID, DATABASE_NAME, Database, damaged, refuse_unwritable
@@ -32,7 +33,7 @@ CHECK_AT_ONCE_BYTES = 64 * 1024 * 1024
 """Up to this size the whole database is checked while opening, which takes about 0.2 s; of a larger one, the tables
 that cannot be made again."""
 
-_IRREPLACEABLE = ("decisions", "acts", "meta", "facets", "promotions", "flips")
+_IRREPLACEABLE = ("decisions", "annotations", "acts", "meta", "facets", "promotions", "flips")
 
 REFRESH_AT_ONCE = 5_000
 """Up to as many queue rows are brought up to date while opening; more wait for `queues.refresh`."""
@@ -53,6 +54,7 @@ class Workspace:
         self.verdicts = Verdicts(db, taxonomy)
         self.explanations = Explanations(db)
         self.decisions = Decisions(db, taxonomy)
+        self.annotations = Annotations(db)
         self.models = Models(db, taxonomy, path / "models")
         self.queues = Queues(db, taxonomy)
         self.flips = Flips(db)

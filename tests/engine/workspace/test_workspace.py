@@ -9,11 +9,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlite_utils
 
 from engine.errors import EngineError, InputError, StorageError, WorkspaceError
 from engine.taxonomy import Taxonomy
+from engine.types import CrossedOut, Mark
 from engine.workspace import NewDecision, QueueQuery, Workspace, database, schema
 from engine.workspace import workspace as workspace_module
 from engine.workspace.facets import STATES
@@ -336,12 +338,28 @@ def first_version(closed: Path, decide: Decide) -> Path:
     with Workspace.open(closed) as today:
         today.decisions.record([decide("t1", "toxic")])
     connection = sqlite3.connect(closed / "workspace.db", isolation_level=None)
-    for later in ("flips", "teaching", "listed", "listed_counts"):
-        connection.execute(f"DROP TABLE {later}")
-    connection.execute("DELETE FROM _sqlite_migrations WHERE name <> ?", (schema.STEPS[0],))
-    connection.execute("PRAGMA user_version = 1")
+    take_back(connection, 1, ("annotations", "flips", "teaching", "listed", "listed_counts"))
+    return closed
+
+
+@pytest.fixture
+def second_version(closed: Path, decide: Decide) -> Path:
+    """A workspace as the second version left it, with a decision."""
+    with Workspace.open(closed) as today:
+        today.decisions.record([decide("t1", "toxic")])
+    take_back(sqlite3.connect(closed / "workspace.db", isolation_level=None), 2, ("annotations",))
+    return closed
+
+
+def take_back(connection: sqlite3.Connection, version: int, later: tuple[str, ...]) -> None:
+    """Make a database what an older version made of it, and prove that by that version's own migrations."""
+    for table in later:
+        connection.execute(f"DROP TABLE {table}")
+    for step in schema.STEPS[version:]:
+        connection.execute("DELETE FROM _sqlite_migrations WHERE name = ?", (step,))
+    connection.execute(f"PRAGMA user_version = {version}")
     fresh = sqlite3.connect(":memory:", isolation_level=None)
-    schema.migrations().apply(sqlite_utils.Database(fresh, execute_plugins=False), stop_before=schema.STEPS[1])
+    schema.migrations().apply(sqlite_utils.Database(fresh, execute_plugins=False), stop_before=schema.STEPS[version])
     made, expected = (
         one.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name").fetchall()
         for one in (connection, fresh)
@@ -349,7 +367,6 @@ def first_version(closed: Path, decide: Decide) -> Path:
     assert made == expected
     connection.close()
     fresh.close()
-    return closed
 
 
 def test_a_workspace_of_the_first_version_is_brought_up_to_date_with_a_backup(first_version: Path) -> None:
@@ -364,6 +381,47 @@ def test_a_workspace_of_the_first_version_is_brought_up_to_date_with_a_backup(fi
     (made,) = (first_version / "backups").glob("*.db")
     assert version_of(made) == 1
     assert "older version" in refused_copy(made, first_version)
+
+
+def test_a_workspace_of_the_second_version_gets_room_for_what_is_crossed_out(
+    second_version: Path, decide: Decide
+) -> None:
+    assert version_of(second_version / "workspace.db") == 2
+    word = CrossedOut(kind=Mark.WORD, field="text", start=0, end=5, text="words")
+    with Workspace.open(second_version) as again:
+        assert again.annotations.of("t1") == []
+        assert again.decisions.verify().ok
+        again.decisions.record([msgspec.structs.replace(decide("t2", "toxic"), crossed_out=(word,))])
+        assert [one.text for one in again.annotations.of("t2")] == ["words"]
+        again.check(full=True)
+    assert version_of(second_version / "workspace.db") == schema.LATEST
+    (made,) = (second_version / "backups").glob("*.db")
+    assert version_of(made) == 2
+
+
+@pytest.mark.parametrize("fixture", ["first_version", "second_version"])
+def test_steps_that_fail_halfway_leave_an_old_workspace_whole(
+    fixture: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder: Path = request.getfixturevalue(fixture)
+    before = schema_of(folder)
+    broken = schema._ANNOTATIONS.replace("CREATE INDEX annotations_of_item", "CREATE INDEX annotations_of_item ON x;")
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "_ANNOTATIONS", broken)
+        assert "could not be brought up to date" in refused(folder).message
+    assert schema_of(folder) == before
+    with Workspace.open(folder) as again:
+        assert again.decisions.resolved("t1") == {"toxicity": ("toxic",)}
+        assert again.annotations.verify().ok
+
+
+def schema_of(folder: Path) -> list[tuple[object, ...]]:
+    connection = sqlite3.connect(folder / "workspace.db")
+    rows = connection.execute("SELECT name, sql FROM sqlite_schema ORDER BY name").fetchall()
+    rows += connection.execute("PRAGMA user_version").fetchall()
+    rows += connection.execute("SELECT name FROM _sqlite_migrations ORDER BY id").fetchall()
+    connection.close()
+    return rows
 
 
 def version_of(file: Path) -> int:
