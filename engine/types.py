@@ -331,3 +331,43 @@ class Outcome(Struct, frozen=True, kw_only=True):
     model: str
     better: bool
     reason: str
+
+
+class Spread(Struct, frozen=True, kw_only=True):
+    """A mean over `n` items and its standard error, None for a single item."""
+
+    mean: float
+    n: int
+    error: float | None = None
+
+
+class FaithfulnessRow(Struct, frozen=True, kw_only=True):
+    """How much a model rests on what one method names, or on parts in random order (`method` "random").
+
+    `scores` are of the explained label's probability, by name: "deletion" and "insertion" (areas under its curve while
+    superpixels are hidden or shown, in [0, 1]), "comprehensiveness" and "sufficiency" (what it loses without the named
+    words or with them alone, in [-1, 1]); a name is missing where no item has that part. Insertion and
+    comprehensiveness are better high, the others low. `advantage` is how much better than random order, item by item:
+    above 0 is better for all four. `seconds` is the mean time of one explanation.
+    """
+
+    method: str
+    scores: dict[str, Spread] = {}
+    advantage: dict[str, Spread] = {}
+    seconds: float = 0.0
+
+
+class Faithfulness(Struct, frozen=True, kw_only=True):
+    """What `secondlook explain-eval` measured of a model's explanations: kept beside the model.
+
+    `at` is UTC, ISO 8601. `items` of the split `split` were explained, each for the label of its verdict. `notes` are
+    sentences on what was left out.
+    """
+
+    model: str
+    at: str
+    split: str
+    items: int
+    seed: int
+    rows: tuple[FaithfulnessRow, ...]
+    notes: tuple[str, ...] = ()
