@@ -67,6 +67,11 @@ class ImagePart:
             inputs[hidden[:, feature], :, rows, columns] -= values
         return inputs
 
+    @property
+    def hiding(self) -> tuple[Tensor, list[tuple[slice, slice, Tensor]]]:
+        """The unperturbed input, (3, S, S), and per feature the rows, columns and values that hiding it takes away."""
+        return self._seen, self._changes
+
     def batches(self, masks: Masks) -> Iterator[npt.NDArray[np.intp]]:
         """Row numbers in small batches."""
         step = _batch_size(self._question, self._seen.shape[-1])

@@ -16,6 +16,7 @@ from torch import Tensor
 from engine.errors import CancelledError, NotFoundError, did_you_mean
 from engine.models import checkpoint, devices, lean, proof
 from engine.models.decoding import Decoded, Square, decode_ahead
+from engine.models.differentiable import Differentiable
 from engine.models.encoders import Encoders, full_precision, let_go
 from engine.models.images import prepare_capture
 from engine.models.precision import Check, Probe
@@ -56,6 +57,7 @@ class Predictor:
         self._probe: Probe | None = Probe() if device.type == "cpu" else None
         self._check: Check | None = None
         self._folder: Path | None = None
+        self._differentiable: Differentiable | None = None
         self._heads = {head.task: head for head in self.spec.heads}
         self.missing_text = loaded.network.missing_text.detach()
         self.missing_image = loaded.network.missing_image.detach()
@@ -212,6 +214,16 @@ class Predictor:
         if head is None:
             raise NotFoundError(f"Model {self.card.id!r} has no task {task!r}.", did_you_mean(task, self._heads))
         return self._scorer.probabilities(head, text, image)
+
+    def differentiable(self) -> Differentiable:
+        """The network in 32-bit floats through which gradients pass; backbones that were let go are read again.
+
+        Raises:
+            ModelUnavailableError: they cannot be read.
+        """
+        if self._differentiable is None:
+            self._differentiable = Differentiable.of(self.loaded, self._scorer.device)
+        return self._differentiable
 
     @property
     def _batch(self) -> int:

@@ -11,9 +11,10 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, proce
 from engine.errors import ModelUnavailableError
 from engine.models import minilm
 from engine.models.hub import from_hub
+from engine.models.located import NOWHERE, Located, Span, found_offsets, raw_spans
 from engine.models.registry import BERT_TINY, CHARACTERS, MINILM, OWN, text_backbone
 from engine.models.spec import NONE, NetworkSpec, TextSpec
-from engine.models.text import prepared_text
+from engine.models.text import Prepared, prepare, prepared_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -35,6 +36,9 @@ class TextTokenizer(Protocol):
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token numbers of raw texts, at most `max_tokens` each, special tokens included, no padding."""
+
+    def locate(self, text: str) -> Located:
+        """The token numbers of one raw text, as `encode` gives them, and what each stands for."""
 
     def save(self, folder: Path) -> None:
         """Write what `load_tokenizer` needs into an existing folder."""
@@ -93,6 +97,14 @@ class LearnedTokens:
         encodings = self._tokenizer.encode_batch([_input(text, self._spec) for text in texts])
         return [encoding.ids or [self.pad] for encoding in encodings]
 
+    def locate(self, text: str) -> Located:
+        """See `TextTokenizer`."""
+        prepared = _prepared(text, self._spec)
+        encoding = self._tokenizer.encode(prepared.text)
+        spans = raw_spans(prepared, encoding.offsets)
+        ids = tuple(encoding.ids) or (self.pad,)
+        return Located(ids=ids, spans=spans or (NOWHERE,), blank=self.pad, limit=self._spec.max_tokens)
+
     def save(self, folder: Path) -> None:
         """See `TextTokenizer`."""
         (folder / TOKENIZER_FILE).write_text(self._tokenizer.to_str(pretty=False), encoding="utf-8")
@@ -121,6 +133,39 @@ class EncoderTokens:
             return_token_type_ids=False,
         )
         return [list(ids) or [self.pad] for ids in encoded["input_ids"]]
+
+    def locate(self, text: str) -> Located:
+        """See `TextTokenizer`.
+
+        Raises:
+            ModelUnavailableError: the tokenizer cannot say what its tokens stand for.
+        """
+        prepared = _prepared(text, self._spec)
+        ids = tuple(self.encode([text])[0])
+        spans = raw_spans(prepared, self._offsets(prepared.text))
+        blank = self._tokenizer.mask_token_id
+        return Located(ids=ids, spans=spans, blank=blank if isinstance(blank, int) else self.pad, limit=self._limit)
+
+    def _offsets(self, prepared: str) -> list[Span]:
+        """Offsets of the tokens in the prepared text; nothing tells those of a tokenizer written in Python."""
+        fast = self._tokenizer.is_fast
+        told = self._tokenizer(
+            prepared,
+            truncation=True,
+            max_length=self._limit,
+            return_offsets_mapping=fast,
+            return_special_tokens_mask=True,
+        )
+        if fast:
+            return [(int(start), int(end)) for start, end in told["offset_mapping"]] or [NOWHERE]
+        found = found_offsets(prepared, self._tokenizer.tokenize)
+        if len(found) != len(self._tokenizer.tokenize(prepared)):
+            raise ModelUnavailableError(
+                f"The tokenizer of {self._spec.backbone!r} does not say which words its tokens stand for.",
+                "Explain this model with --method lime or occlusion.",
+            )
+        words = iter(found)
+        return [NOWHERE if special else next(words) for special in told["special_tokens_mask"]] or [NOWHERE]
 
     def save(self, folder: Path) -> None:
         """See `TextTokenizer`."""
@@ -167,6 +212,10 @@ def _begins() -> processors.Sequence:
 
 def _input(text: str, spec: TextSpec) -> str:
     return prepared_text(text[: spec.max_tokens * _CHARACTERS_PER_TOKEN], spec)
+
+
+def _prepared(text: str, spec: TextSpec) -> Prepared:
+    return prepare(text[: spec.max_tokens * _CHARACTERS_PER_TOKEN], spec)
 
 
 def _pretrained(name: str) -> PreTrainedTokenizerBase:

@@ -1,0 +1,166 @@
+"""The verdict as a smooth function of how much of each superpixel and word is shown, with gradients.
+
+A superpixel is hidden by its change of the model's input (`engine.explain.hiding`), a word by the embedding of a token
+that says nothing in the place of each of its tokens. Both are linear in how much is shown. So the gradient with respect
+to that is gradient × input summed over the pixels of a superpixel, or over the tokens and numbers of a word, and its
+integral from nothing to everything is integrated gradients summed in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.explain.image_part import COSTS
+from engine.explain.methods.parts import Parts, Values
+from engine.explain.methods.pieces import token_shares
+from engine.models.differentiable import Differentiable
+from engine.models.located import Located
+
+STEP_MS = 80.0
+"""How long the gradients of one batch may take before the next look at whether somebody asked to stop."""
+MOST_ROWS, GPU_ROWS = 32, 64
+IMAGE_MS = 45.0
+"""A gradient through a ResNet-18 at 224 pixels on two cores, in milliseconds."""
+MULTIPLICATIONS_A_MS = 5e7
+"""What the same two cores do of those of a text encoder."""
+
+Change = tuple[slice, slice, Tensor]
+
+
+class MaskedItem:
+    """P(label), (n,), for (n, features) shares in [0, 1] of what is shown: superpixels first, then words.
+
+    Words without tokens (beyond what the model reads) and parts that the network does not read make no difference.
+
+    Raises:
+        ModelUnavailableError: the network's gradients cannot be had.
+    """
+
+    def __init__(self, parts: Parts, network: Differentiable) -> None:
+        self._parts, self._network = parts, network
+        self._images, self._words = parts.image_features, parts.text_features
+        self.features = self._images + self._words
+        self._image = _Screenshot(parts, network) if self._images and network.image is not None else None
+        located = network.locate(parts.question.model.text_of(parts.question.content))
+        self._text = _Text(located, parts, network) if located is not None else None
+        self._text_vector, self._image_vector = self._still()
+
+    @property
+    def note(self) -> str:
+        """A sentence where the network reads only the beginning of the text, else nothing."""
+        unread = self._text.unread if self._text is not None else 0
+        if not unread or self._text is None:
+            return ""
+        return f"The model reads {self._text.limit} tokens, so {unread} words behind them weigh nothing."
+
+    @property
+    def rows(self) -> int:
+        """How many rows to ask about at a time, so that a batch takes less than 100 ms or so."""
+        if self._network.device.type != "cpu":
+            return GPU_ROWS
+        return max(1, min(MOST_ROWS, int(STEP_MS / self._cost())))
+
+    def __call__(self, shown: Tensor) -> Tensor:
+        """(n, features) to (n,), with gradients. Raises `CancelledError` where somebody asked to stop."""
+        self._parts.check()
+        network, question = self._network, self._parts.question
+        shown = shown.to(network.device)
+        text, image = self._text_vector, self._image_vector
+        if self._image is not None:
+            image = network.image_vectors(self._image.inputs(shown[:, : self._images]))
+        if self._text is not None:
+            embedded = self._text.embedded(shown[:, self._images :])
+            text = network.text_vectors(self._text.ids, embedded, question.task)
+        text, image = text.expand(len(shown), -1), image.expand(len(shown), -1)
+        answers = network.probabilities(question.task, text, image)[:, question.column]
+        return answers + 0 * shown.sum(dim=1)  # so that there is a gradient, zero, of what the network does not read
+
+    def gradients(self, shown: Tensor) -> Tensor:
+        """(n, features) gradients of the probability at (n, features) shares."""
+        with torch.enable_grad():
+            shown = shown.detach().clone().requires_grad_()
+            (found,) = torch.autograd.grad(self(shown).sum(), shown)
+        return found
+
+    def split(self, weights: Values) -> tuple[Values, Values]:
+        """(…, features) into those of superpixels and those of words."""
+        return weights[..., : self._images], weights[..., self._images :]
+
+    def _still(self) -> tuple[Tensor, Tensor]:
+        """The vectors that stay where a part has nothing to be hidden."""
+        network, pixels = self._network, self._parts.pixels
+        text, image = (
+            missing[None].detach() for missing in (network.network.missing_text, network.network.missing_image)
+        )
+        if pixels is not None and self._image is None:
+            with torch.no_grad():
+                image = network.image_vectors(torch.from_numpy(pixels)[None].to(network.device))
+        return text, image
+
+    def _cost(self) -> float:
+        """Milliseconds for the gradient of one row."""
+        cost, spec = 0.1, self._network.network.spec
+        if self._image is not None:
+            cost += IMAGE_MS * COSTS.get(spec.image.backbone, 1.0) * (spec.image.size / 224) ** 2
+        if self._text is not None:
+            cost += 3 * self._network.text_weights * len(self._text.ids) / MULTIPLICATIONS_A_MS
+        return cost
+
+
+class _Screenshot:
+    def __init__(self, parts: Parts, network: Differentiable) -> None:
+        assert parts.image is not None
+        seen, changes = parts.image.hiding
+        device = network.device
+        self._seen = seen.to(device)
+        self._changes: list[Change] = [(rows, columns, values.to(device)) for rows, columns, values in changes]
+
+    def inputs(self, shown: Tensor) -> Tensor:
+        """(n, superpixels) to (n, 3, S, S)."""
+        inputs: Tensor = _Hidden.apply(shown, self._seen, self._changes)  # type: ignore[no-untyped-call]
+        return inputs
+
+
+class _Text:
+    """Embeddings as a function of how much of each word is shown."""
+
+    def __init__(self, located: Located, parts: Parts, network: Differentiable) -> None:
+        self.ids, self.limit = torch.tensor(located.ids), located.limit
+        shares = token_shares(located, parts.places(), parts.text_features)
+        self.unread = int((shares.sum(dim=0) == 0).sum()) if located.full else 0
+        self._shares = shares.to(network.device)
+        self._seen = network.embeddings(self.ids)
+        self._difference = self._seen - network.embeddings(torch.tensor([located.blank]))
+
+    def embedded(self, shown: Tensor) -> Tensor:
+        """(n, words) to (n, T, width)."""
+        hidden = (1 - shown) @ self._shares.T
+        return self._seen - hidden.unsqueeze(2) * self._difference
+
+
+class _Hidden(torch.autograd.Function):
+    """Takes changes away from an input in place. Its gradient is the sum of gradient × change over a change's pixels.
+
+    Left to autograd, each of dozens of changes in place would copy the whole gradient.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, shown: Tensor, seen: Tensor, changes: Sequence[Change]) -> Tensor:
+        """(n, superpixels) shares, (3, S, S) input."""
+        ctx.changes = changes
+        inputs = seen.repeat(len(shown), 1, 1, 1)
+        for feature, (rows, columns, values) in enumerate(changes):
+            inputs[:, :, rows, columns] -= (1 - shown[:, feature])[:, None, None, None] * values
+        return inputs
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        """(n, 3, S, S) to (n, superpixels)."""
+        found = [
+            (gradients[0][:, :, rows, columns] * values).sum(dim=(1, 2, 3)) for rows, columns, values in ctx.changes
+        ]
+        return torch.stack(found, dim=1), None, None

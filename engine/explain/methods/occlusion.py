@@ -1,0 +1,32 @@
+"""Leave one out: how much lower the probability is without one superpixel, or one word. Exact, and it needs no samples.
+
+Zeiler and Fergus 2014 (section 4.2) for images, Li, Monroe and Jurafsky 2016 (equation 2, here of the probability) for
+words. A word is left out by deleting it, a superpixel by hiding it as LIME does.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.explain.methods.parts import Parts, Values, Weights
+from engine.explain.sampling import Part
+
+
+def left_out(parts: Parts) -> Weights:
+    """The weights of all superpixels and words.
+
+    Raises:
+        CancelledError: between two batches, where somebody asked for that.
+    """
+    image = _differences(parts, parts.image) if parts.image is not None else None
+    text = _differences(parts, parts.text) if parts.text is not None else None
+    return Weights(image=image, text=text, shared_scale=True, samples=1 + parts.image_features + parts.text_features)
+
+
+def _differences(parts: Parts, part: Part) -> Values:
+    masks = ~np.eye(part.features, dtype=bool)
+    without = np.zeros(part.features)
+    for rows in part.batches(masks):
+        parts.check()
+        without[rows] = part.probabilities(masks[rows])
+    return parts.probability - without

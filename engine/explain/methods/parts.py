@@ -1,0 +1,179 @@
+"""An item's superpixels and words, the same ones as LIME's, and the explanation that weights of them make."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from engine.errors import CancelledError
+from engine.evidence import is_clear
+from engine.explain.image_part import ImagePart
+from engine.explain.methods.notes import nothing
+from engine.explain.model import Question
+from engine.explain.regions import region_share
+from engine.explain.sampling import UNMOVED
+from engine.explain.text_part import TextPart
+from engine.models.text import fields_of
+from engine.types import Explanation, Segment, TokenWeight
+
+Values = npt.NDArray[np.float64]
+IMAGE, TEXT = "image", "text"
+
+
+class Weights(msgspec.Struct, frozen=True, kw_only=True):
+    """A weight per feature of each part, (features,); None for a part of which a method does not speak.
+
+    `errors` holds standard errors in the same way, where a method has them. `shared_scale` says that both parts'
+    weights are changes of the same probability, so that they may be compared.
+    """
+
+    image: Values | None = None
+    text: Values | None = None
+    errors: dict[str, Values] = {}
+    reliability: dict[str, float] = {}
+    shared_scale: bool = False
+    samples: int = 0
+    note: str = ""
+    final: bool = True
+
+
+class Parts:
+    """The parts of one item, None where there is nothing to see or to read, and how the whole item is judged.
+
+    Raises:
+        InputError: the screenshot cannot be read any more.
+    """
+
+    def __init__(self, question: Question, method: str, seed: int, cancelled: Callable[[], bool] | None) -> None:
+        self._started = time.perf_counter()
+        self._method, self._seed, self._cancelled = method, seed, cancelled
+        self.question = question
+        model, content = question.model, question.content
+        self.pixels = pixels = model.pixels(content)
+        text_vector = model.text_vectors([model.text_of(content)])
+        image_vector = (
+            model.missing_image[None] if pixels is None else model.image_vectors(torch.from_numpy(pixels)[None])
+        )
+        model.remember(content, pixels, text_vector, image_vector)
+        self.probability = float(question.answer(text_vector, image_vector)[0])
+        text = TextPart(question, image_vector)
+        self.text = text if text.features else None
+        self.image = None if pixels is None else ImagePart(question, pixels, text_vector)
+
+    @property
+    def image_features(self) -> int:
+        """How many superpixels look different when they are hidden."""
+        return self.image.features if self.image is not None else 0
+
+    @property
+    def text_features(self) -> int:
+        """How many different words there are."""
+        return self.text.features if self.text is not None else 0
+
+    def places(self) -> list[tuple[int, int, int]]:
+        """Each word's feature, start and end in the raw text that the model reads, in reading order."""
+        if self.text is None:
+            return []
+        starts = {span.field: span.start for span in fields_of(self.question.content)}
+        return [
+            (int(word.weight), starts[word.field] + word.start, starts[word.field] + word.end)
+            for word in self.text.tokens(range(self.text.features))
+        ]
+
+    def check(self) -> None:
+        """Raise `CancelledError` where somebody asked for that."""
+        if self._cancelled is not None and self._cancelled():
+            raise CancelledError
+
+    def explanation(self, weights: Weights) -> Explanation:
+        """The explanation that these weights make."""
+        question, weights = self.question, _without_rounding(weights)
+        segments = self._segments(weights)
+        shown = self.image if weights.image is not None else None
+        segment_map = shown.segment_map() if shown is not None else None
+        regions = question.content.regions
+        grid = self.image.superpixels if self.image is not None else None
+        return Explanation(
+            item=question.content.id,
+            task=question.task,
+            label=question.label,
+            model=question.model.card.id,
+            probability=self.probability,
+            tokens=self._tokens(weights),
+            segments=segments,
+            segment_map=segment_map,
+            method=self._method,
+            samples=weights.samples,
+            seed=self._seed,
+            final=weights.final,
+            note=" ".join(filter(None, (self._nothing(weights), weights.note))),
+            seconds=time.perf_counter() - self._started,
+            reliability=weights.reliability,
+            modality_share=_shares(weights) if self.image is not None and self.text is not None else {},
+            region_share=region_share(segments, segment_map, regions, grid.width, grid.height) if grid else {},
+        )
+
+    def _tokens(self, weights: Weights) -> tuple[TokenWeight, ...]:
+        if self.text is None or weights.text is None:
+            return ()
+        tokens = self.text.tokens(weights.text.tolist())
+        if TEXT not in weights.errors:
+            return tokens
+        errors = self.text.tokens(weights.errors[TEXT].tolist())
+        return tuple(
+            msgspec.structs.replace(token, error=other.weight) for token, other in zip(tokens, errors, strict=True)
+        )
+
+    def _segments(self, weights: Weights) -> tuple[Segment, ...]:
+        if self.image is None or weights.image is None:
+            return ()
+        segments = self.image.segments(weights.image.tolist())
+        if IMAGE not in weights.errors:
+            return segments
+        errors = self.image.segments(weights.errors[IMAGE].tolist())
+        return tuple(
+            msgspec.structs.replace(one, error=other.weight) for one, other in zip(segments, errors, strict=True)
+        )
+
+    def _nothing(self, weights: Weights) -> str:
+        return nothing(
+            words=_state(self.text is not None, weights.text),
+            screenshot=_state(self.image is not None, weights.image),
+            plain=self.image is not None and not self.image.features,
+        )
+
+
+def _state(there: bool, weights: Values | None) -> bool | None:
+    """Whether a part moves the verdict; None where there is no such part, or the method does not speak of it."""
+    return None if not there or weights is None else bool(np.any(weights))
+
+
+def _without_rounding(weights: Weights) -> Weights:
+    """Exact weights that are no more than differences of rounding between batches are zero."""
+    kept = {
+        part: np.where(np.abs(found) < UNMOVED, 0.0, found)
+        for part, found in ((IMAGE, weights.image), (TEXT, weights.text))
+        if found is not None
+    }
+    return msgspec.structs.replace(weights, **kept)
+
+
+def _shares(weights: Weights) -> dict[str, float]:
+    if not weights.shared_scale or weights.image is None or weights.text is None:
+        return {}
+    evidence = {
+        part: _evidence(found, weights.errors.get(part))
+        for part, found in ((IMAGE, weights.image), (TEXT, weights.text))
+    }
+    total = sum(evidence.values())
+    return {part: value / total for part, value in evidence.items()} if total else {}
+
+
+def _evidence(weights: Values, errors: Values | None) -> float:
+    known: Sequence[float | None] = [None] * len(weights) if errors is None else errors.tolist()
+    return sum(abs(weight) for weight, error in zip(weights.tolist(), known, strict=True) if is_clear(weight, error))
