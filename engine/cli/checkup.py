@@ -102,6 +102,7 @@ def workspace(path: Path) -> Iterator[Check]:
         yield Check(name="workspace", ok=not ws.warnings, detail=" ".join(ws.warnings) or f"{path} opens")
         yield _integrity(ws)
         yield _chain(ws)
+        yield _annotations(ws)
         yield _captures(ws)
         yield from _models(ws)
 
@@ -119,6 +120,12 @@ def _chain(ws: Workspace) -> Check:
     report = ws.decisions.verify()
     detail = f"{report.rows} rows, every hash follows" if report.ok else report.reason
     return Check(name="decision chain", ok=report.ok, detail=detail)
+
+
+def _annotations(ws: Workspace) -> Check:
+    report = ws.annotations.verify()
+    detail = f"{report.rows} parts crossed out, every hash follows" if report.ok else report.reason
+    return Check(name="annotations", ok=report.ok, detail=detail)
 
 
 def _captures(ws: Workspace) -> Check:

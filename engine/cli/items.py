@@ -14,6 +14,7 @@ from engine.intake.exporting import answer_of, answers
 from engine.triage import parse_where
 from engine.workspace import Workspace
 from engine.workspace.flips import Flip
+from engine.workspace.marks import in_words
 from engine.workspace.queues import QueueQuery, QueueRow
 
 EXAMPLES = (
@@ -23,6 +24,8 @@ EXAMPLES = (
     "secondlook items tweets.secondlook --queue all --where 'probability<0.7' --where search=lamp",
 )
 _PAGE = 500
+_Column = tuple[str, dict[str, str]]
+"""A column's name and its cells by item."""
 
 
 def items(
@@ -59,7 +62,7 @@ def items(
         _check_label(ws, query.label)
         rows = list(_rows(ws, query, limit))
         documents = list(_documents(ws, rows)) if as_json else []
-        more = None if as_json else _more(ws, rows, query.listed)
+        more = [] if as_json else list(_more(ws, rows, query.listed))
     answer(documents, lambda: _table(rows, queue, more), as_json=as_json)
 
 
@@ -85,6 +88,7 @@ def _documents(ws: Workspace, rows: list[QueueRow]) -> Iterator[dict[str, Any]]:
         ids = [row.item for row in rows[start : start + _PAGE]]
         resolved, verdicts = ws.decisions.resolved_many(ids), ws.verdicts.of_many(ids)
         flips, reasons = ws.flips.of_many(ids), ws.teaching.why_many(ids)
+        crossed = _crossed_out(ws, ids)
         for row, item in zip(rows[start : start + _PAGE], ws.items.get_many(ids), strict=True):
             yield {
                 "id": item.id,
@@ -96,6 +100,7 @@ def _documents(ws: Workspace, rows: list[QueueRow]) -> Iterator[dict[str, Any]]:
                 "flip": _flip(flips.get(item.id)),
                 "picked": reasons.get(item.id),
                 "resolved": answers(resolved.get(item.id, {}), ws),
+                "crossed_out": crossed.get(item.id, []),
                 "labels": answers(item.truths, ws),
             }
 
@@ -113,16 +118,25 @@ def _flip(flip: Flip | None) -> dict[str, Any] | None:
     }
 
 
-def _more(ws: Workspace, rows: list[QueueRow], listed: str) -> tuple[str, dict[str, str]] | None:
-    """Return a list's own column: what each verdict was before it flipped ("toxic 0.71"), or why an item was picked."""
+def _crossed_out(ws: Workspace, ids: list[str]) -> dict[str, list[str]]:
+    """Return what reviewers crossed out, by item, in a few words each; what was taken back is left out."""
+    found = ws.annotations.of_many(ids)
+    return {item: [in_words(one) for one in given if one.stands] for item, given in found.items()}
+
+
+def _more(ws: Workspace, rows: list[QueueRow], listed: str) -> Iterator[_Column]:
+    """Yield a list's own column ("toxic 0.71" before a flip, or why an item was picked), and what was crossed out."""
     ids = [row.item for row in rows]
     if listed == "flips":
         flips = ws.flips.of_many(ids)
-        return "was", {item: f"{flip.was_label} {flip.was_probability:.2f}" for item, flip in flips.items()}
-    return ("picked because", ws.teaching.why_many(ids)) if listed == "teach" else None
+        yield "was", {item: f"{flip.was_label} {flip.was_probability:.2f}" for item, flip in flips.items()}
+    if listed == "teach":
+        yield "picked because", ws.teaching.why_many(ids)
+    if crossed := {item: ", ".join(words) for item, words in _crossed_out(ws, ids).items() if words}:
+        yield "crossed out", crossed
 
 
-def _table(rows: list[QueueRow], queue: str, more: tuple[str, dict[str, str]] | None) -> str:
+def _table(rows: list[QueueRow], queue: str, more: list[_Column]) -> str:
     if not rows:
         return f"The queue '{queue}' has no such items."
     cells = [
@@ -132,11 +146,11 @@ def _table(rows: list[QueueRow], queue: str, more: tuple[str, dict[str, str]] | 
             row.state,
             row.label or "–",
             "" if row.probability is None else f"{row.probability:.2f}",
-            *(() if more is None else (more[1].get(row.item, ""),)),
+            *(cells_of.get(row.item, "") for _, cells_of in more),
             ", ".join(row.resolved) or "–",
             row.title[:60],
         ]
         for row in rows
     ]
-    column = () if more is None else (more[0],)
-    return table(["item", "kind", "state", "verdict", "p", *column, "resolved", "title"], cells)
+    columns = [name for name, _ in more]
+    return table(["item", "kind", "state", "verdict", "p", *columns, "resolved", "title"], cells)

@@ -1,7 +1,7 @@
 """Write a workspace's items, labels and decisions to one file: JSON lines or CSV, complete or not at all.
 
 JSON lines: one object per item, with the import's field names (`labels` is the ground truth of the import) plus
-`capture` (SHA-256 of the screenshot), `resolved`, `verdict` and `decisions`.
+`capture` (SHA-256 of the screenshot), `resolved`, `verdict`, `decisions` and `annotations` (what was crossed out).
 CSV: one row per decision, and one per task that nobody has decided. Text cells that a spreadsheet would run as a
 formula (starting with = + - @, tab or return) get an apostrophe in front.
 """
@@ -21,8 +21,9 @@ import msgspec
 
 from engine.errors import CancelledError, InputError, StorageError, did_you_mean
 from engine.intake.report import ExportReport
-from engine.types import Decision, Item, Struct, Verdict
+from engine.types import Annotation, Decision, Item, Struct, Verdict
 from engine.workspace import Workspace
+from engine.workspace.marks import in_words
 
 FORMATS = ("jsonl", "csv")
 Labels = dict[str, tuple[str, ...]]
@@ -45,6 +46,7 @@ _DECISION_COLUMNS = (
     "shown_probability",
     "undoes",
 )
+_CROSSED_OUT = "crossed_out"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -55,6 +57,7 @@ class _Line(Struct, frozen=True, kw_only=True):
     resolved: Labels
     verdicts: dict[str, Verdict]
     decisions: list[Decision]
+    annotations: list[Annotation]
 
 
 def export(
@@ -117,12 +120,14 @@ def _lines(ws: Workspace, progress: Progress | None, cancelled: Callable[[], boo
 def _known(ws: Workspace, items: list[Item]) -> Iterator[_Line]:
     ids = [item.id for item in items]
     resolved, verdicts = ws.decisions.resolved_many(ids), ws.verdicts.of_many(ids)
+    annotations = ws.annotations.of_many(ids)
     for item in items:
         yield _Line(
             item=item,
             resolved=resolved.get(item.id, {}),
             verdicts=verdicts[item.id],
             decisions=ws.decisions.of(item.id),
+            annotations=annotations.get(item.id, []),
         )
 
 
@@ -138,7 +143,8 @@ def _document(line: _Line, ws: Workspace) -> dict[str, Any]:
     item = msgspec.structs.asdict(line.item)
     item["labels"] = answers(item.pop("truths"), ws)
     verdicts = {task: answer_of(verdict) for task, verdict in line.verdicts.items()}
-    return {**item, "resolved": answers(line.resolved, ws), "verdict": verdicts, "decisions": line.decisions}
+    known = {"resolved": answers(line.resolved, ws), "verdict": verdicts}
+    return {**item, **known, "decisions": line.decisions, "annotations": line.annotations}
 
 
 def answers(labels: Labels, ws: Workspace) -> dict[str, str | tuple[str, ...]]:
@@ -160,7 +166,7 @@ def answer_of(verdict: Verdict) -> dict[str, Any]:
 
 def _write_csv(file: TextIO, lines: Iterator[_Line], ws: Workspace) -> tuple[int, int]:
     writer = csv.writer(file)
-    writer.writerow([*_ITEM_COLUMNS, *_TASK_COLUMNS, *_DECISION_COLUMNS])
+    writer.writerow([*_ITEM_COLUMNS, *_TASK_COLUMNS, *_DECISION_COLUMNS, _CROSSED_OUT])
     items = rows = 0
     for line in lines:
         items += 1
@@ -173,12 +179,14 @@ def _write_csv(file: TextIO, lines: Iterator[_Line], ws: Workspace) -> tuple[int
 def _rows(line: _Line, ws: Workspace) -> Iterator[list[object]]:
     about = [getattr(line.item, column) for column in _ITEM_COLUMNS]
     for decision in line.decisions:
-        yield [*about, *_task(line, decision.task), *(getattr(decision, column) for column in _DECISION_COLUMNS)]
+        crossed = tuple(in_words(mark) for mark in line.annotations if mark.decision == decision.number)
+        told = [getattr(decision, column) for column in _DECISION_COLUMNS]
+        yield [*about, *_task(line, decision.task), *told, crossed]
     decided = {decision.task for decision in line.decisions}
     known = {*line.item.truths, *line.verdicts, *line.resolved}
     left = [task.name for task in ws.taxonomy.tasks_for(line.item.kind) if task.name in known - decided]
     for task in left or ([] if line.decisions else [""]):
-        yield [*about, *_task(line, task), *([""] * len(_DECISION_COLUMNS))]
+        yield [*about, *_task(line, task), *([""] * len(_DECISION_COLUMNS)), ""]
 
 
 def _task(line: _Line, task: str) -> list[object]:

@@ -80,6 +80,16 @@ def around(boxes: tuple[Box, ...]) -> Box:
     return (left, top, right - left, lower - top)
 
 
+def in_words(mark: CrossedOut) -> str:
+    """Return what is crossed out in a few words: `"sale"`, `media`, `60,2 30×10` (a superpixel's box in pixels)."""
+    if mark.kind is Mark.WORD:
+        return f'"{mark.text}"'
+    if mark.region or mark.box is None:
+        return mark.region
+    x, y, width, height = mark.box
+    return f"{x:.0f},{y:.0f} {width:.0f}×{height:.0f}"
+
+
 def plain(mark: CrossedOut) -> CrossedOut:
     """Return only what is crossed out, of an annotation too, and without the label: the same part is then equal."""
     return CrossedOut(**{name: getattr(mark, name) for name in _PLAIN})

@@ -15,8 +15,8 @@ from PIL import Image
 from engine.cli import checkup
 from engine.cli.main import plain_open
 from engine.errors import ModelUnavailableError
-from engine.types import LabelScores, ModelCard, TaskMetrics, Verdict
-from engine.workspace import Workspace, exclusive
+from engine.types import Action, CrossedOut, LabelScores, Mark, ModelCard, TaskMetrics, Verdict
+from engine.workspace import NewDecision, Workspace, exclusive
 
 
 @pytest.fixture
@@ -199,6 +199,29 @@ def test_items_for_people_cannot_send_control_characters_to_the_terminal(secondl
     assert "no such items" in secondlook("items", made, "--queue", "escalated").out
 
 
+@pytest.fixture
+def crossed(made: Path) -> Path:
+    """A word of t1's is crossed out by its decision."""
+    with Workspace.open(made) as ws:
+        word = CrossedOut(kind=Mark.WORD, field="text", start=0, end=5, text="hello")
+        said = NewDecision(
+            item="t1", task="toxicity", action=Action.CORRECT, labels=("toxic",), reviewer="ada", crossed_out=(word,)
+        )
+        ws.decisions.record([said])
+    return made
+
+
+def test_items_tell_what_was_crossed_out_and_not_taken_back(secondlook: Any, crossed: Path) -> None:
+    documents = {one["id"]: one for one in secondlook("items", crossed, "--queue", "all", "--json").json}
+    assert documents["t1"]["crossed_out"] == ['"hello"']
+    assert documents["t2"]["crossed_out"] == []
+    told = secondlook("items", crossed, "--queue", "all").out
+    assert "crossed out" in told
+    assert '"hello"' in told
+    secondlook("decide", crossed, "t1", "--undo", "--reviewer", "ada")
+    assert "crossed out" not in secondlook("items", crossed, "--queue", "all").out
+
+
 # --- decide -------------------------------------------------------------------------------------------------------
 
 
@@ -307,7 +330,7 @@ def test_doctor_finds_a_healthy_workspace_healthy(secondlook: Any, made: Path) -
     ended = secondlook("doctor", made, "--json")
     assert (ended.status, ended.json["ok"]) == (0, True)
     names = [check["name"] for check in ended.json["checks"]]
-    assert names[-4:] == ["database integrity", "decision chain", "captures", "models"]
+    assert names[-5:] == ["database integrity", "decision chain", "annotations", "captures", "models"]
     assert all(set(check) == {"name", "ok", "detail"} for check in ended.json["checks"])
 
 
@@ -325,6 +348,19 @@ def test_doctor_names_what_is_wrong(secondlook: Any, made: Path) -> None:
     ended = secondlook("doctor", made.parent / "none")
     assert ended.status == 2
     assert "FAIL  workspace: There is no workspace" in ended.out
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_doctor_notices_an_annotation_that_was_changed(secondlook: Any, crossed: Path) -> None:
+    healthy = {one["name"]: one for one in secondlook("doctor", crossed, "--json").json["checks"]}["annotations"]
+    assert (healthy["ok"], healthy["detail"]) == (True, "1 parts crossed out, every hash follows")
+    with sqlite3.connect(crossed / "workspace.db") as db:
+        db.execute("DROP TRIGGER annotations_never_change")
+        db.execute("UPDATE annotations SET text = 'else'")
+    db.close()
+    ended = secondlook("doctor", crossed)
+    assert ended.status == 2
+    assert "FAIL  annotations: annotation 1 was changed" in ended.out
 
 
 @pytest.mark.usefixtures("no_gpu")

@@ -9,7 +9,7 @@ import pytest
 
 from engine.errors import CancelledError, InputError, StorageError
 from engine.intake import export, import_paths
-from engine.types import Action, ModelCard, Verdict
+from engine.types import Action, CrossedOut, Mark, ModelCard, Verdict
 from engine.workspace import NewDecision, Workspace
 
 
@@ -58,6 +58,24 @@ def test_csv_has_a_row_for_each_decision_and_defuses_formulas(reviewed: Workspac
     assert (reason["title"], reason["text"], reason["note"]) == ("'=HYPERLINK(1)", "'@sum", "'-1+1")
     (left,) = [row for row in rows if row["id"] == "z"]
     assert (left["text"], left["task"], left["number"]) == ("Ωμέγα", "", "")
+
+
+def test_what_was_crossed_out_is_written_with_its_decision(reviewed: Workspace, tmp_path: Path) -> None:
+    word = CrossedOut(kind=Mark.WORD, field="text", start=0, end=5, text="Ωμέγα")
+    said = {"item": "z", "task": "toxicity", "action": Action.CORRECT, "reviewer": "ada"}
+    reviewed.decisions.record([NewDecision(**said, labels=("toxic",), crossed_out=(word,))])  # type: ignore[arg-type]
+    export(reviewed, tmp_path / "out.jsonl")
+    documents = [msgspec.json.decode(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
+    (mark,) = documents[-1]["annotations"]
+    expected = {"kind": "word", "field": "text", "start": 0, "end": 5, "text": "Ωμέγα", "stands": True, "number": 1}
+    assert mark | expected == mark
+    assert mark["decision"] == documents[-1]["decisions"][0]["number"]
+    assert documents[0]["annotations"] == []
+    export(reviewed, tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
+        told = {row["number"]: row["crossed_out"] for row in csv.DictReader(file)}
+    assert told[str(mark["decision"])] == '"Ωμέγα"'
+    assert {words for number, words in told.items() if number != str(mark["decision"])} == {""}
 
 
 def test_verdicts_are_written(reviewed: Workspace, tmp_path: Path) -> None:
