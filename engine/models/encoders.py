@@ -8,8 +8,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -39,27 +37,6 @@ class Encoders:
         if self.text_name == self.image_name:
             return self.text_name
         return f"{self.image_name} image, {self.text_name} text"
-
-
-@cache
-def cpu_features() -> frozenset[str]:
-    """The CPU's instruction sets by the names that Linux gives them; empty where they cannot be told."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return frozenset()
-    flags = next((line for line in lines if line.startswith("flags")), ":")
-    return frozenset(flags.partition(":")[2].split())
-
-
-def has_bf16() -> bool:
-    """Whether the CPU multiplies bfloat16 itself, so that it pays."""
-    return bool(cpu_features() & {"avx512_bf16", "amx_bf16"})
-
-
-def has_int8() -> bool:
-    """Whether the CPU multiplies 8-bit integers straight into 32 bits, so that it pays and nothing overflows."""
-    return bool(cpu_features() & {"avx512_vnni", "avx_vnni"})
 
 
 def full_precision(network: FusionNetwork) -> Encoders:

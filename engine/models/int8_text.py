@@ -2,8 +2,8 @@
 
 Weights are rounded per output channel, activations per token when they come (vector-wise quantisation, Dettmers et al.
 2022, section 3.1): a token's step follows its own largest value, so that an item's vector does not depend on the items
-beside it and no calibration is needed. Attention, normalisation and sums stay in 32-bit floats, and padding is left out
-of everything but attention.
+beside it and no calibration is needed. Normalisation and sums stay in 32-bit floats, attention is in bfloat16 where
+the CPU multiplies that, and padding is left out of everything else.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from engine.models.processor import has_bf16
 from engine.types import Struct
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ class Int8Encoder:
     @torch.inference_mode()
     def __init__(self, shape: EncoderShape, tensors: Mapping[str, Tensor]) -> None:
         self._shape = shape
-        self._words = tensors["embeddings.word_embeddings.weight"].to(torch.bfloat16)
+        words = tensors["embeddings.word_embeddings.weight"]
+        self._steps = words.abs().amax(dim=1, keepdim=True).clamp(min=1e-8).div_(127)
+        self._words = words.div(self._steps).round_().to(torch.int8)
         kinds = tensors["embeddings.token_type_embeddings.weight"][0]
         self._positions = tensors["embeddings.position_embeddings.weight"][shape.first :] + kinds
         self._norm = _Norm(tensors, "embeddings.LayerNorm", shape.epsilon)
@@ -74,7 +77,8 @@ class Int8Encoder:
         """The vectors; what padding holds never changes them."""
         written = mask.flatten().nonzero().squeeze(1)
         places = torch.arange(ids.shape[1]).expand_as(ids).reshape(-1)[written]
-        values = self._norm(self._words[ids.flatten()[written]].float() + self._positions[places])
+        words = ids.flatten()[written]
+        values = self._norm(torch.addcmul(self._positions[places], self._words[words].float(), self._steps[words]))
         for layer in self._layers[:-1]:
             values = layer(values, written, mask)
         if not self._shape.mean:
@@ -100,11 +104,25 @@ class _Layer:
         query, key, value = looked.view(*mask.shape, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
         if first_only:
             query, values = query[:, :, :1], _spread(values, written, mask)[:, 0]
-        mixed = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None])
-        mixed = mixed.transpose(1, 2).flatten(0, 1).flatten(1)
+        mixed = _attention(query, key, value, mask).transpose(1, 2).flatten(0, 1).flatten(1)
         values = self._mixed(self._mix(mixed if len(values) == len(mixed) else mixed[written]).add_(values))
         wide = nn.functional.gelu(self._widen(values))
         return self._done(self._narrow(wide).add_(values))
+
+
+def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+    """(B, H, Q, D) values that each query reads of the keys that `mask`, (B, T), leaves.
+
+    Short texts are many small products, which torch's own attention is slow at in 32-bit floats. Rounding queries and
+    keys to bfloat16 costs less than the integers that they were multiplied from.
+    """
+    if not has_bf16():
+        return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None])
+    rows, width = query.shape[:3], query.shape[-1]
+    query, key, value = (part.to(torch.bfloat16).flatten(0, 1) for part in (query, key, value))
+    scores = torch.bmm(query, key.transpose(1, 2)).float().mul_(width**-0.5).view(*rows, -1)
+    scores.masked_fill_(~mask[:, None, None], -torch.inf)
+    return torch.bmm(scores.softmax(dim=-1).to(torch.bfloat16).flatten(0, 1), value).float().view(*rows, width)
 
 
 class _Norm:

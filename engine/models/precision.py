@@ -18,8 +18,6 @@ from engine.models.encoders import (
     FP32,
     INT8,
     Encoders,
-    has_bf16,
-    has_int8,
     int8_shape,
     with_bf16_image,
     with_bf16_text,
@@ -27,6 +25,7 @@ from engine.models.encoders import (
     with_int8_text,
 )
 from engine.models.int8 import Int8ResNet, Ranges
+from engine.models.processor import has_bf16, has_int8
 from engine.models.registry import text_backbone
 from engine.models.scorer import Scorer
 from engine.models.spec import HeadSpec

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import torch
 
-from engine.models import checkpoint, encoders, int8, int8_text, network, precision, scorer
+from engine.models import checkpoint, encoders, int8, int8_text, network, precision, processor, scorer
 from engine.models.int8 import Ranges
 from engine.models.precision import Choice, Likeness
 from engine.types import ModelCard, Struct
@@ -90,7 +90,7 @@ def _binding(folder: Path, card: ModelCard) -> str:
         card.network,
         card.temperatures,
         str(torch.__version__),
-        sorted(encoders.cpu_features()),
+        sorted(processor.cpu_features()),
         [hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest() for module in _CODE],
     ]
     return hashlib.sha256(msgspec.json.encode(facts, order="sorted")).hexdigest()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from engine.models.devices import best, name_of
-from engine.models.encoders import has_bf16
+from engine.models.processor import has_bf16
 from engine.training.recipe import AUTO, BF16, FP32
 
 

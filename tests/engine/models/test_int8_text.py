@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from engine.models import int8_text
 from engine.models.int8_text import Int8Encoder, shape_of
 
 WIDTH = 256
@@ -54,8 +55,12 @@ def pooled(hidden: Tensor, mask: Tensor, *, mean: bool) -> Tensor:
     return torch.stack([row[kept].mean(dim=0) for row, kept in zip(hidden, mask, strict=True)])
 
 
+@pytest.mark.parametrize("bf16", [True, False])
 @pytest.mark.parametrize("mean", [True, False])
-def test_it_is_near_the_float_one(model: Any, texts: tuple[Tensor, Tensor], mean: bool) -> None:
+def test_it_is_near_the_float_one(
+    model: Any, texts: tuple[Tensor, Tensor], mean: bool, bf16: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(int8_text, "has_bf16", lambda: bf16)
     ids, mask = texts
     shape = shape_of(model.config, mean=mean)
     assert shape is not None

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torchvision.models import ResNet, resnet18, resnet50
 
-from engine.models import encoders, precision
+from engine.models import precision, processor
 from engine.models.int8 import Int8ResNet
 from engine.models.precision import Likeness, Probe, alike
 from engine.models.predictor import Predictor
@@ -142,7 +142,7 @@ def test_small_requests_check_a_little_each(
 def test_a_cpu_without_the_instructions_stays_in_full_precision(
     spec: NetworkSpec, make_model: MakeModel, make_items: MakeItems, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encoders, "cpu_features", frozenset)
+    monkeypatch.setattr(processor, "cpu_features", frozenset)
     predictor = Predictor.load(make_model(spec), "cpu")
     predictor.predict(make_items(64))
     predictor.predict(make_items(2))

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 import torch
 
-from engine.models import checkpoint, encoders, int8, precision, proof
+from engine.models import checkpoint, int8, precision, processor, proof
 from engine.models.encoders import Encoders
 from engine.models.int8 import Int8ResNet
 from engine.models.precision import Choice, Likeness
@@ -74,7 +74,7 @@ def test_another_anything_and_it_is_void(
         case "torch":
             monkeypatch.setattr(torch, "__version__", "9.9")
         case "processor":
-            monkeypatch.setattr(encoders, "cpu_features", lambda: frozenset({"sse2"}))
+            monkeypatch.setattr(processor, "cpu_features", lambda: frozenset({"sse2"}))
         case _:
             other = tmp_path / "int8.py"
             other.write_text("another way of rounding")
