@@ -6,12 +6,17 @@ from collections.abc import Iterable
 
 import msgspec
 
+from engine.looks import Look
 from engine.types import Explanation
 from engine.workspace import board
 from engine.workspace.database import Database
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Explanation)
+_look = msgspec.msgpack.Decoder(Look)
+
+MOST_LOOKS = 2000
+"""A mean over more items than this would not be another one: its standard error is a percent at most."""
 
 
 class Explanations:
@@ -56,3 +61,16 @@ class Explanations:
             (msgspec.json.encode(sorted({item for item, _, _ in keys})).decode(), model),
         )
         return set(keys) & {(item, task, label) for item, task, label in rows}
+
+    def looks(self, model: str, most: int = MOST_LOOKS) -> list[Look]:
+        """Where this model looked, one for each final explanation; evenly drawn ones where there are more than `most`.
+
+        An unknown model has none.
+        """
+        number = self._db.value("SELECT number FROM models WHERE id = ?", (model,))
+        count = self._db.value("SELECT COUNT(*) FROM explanations WHERE model = ? AND final", (number,))
+        bodies = self._db.all(
+            "SELECT body FROM explanations WHERE model = ? AND final AND row % ? = 0",
+            (number, max(1, -(-count // most))),
+        )
+        return [_look.decode(body) for (body,) in bodies]

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from engine.errors import NotFoundError
+from engine.looks import Look
 from engine.types import Explanation, Segment, SegmentMap, TokenWeight
 from engine.workspace import Workspace
 
@@ -47,3 +49,18 @@ def test_has_many_knows_final_ones(workspace: Workspace, champion: str) -> None:
 def test_an_unknown_model_is_named(workspace: Workspace) -> None:
     with pytest.raises(NotFoundError, match="m1"):
         workspace.explanations.put(explanation())
+
+
+def test_looks_are_read_without_the_rest(workspace: Workspace, champion: str) -> None:
+    shares = {"modality_share": {"text": 0.5, "image": 0.5}, "region_share": {"handle": 1.0}}
+    known = [
+        msgspec.structs.replace(explanation(label=label), item=item, **shares)
+        for item, label in (("t1", "toxic"), ("t1", "non-toxic"), ("t2", "toxic"), ("t3", "toxic"), ("p1", "toxic"))
+    ]
+    workspace.explanations.put_many([*known, msgspec.structs.replace(explanation(final=False), item="t4")])
+    found = workspace.explanations.looks(champion)
+    assert sorted(found, key=lambda one: one.item) == [
+        Look(item=item, **shares) for item in ("p1", "t1", "t1", "t2", "t3")
+    ]
+    assert 0 < len(workspace.explanations.looks(champion, most=2)) <= 3
+    assert workspace.explanations.looks("m9") == []
