@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -13,9 +13,14 @@ from engine.errors import CancelledError
 from engine.explain.faithfulness.erasure import Masks, Values
 from engine.explain.image_part import ImagePart
 from engine.explain.model import ExplainableModel, Question
-from engine.explain.sampling import Part
 from engine.explain.text_part import TextPart
 from engine.types import Explanation, ItemContent
+
+
+class _Part(Protocol):
+    def batches(self, masks: Masks) -> Iterator[npt.NDArray[np.intp]]: ...
+
+    def probabilities(self, masks: Masks) -> Values: ...
 
 
 class Side(Protocol):
@@ -63,7 +68,8 @@ class _Words:
     def __init__(self, part: TextPart, cancelled: Callable[[], bool]) -> None:
         self._part, self._cancelled = part, cancelled
         self.features = part.features
-        self._feature = {(token.field, token.start): int(token.weight) for token in part.tokens(range(self.features))}
+        numbers = range(self.features)
+        self._feature = {(token.field, token.start): int(token.weight) for token in part.tokens(numbers, numbers)}
 
     def ask(self, masks: Masks) -> Values:
         return _answers(self._part, masks, self._cancelled)
@@ -98,7 +104,7 @@ class _Superpixels:
         return _means(found, self.features)
 
 
-def _answers(part: Part, masks: Masks, cancelled: Callable[[], bool]) -> Values:
+def _answers(part: _Part, masks: Masks, cancelled: Callable[[], bool]) -> Values:
     """Every distinct row once, in the part's own small batches."""
     distinct, which = np.unique(masks, axis=0, return_inverse=True)
     values: npt.NDArray[np.float64] = np.empty(len(distinct))
