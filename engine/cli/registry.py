@@ -27,6 +27,7 @@ COMMANDS = {
     "experiment": Command("experiment", "experiment", "RECIPES…", "measure recipes beside their peers"),
     "splits": Command("splits", "splits", "WORKSPACE", "show what trains, what is held out, and what would leak"),
     "explain": Command("explain", "explain", "WORKSPACE ITEM", "show why a model gives its verdict"),
+    "explain-eval": Command("explain_eval", "explain_eval", "WORKSPACE", "measure how faithful explanations are"),
     "looks": Command("looks", "looks", "WORKSPACE", "show where a model looks, and warn of a shortcut"),
     "decide": Command("decide", "decide", "WORKSPACE ITEM", "record, skip, escalate or undo a decision"),
     "select": Command("select", "select", "WORKSPACE", "pick the items to label next"),
