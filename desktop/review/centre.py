@@ -9,10 +9,11 @@ from PySide6.QtWidgets import QFrame, QSplitter, QVBoxLayout, QWidget
 from desktop.actions import ActionRegistry
 from desktop.review.capture_view import CaptureView
 from desktop.review.explanations import Explanations
-from desktop.review.heatmap import scale_of, weight_at
+from desktop.review.heatmap import scale_of, segment_at
 from desktop.review.lens import LookStrip, WhyStrip
 from desktop.review.pictures import Pictures
 from desktop.review.text_view import TextView
+from desktop.review.trust import reliability_words, weight_words
 from desktop.review.visit import Visit
 from desktop.theme import ThemeManager
 from engine.errors import InputError
@@ -135,6 +136,7 @@ class Centre(QFrame):
             probability = verdict.probabilities.get(visit.focus[1])
         scale = scale_of(self._explanation) if self._explanation is not None else None
         self.why.show_why(title, probability, scale)
+        self.why.show_trust(*(reliability_words(self._explanation) if self._explanation is not None else ("", "")))
         self.refresh_progress()
 
     # --- what arrives -----------------------------------------------------------------------------------------
@@ -164,10 +166,10 @@ class Centre(QFrame):
         if self._explanation is None:
             return
         try:
-            weight = weight_at(self._explanation, x, y)
+            found = segment_at(self._explanation, x, y)
         except InputError:
-            weight = None
-        self.why.hover(f"Here {weight:+.3f}" if weight is not None else "")
+            found = None
+        self.why.hover(f"Here {weight_words(found.weight, found.error)}" if found is not None else "")
 
     def _lay_out(self) -> None:
         below = QFrame(self)

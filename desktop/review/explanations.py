@@ -10,6 +10,7 @@ from desktop.desk import Desk
 from desktop.review.bounded import Bounded
 from desktop.review.heatmap import fit_warning, leaning
 from desktop.review.sight import Focus, Sight
+from desktop.review.trust import looks_at, made
 from engine.service.protocol import Priority
 from engine.types import Explanation, Struct
 
@@ -30,11 +31,15 @@ class Stage(enum.StrEnum):
 
 
 class Progress(Struct, frozen=True, kw_only=True):
-    """The stage and one short sentence for the reviewer; `detail` is for who wants to know more."""
+    """The stage and one short sentence for the reviewer; `detail` is for who wants to know more.
+
+    `rests` says in one line how the explanation was made and what it rests on, as far as `text` does not.
+    """
 
     stage: Stage
     text: str
     detail: str = ""
+    rests: str = ""
 
 
 class Explanations(QObject):
@@ -138,12 +143,14 @@ def _key(sight: Sight, focus: Focus | None) -> Key | None:
 
 
 def _of(explanation: Explanation) -> Progress:
-    warning = fit_warning(explanation)
+    warning, how, looks = fit_warning(explanation), made(explanation), looks_at(explanation)
+    rests = " · ".join(filter(None, (how, looks)))
     if not explanation.final:
-        return Progress(stage=Stage.PREVIEW, text="Preview: a better explanation is on its way…")
+        return Progress(stage=Stage.PREVIEW, text="Preview: a better explanation is on its way…", rests=rests)
     if explanation.note:
-        return Progress(stage=Stage.CAREFUL, text=explanation.note)
+        return Progress(stage=Stage.CAREFUL, text=explanation.note, rests=rests)
     if warning:
-        return Progress(stage=Stage.CAREFUL, text="Low fit: read with care", detail=warning)
-    made = f"{explanation.method.upper()}, {explanation.samples:,} samples"
-    return Progress(stage=Stage.READY, text=" · ".join(filter(None, (made, leaning(explanation)))))
+        return Progress(stage=Stage.CAREFUL, text="Low fit: read with care", detail=warning, rests=rests)
+    if looks:
+        return Progress(stage=Stage.READY, text=looks, rests=how)
+    return Progress(stage=Stage.READY, text=" · ".join(filter(None, (how, leaning(explanation)))))

@@ -1,7 +1,8 @@
 """From an explanation's weights to pixels: one scale for segments and words alike, colours from the theme's map.
 
 Weights are what a segment or word adds to the explained label's probability. They are divided by the explanation's
-scale to a strength in [-1, 1]; the strength picks colour and opacity. Neutral is invisible. No widget is touched here.
+scale to a strength in [-1, 1]; the strength picks colour and opacity. Neutral is invisible, and so is what cannot be
+told from zero (`engine.evidence`). No widget is touched here.
 
 numpy is imported by the first heatmap, on a thread of the pool: the window is up a tenth of a second earlier.
 """
@@ -18,7 +19,8 @@ from PySide6.QtGui import QImage
 
 from desktop.theme.diverging import STEPS, heat_table
 from engine.errors import InputError
-from engine.types import Explanation, Segment, SegmentMap
+from engine.evidence import is_clear
+from engine.types import Explanation, Segment, SegmentMap, TokenWeight
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,10 +37,9 @@ _CELL_LIMIT = 4096 * 4096
 
 
 def scale_of(explanation: Explanation) -> float:
-    """Return the weight that gets full colour: the largest |weight| of words and segments, at least `SCALE_FLOOR`."""
-    weights = [abs(token.weight) for token in explanation.tokens]
-    weights += [abs(segment.weight) for segment in explanation.segments]
-    return max([SCALE_FLOOR, *weights])
+    """Return the weight that gets full colour: the largest |weight| that is coloured, at least `SCALE_FLOOR`."""
+    parts: tuple[TokenWeight | Segment, ...] = (*explanation.tokens, *explanation.segments)
+    return max([SCALE_FLOOR, *(abs(part.weight) for part in parts if is_clear(part.weight, part.error))])
 
 
 def strength(weight: float, scale: float) -> float:
@@ -63,12 +64,15 @@ def cells_of(segment_map: SegmentMap) -> NDArray[np.uint16]:
 
 
 def compose(cells: NDArray[np.uint16], segments: Iterable[Segment], scale: float) -> NDArray[np.uint32]:
-    """Return the (height, width) premultiplied 0xAARRGGBB pixels; cells of no segment are clear."""
+    """Return the (height, width) premultiplied 0xAARRGGBB pixels.
+
+    Cells of no segment are transparent, and those of a segment whose weight cannot be told from zero.
+    """
     import numpy as np
 
     table = np.zeros(int(cells.max(initial=0)) + 1)
     for segment in segments:
-        if segment.id < table.size:
+        if segment.id < table.size and is_clear(segment.weight, segment.error):
             table[segment.id] = strength(segment.weight, scale)
     palette = _heat()[np.rint((table + 1) / 2 * (STEPS - 1)).astype(np.intp)]
     palette[table == 0] = 0
@@ -97,13 +101,13 @@ def overlay(explanation: Explanation, size: QSize) -> QImage | None:
     return image.scaled(size, Qt.AspectRatioMode.IgnoreAspectRatio, smooth).copy()
 
 
-def weight_at(explanation: Explanation, x: float, y: float) -> float | None:
-    """Return the weight of the segment at (`x`, `y`), both in [0, 1) of the capture; None where there is none."""
+def segment_at(explanation: Explanation, x: float, y: float) -> Segment | None:
+    """Return the segment at (`x`, `y`), both in [0, 1) of the capture; None where there is none."""
     if explanation.segment_map is None or not (0 <= x < 1 and 0 <= y < 1):
         return None
     cells = cells_of(explanation.segment_map)
     number = int(cells[int(y * cells.shape[0]), int(x * cells.shape[1])])
-    return next((segment.weight for segment in explanation.segments if segment.id == number), None)
+    return next((segment for segment in explanation.segments if segment.id == number), None)
 
 
 def fit_warning(explanation: Explanation) -> str:

@@ -28,7 +28,8 @@ class Legend(QWidget):
     def show_scale(self, scale: float | None, label: str) -> None:
         """Show which weight has full colour; None hides the legend."""
         self._scale = scale
-        words = f"Colours: from {-scale:.2f}, against {label}, to {scale:+.2f}, for {label}" if scale else ""
+        ends = f"Colours: from {-scale:.2f}, against {label}, to {scale:+.2f}, for {label}" if scale else ""
+        words = f"{ends}. What cannot be told from zero has no colour." if ends else ""
         self.setAccessibleName(words)
         self.setToolTip(words)
         self.update()

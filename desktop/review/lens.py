@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QSlider, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QSlider, QVBoxLayout, QWidget
 
 from desktop.actions import ActionRegistry
 from desktop.review.explanations import Progress, Stage
@@ -72,7 +72,10 @@ class LookStrip(QFrame):
 
 
 class WhyStrip(QFrame):
-    """Which label is explained, the legend, and how far the explanation is; or the weight under the pointer."""
+    """Which label is explained, the legend with the reliability, how far the explanation is and what it rests on.
+
+    The weight under the pointer is shown in place of the sentence.
+    """
 
     def __init__(self, theme: ThemeManager, actions: ActionRegistry, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -80,9 +83,13 @@ class WhyStrip(QFrame):
         self.setFixedHeight(_HEIGHT)
         self._why = label("", "strong", self)
         self._progress = ElidedLabel("", "caption", self)
-        self._progress.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._rests = ElidedLabel("", "caption", self)
+        for line in (self._progress, self._rests):
+            line.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._rests.hide()
         self._text = ""
         self.legend = Legend(theme, self)
+        self.trust = label("", "caption", self)
         row = QHBoxLayout(self)
         row.setContentsMargins(GAP, 0, 2 * GAP, 0)
         row.setSpacing(GAP)
@@ -91,8 +98,18 @@ class WhyStrip(QFrame):
         row.addWidget(IconButton("chevron-right", "review.explain-next", theme, actions, self))
         row.addSpacing(GAP)
         row.addWidget(self.legend)
+        row.addWidget(self.trust)
         row.addSpacing(GAP)
-        row.addWidget(self._progress, 1)
+        row.addLayout(self._lines(), 1)
+
+    def _lines(self) -> QVBoxLayout:
+        lines = QVBoxLayout()
+        lines.setSpacing(0)
+        lines.addStretch(1)
+        lines.addWidget(self._progress)
+        lines.addWidget(self._rests)
+        lines.addStretch(1)
+        return lines
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Give the sentence about the explanation the legend's room where there is not enough for both."""
@@ -104,11 +121,22 @@ class WhyStrip(QFrame):
         """The sentence about the explanation."""
         return self._text
 
+    @property
+    def rests(self) -> str:
+        """The line below it: how the explanation was made and what it rests on."""
+        return self._rests.whole()
+
     def show_why(self, title: str, probability: float | None, scale: float | None) -> None:
         """Name the explained label, its probability and the weight that has full colour."""
         words = f"Why {title}? {probability * 100:.0f} %" if probability is not None else ""
         self._why.setText(words)
         self.legend.show_scale(scale, title)
+
+    def show_trust(self, words: str, told: str) -> None:
+        """Show the reliability beside the legend; `told` is its sentence for tooltip and screen reader."""
+        self.trust.setText(words)
+        self.trust.setToolTip(told)
+        self.trust.setAccessibleName(told)
 
     def show_progress(self, progress: Progress | None) -> None:
         """Say how far the explanation is."""
@@ -117,6 +145,9 @@ class WhyStrip(QFrame):
         self._progress.setText(self._text)
         if progress is not None and progress.detail:
             self._progress.setToolTip(progress.detail)
+        rests = progress.rests if progress is not None else ""
+        self._rests.setText(rests)
+        self._rests.setVisible(bool(rests))
 
     def hover(self, words: str) -> None:
         """Show a weight in the sentence's place while the pointer is on something; "" brings the sentence back."""

@@ -12,8 +12,10 @@ from PySide6.QtWidgets import QFrame, QTextEdit, QWidget
 
 from desktop.review.heatmap import scale_of, strength
 from desktop.review.places import Places
+from desktop.review.trust import weight_words
 from desktop.theme import TYPE, ThemeManager, colour
 from desktop.theme.diverging import Diverging
+from engine.evidence import is_clear
 from engine.types import Explanation, Item, TokenWeight
 
 _FAINT = 0.04
@@ -70,7 +72,7 @@ class TextView(QTextEdit):
             scale = scale_of(self._explanation)
             for start, end, token in self._spans:
                 share = strength(token.weight, scale)
-                if abs(share) >= _FAINT:
+                if abs(share) >= _FAINT and is_clear(token.weight, token.error):
                     marks.append(self._mark(start, end, self._token_format(share)))
         self.setExtraSelections(marks)
 
@@ -99,7 +101,7 @@ class TextView(QTextEdit):
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)
         token = self._token_at(self.cursorForPosition(event.position().toPoint()).position())
-        self.hovered.emit(f"“{token.text}” {token.weight:+.3f}" if token is not None else "")
+        self.hovered.emit(f"“{token.text}” {weight_words(token.weight, token.error)}" if token is not None else "")
 
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)

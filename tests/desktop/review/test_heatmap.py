@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import QSize
 
@@ -16,8 +16,8 @@ from desktop.review.heatmap import (
     leaning,
     overlay,
     scale_of,
+    segment_at,
     strength,
-    weight_at,
 )
 from desktop.theme.diverging import HEAT_NEGATIVE, HEAT_POSITIVE, heat
 from engine.errors import InputError
@@ -27,14 +27,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def segment(number: int, weight: float) -> Segment:
-    return Segment(id=number, weight=weight, box=(0, 0, 1, 1), area=1)
+def segment(number: int, weight: float, error: float | None = None) -> Segment:
+    return Segment(id=number, weight=weight, box=(0, 0, 1, 1), area=1, error=error)
 
 
 def unpack(pixel: int) -> tuple[int, int, int, int]:
     return (pixel >> 24) & 255, (pixel >> 16) & 255, (pixel >> 8) & 255, pixel & 255
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-2, 2), min_size=1, max_size=6))
 def test_every_cell_has_the_themes_colour_of_its_segments_strength(weights: list[float]) -> None:
     cells = np.arange(len(weights), dtype=np.uint16).reshape(1, -1)
@@ -66,12 +67,19 @@ def test_words_and_segments_share_one_scale(make_explanation: Callable[..., Expl
     assert scale_of(make_explanation(tokens=(), segments=(segment(1, 0.001),))) == SCALE_FLOOR
 
 
-def test_the_weight_under_a_point_is_its_segments(make_explanation: Callable[..., Explanation]) -> None:
+def test_a_weight_that_cannot_be_told_from_zero_is_not_coloured(make_explanation: Callable[..., Explanation]) -> None:
+    cells = np.array([[0, 1, 2, 3]], dtype=np.uint16)
+    segments = [segment(0, 0.1, 0.06), segment(1, 0.1, 0.01), segment(2, -0.1, 0.05), segment(3, 0.1)]
+    assert [pixel > 0 for pixel in compose(cells, segments, 1.0)[0]] == [False, True, False, True]
+    assert scale_of(make_explanation(tokens=(), segments=(segment(1, 0.9, 0.6), segment(2, -0.3, 0.1)))) == 0.3
+
+
+def test_the_segment_under_a_point_is_found(make_explanation: Callable[..., Explanation]) -> None:
     explanation = make_explanation()
-    assert weight_at(explanation, 0.2, 0.9) == 0.1
-    assert weight_at(explanation, 0.9, 0.1) == -0.2
-    assert weight_at(explanation, 1.0, 0.1) is None
-    assert weight_at(make_explanation(segment_map=None), 0.5, 0.5) is None
+    assert segment_at(explanation, 0.2, 0.9) == explanation.segments[0]
+    assert segment_at(explanation, 0.9, 0.1) == explanation.segments[1]
+    assert segment_at(explanation, 1.0, 0.1) is None
+    assert segment_at(make_explanation(segment_map=None), 0.5, 0.5) is None
 
 
 @pytest.mark.parametrize(

@@ -422,6 +422,27 @@ def test_an_explanation_streams_in(page: ReviewPage, make_explanation: Callable[
     assert page.centre.why.progress == "Low fit: read with care"
 
 
+def test_what_an_explanation_rests_on_stands_beside_its_reliability(
+    page: ReviewPage, make_explanation: Callable[..., Explanation]
+) -> None:
+    why = page.centre.why
+    assert (why.trust.text(), why.rests) == ("", "")
+    go_to(page, "tweet-5")
+    shares = {"modality_share": {"text": 0.25, "image": 0.75}, "region_share": {"handle": 0.2, "media": 0.8}}
+    known = make_explanation("tweet-5", final=False, samples=40, reliability={"image": 0.3, "text": 0.5}, **shares)
+    page.desk.explanationArrived.emit(known)
+    assert (why.progress, why.trust.text()) == ("Preview: a better explanation is on its way…", "shaky 0.35")
+    assert why.rests == "LIME, 40 samples · Looks at media 60 %, words 25 %, handle 15 %"
+    known = make_explanation("tweet-5", samples=700, reliability={"image": 0.95, "text": 0.91}, **shares)
+    page.desk.explanationArrived.emit(known)
+    assert (why.progress, why.rests) == ("Looks at media 60 %, words 25 %, handle 15 %", "LIME, 700 samples")
+    assert why.trust.text() == "reliable 0.94"
+    assert why.trust.accessibleName() == why.trust.toolTip()
+    assert "two independent halves of its samples agree by 0.94 of 1" in why.trust.toolTip()
+    go_to(page, "tweet-4")
+    assert (why.progress, why.rests, why.trust.text()) == ("LIME, 100 samples", "", "")
+
+
 def test_a_failed_explanation_says_why(page: ReviewPage) -> None:
     go_to(page, "tweet-5")
     page.desk.explanationFailed.emit("tweet-5", "toxicity", "toxic", "The engine stopped twice.")

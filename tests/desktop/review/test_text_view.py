@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
@@ -37,6 +38,7 @@ def explanation(make_explanation: Callable[..., Explanation]) -> Explanation:
         token("title", "Kettle", 0.2),
         token("text", "for", 0.001),
         TokenWeight(field="text", start=500, end=510, text="gone", weight=1.0),
+        msgspec.structs.replace(token("text", "Morrowe", 0.3), error=0.2),
     )
     return make_explanation("p", "verdict", "ok", tokens=tokens, segments=())
 

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from desktop.review.trust import looks_at, made, reliability, reliability_words, weight_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.types import Explanation
+
+
+def test_parts_count_by_their_share_of_the_evidence(make_explanation: Callable[..., Explanation]) -> None:
+    both = {"image": 0.9, "text": 0.1}
+    assert reliability(make_explanation(reliability=both, modality_share={"text": 0.25, "image": 0.75})) == (
+        pytest.approx(0.7)
+    )
+    assert reliability(make_explanation(reliability=both, modality_share={"text": 0.0, "image": 1.0})) == 0.9
+    assert reliability(make_explanation(reliability=both)) == 0.1
+    assert reliability(make_explanation(reliability={"text": 0.4}, modality_share={"image": 1.0})) == 0.4
+    assert reliability(make_explanation()) is None
+
+
+@pytest.mark.parametrize(
+    ("figure", "words"),
+    [(0.93, "reliable 0.93"), (0.75, "fairly reliable 0.75"), (0.41, "shaky 0.41"), (-0.2, "shaky −0.20")],
+)
+def test_reliability_has_a_word_and_a_number(
+    make_explanation: Callable[..., Explanation], figure: float, words: str
+) -> None:
+    shown, told = reliability_words(make_explanation(reliability={"image": figure}))
+    assert shown == words
+    assert f"(screenshot {figure:.2f})".replace("-", "−") in told
+    assert reliability_words(make_explanation()) == ("", "")
+
+
+def test_the_method_is_named_with_its_samples(make_explanation: Callable[..., Explanation]) -> None:
+    assert made(make_explanation(samples=1200)) == "LIME, 1,200 samples"
+    assert made(make_explanation(method="gradcam", samples=0)) == "Grad-CAM"
+    assert made(make_explanation(method="new", samples=0)) == "new"
+
+
+def test_what_an_explanation_looks_at_is_one_line(make_explanation: Callable[..., Explanation]) -> None:
+    shares = {"text": 0.6, "image": 0.4}
+    assert looks_at(make_explanation()) == ""
+    assert looks_at(make_explanation(modality_share=shares)) == "Looks at words 60 %, screenshot 40 %"
+    found = looks_at(make_explanation(modality_share=shares, region_share={"handle": 0.5, "elsewhere": 0.5}))
+    assert found == "Looks at words 60 %, handle 20 %, page frame 20 %"
+
+
+def test_a_weight_comes_with_its_error_where_one_is_known() -> None:
+    assert weight_words(0.1234, None) == "+0.123"
+    assert weight_words(-0.12, 0.01) == "-0.120 ± 0.010"
+    assert weight_words(0.01, 0.02) == "+0.010 ± 0.020, may be nothing"
