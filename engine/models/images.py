@@ -6,20 +6,26 @@ screenshot to network input keeps heatmaps exact.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from engine.evidence import ELSEWHERE
 from engine.models.backbones import MEAN
 from engine.models.spec import NONE, ImageSpec
 from engine.types import Box, ItemContent
 
 PIXEL_LIMIT = 64_000_000
 """Screenshots with more pixels than this are not decoded."""
+
+Pixels = tuple[int, int, int, int]
+"""Left, top, right, bottom of a rectangle in pixels, right and bottom outside of it."""
 
 _log = logging.getLogger(__name__)
 _FILL = tuple(round(255 * value) for value in MEAN)
@@ -71,10 +77,30 @@ def _prepare(image: Image.Image, content: ItemContent, spec: ImageSpec) -> NDArr
     return np.array(rgb.resize((spec.size, spec.size), Image.Resampling.BILINEAR, reducing_gap=1.0))
 
 
-def masked_boxes(content: ItemContent, spec: ImageSpec) -> list[tuple[int, int, int, int]]:
-    """What `spec.mask_regions` hides: left, top, right, bottom in whole pixels, rounded outwards, not a sliver left."""
+def masked_boxes(content: ItemContent, spec: ImageSpec) -> list[Pixels]:
+    """What `spec.mask_regions` hides: left, top, right, bottom in whole pixels, rounded outwards, not a sliver left.
+
+    `ELSEWHERE` hides what lies in no region, on pages that know their regions; its boxes reach beyond the screenshot.
+    """
     boxes: list[Box] = [box for name in spec.mask_regions for box in content.regions.get(name, ())]
-    return [
-        (math.floor(left), math.floor(top), math.ceil(left + width), math.ceil(top + height))
-        for left, top, width, height in boxes
-    ]
+    hidden = [_whole(box) for box in boxes]
+    if ELSEWHERE in spec.mask_regions:
+        hidden += _around([_whole(box) for own in content.regions.values() for box in own])
+    return hidden
+
+
+def _whole(box: Box) -> Pixels:
+    left, top, width, height = box
+    return math.floor(left), math.floor(top), math.ceil(left + width), math.ceil(top + height)
+
+
+def _around(boxes: list[Pixels]) -> Iterator[Pixels]:
+    """Everything to the right of and below (0, 0) but the boxes, in pieces that do not overlap; nothing without any."""
+    borders = sorted({0, PIXEL_LIMIT, *(max(0, border) for _, top, _, bottom in boxes for border in (top, bottom))})
+    for top, bottom in itertools.pairwise(borders if boxes else ()):
+        free = 0
+        for left, right in sorted((one[0], one[2]) for one in boxes if one[1] <= top and bottom <= one[3]):
+            if left > free:
+                yield free, top, left, bottom
+            free = max(free, right)
+        yield free, top, PIXEL_LIMIT, bottom

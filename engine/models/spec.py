@@ -54,8 +54,8 @@ class ImageSpec(Struct, frozen=True, kw_only=True):
 
     `weights` is "scratch", "imagenet" (torchvision's, from the hub as safetensors) or a local .safetensors file.
     `size` is the side of the network's square input in pixels. `crop_top` pixels of the screenshot are cut off and the
-    regions named in `mask_regions` are filled with ImageNet's mean colour before resizing. `freeze` keeps the backbone
-    as it is.
+    regions named in `mask_regions` are filled with ImageNet's mean colour before resizing; "elsewhere" is what lies in
+    none of a page's regions. `freeze` keeps the backbone as it is.
     """
 
     backbone: str = "resnet18"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.models.images import prepare_capture, resampling
+from engine.models.images import masked_boxes, prepare_capture, resampling
 from engine.models.spec import ImageSpec
 from engine.types import ItemContent
 
@@ -71,6 +71,27 @@ def test_masked_regions_are_the_mean_colour_to_their_last_sliver(make_capture: M
     outside = np.ones((32, 32), dtype=bool)
     outside[3:10, 2:13] = False
     np.testing.assert_array_equal(masked[outside], plain[outside])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_masking_elsewhere_leaves_what_lies_in_a_region(make_capture: MakeCapture, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    boxes = [tuple(map(float, random.integers((-4, -4, 0, 0), (32, 32, 20, 20)))) for _ in range(4)]
+    item = content(make_capture(size=(32, 32)), regions={"text": tuple(boxes[:3]), "handle": (boxes[3],)})
+    plain = prepare_capture(item, ImageSpec(size=32))
+    masked = prepare_capture(item, ImageSpec(size=32, mask_regions=("elsewhere",)))
+    assert plain is not None
+    assert masked is not None
+    inside = np.zeros((32, 32), dtype=bool)
+    for left, top, width, height in boxes:
+        inside[max(0, int(top)) : max(0, int(top + height)), max(0, int(left)) : max(0, int(left + width))] = True
+    np.testing.assert_array_equal(masked[inside], plain[inside])
+    assert (masked[~inside] == FILL).all()
+
+
+def test_a_page_that_does_not_know_its_regions_has_no_elsewhere(make_capture: MakeCapture) -> None:
+    item = content(make_capture(size=(32, 32)))
+    assert masked_boxes(item, ImageSpec(mask_regions=("elsewhere",))) == []
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text", "missing", "jpeg"])
