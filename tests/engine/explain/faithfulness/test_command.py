@@ -1,0 +1,121 @@
+"""`secondlook explain-eval`, with a model whose evidence is known."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.cli.main import run
+from engine.models.predictor import Predictor
+from engine.taxonomy import preset
+from engine.types import Item, ItemContent, Verdict
+from engine.workspace import Workspace, faithfulness
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, page: str, fake: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Four items of the validation split, one of them without a screenshot, and one that trains."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    folder = tmp_path / "w.secondlook"
+    with Workspace.create(folder, preset("tweets")) as ws:
+        for number in range(5):
+            item = Item(
+                id=f"t{number}",
+                kind="tweet",
+                text=f"the glorp went home {number}",
+                truths={"toxicity": ("toxic",)},
+                split="train" if number == 4 else "val",
+                width=300,
+                height=240,
+            )
+            ws.items.add([(item, None if number == 3 else Path(page).read_bytes())])
+        (folder / "models" / "fake").mkdir()
+        ws.models.register(fake.card, folder / "models" / "fake")
+        ws.models.promote("fake", "the first")
+
+    def predict(contents: Sequence[ItemContent], **_: object) -> list[Verdict]:
+        return [
+            Verdict(
+                item=content.id,
+                task="toxicity",
+                model="fake",
+                label="toxic",
+                probability=0.9,
+                labels=("toxic",),
+                probabilities={"toxic": 0.9, "non-toxic": 0.1},
+            )
+            for content in contents
+        ]
+
+    fake.predict = predict
+    monkeypatch.setattr(Predictor, "load", lambda folder: fake)
+    return folder
+
+
+def test_the_table_is_printed_and_kept_beside_the_model(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain-eval", str(workspace), "--method", "occlusion", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["model"], document["items"], document["split"]) == ("fake", 4, "val")
+    occlusion, chance = document["rows"]
+    assert (occlusion["method"], chance["method"]) == ("occlusion", "random")
+    assert occlusion["scores"]["deletion"]["n"] == 3
+    assert occlusion["scores"]["comprehensiveness"]["n"] == 4
+    assert occlusion["advantage"]["comprehensiveness"]["mean"] > 0.1
+    kept = faithfulness.read(workspace / "models" / "fake")
+    assert kept is not None
+    assert kept.rows[0].scores["deletion"].mean == occlusion["scores"]["deletion"]["mean"]
+    assert [file.name for file in (workspace / "models" / "fake").iterdir()] == ["faithfulness.json"]
+
+
+def test_people_read_a_table_with_random_order_and_what_is_better(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["explain-eval", str(workspace), "--method", "occlusion", "--items", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "2 held-out items" in out
+    assert "Better than random order by" in out
+    assert [line.split()[0] for line in out.splitlines() if line.startswith(("occlusion", "random"))] == [
+        "occlusion",
+        "random",
+        "occlusion",
+    ]
+
+
+def test_one_seed_gives_one_answer(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def scores(seed: int) -> Any:
+        options = ["--method", "occlusion", "--items", "1", "--seed", str(seed), "--json"]
+        assert run(["explain-eval", str(workspace), *options]) == 0
+        return [row["scores"] for row in json.loads(capsys.readouterr().out)["rows"]]
+
+    assert scores(1) == scores(1)
+    assert scores(1)[1] != scores(2)[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--method", "lume"], "There is no method 'lume'. Did you mean 'lime'?"),
+        (["--model", "fak"], "Did you mean 'fake'?"),
+        (["--items", "0"], "Invalid value for '--items'"),
+    ],
+)
+def test_mistakes_are_named_with_a_way_out(
+    workspace: Path, capsys: pytest.CaptureFixture[str], options: list[str], sentence: str
+) -> None:
+    assert run(["explain-eval", str(workspace), *options]) == 2
+    assert sentence in capsys.readouterr().err
+    assert faithfulness.read(workspace / "models" / "fake") is None
+
+
+def test_without_held_out_items_it_says_where_they_come_from(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with sqlite3.connect(workspace / "workspace.db") as database:
+        database.execute("UPDATE items SET split = 'train'")
+    assert run(["explain-eval", str(workspace)]) == 2
+    assert "No labelled item is held out for validation." in capsys.readouterr().err
