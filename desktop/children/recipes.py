@@ -9,6 +9,7 @@ from importlib import resources
 from typing import Any
 
 from engine.errors import InputError
+from engine.looks import HANDLE
 from engine.workspace import Workspace
 
 DEFAULT, OWN = "default.toml", "recipe.toml"
@@ -31,10 +32,7 @@ def default_recipe() -> str:
 
 def with_overrides(text: str, overrides: Sequence[str]) -> str:
     """Return the recipe with values replaced, each given as "section.key=value" with a TOML value or a bare word."""
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"The recipe is not valid TOML: {error}.") from error
+    document = _read(text)
     for override in overrides:
         path, equals, value = override.partition("=")
         section, dot, key = path.strip().partition(".")
@@ -42,6 +40,23 @@ def with_overrides(text: str, overrides: Sequence[str]) -> str:
             raise InputError(f"The override {override!r} is not of the form section.key=value.")
         document.setdefault(section, {})[key] = _value(value.strip())
     return _dump(document)
+
+
+def with_masked(text: str, region: str) -> str:
+    """Return the recipe with a region of the page masked as well; with the handle, users in texts are masked too."""
+    document = _read(text)
+    image = document.setdefault("image", {})
+    image["mask_regions"] = list(dict.fromkeys([*image.get("mask_regions", ()), region]))
+    if region == HANDLE:
+        document.setdefault("text", {})["mask_users"] = True
+    return _dump(document)
+
+
+def _read(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"The recipe is not valid TOML: {error}.") from error
 
 
 def _own_recipe(workspace: Workspace) -> str:

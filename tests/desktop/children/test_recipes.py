@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from desktop.children.recipes import default_recipe, next_recipe, with_overrides
+from desktop.children.recipes import default_recipe, next_recipe, with_masked, with_overrides
 from engine.errors import InputError
 from engine.taxonomy import preset
 from engine.types import ModelCard
@@ -20,6 +20,21 @@ def test_overrides_replace_values_and_keep_their_kind() -> None:
         "training": {"epochs": 3, "learning_rate": 1e-3},
         "image": {"mask_regions": ["handle"]},
     }
+
+
+def test_a_region_is_masked_beside_those_that_are_already() -> None:
+    text = '[text]\nbackbone = "cnn"\nmask_users = false\n[image]\nmask_regions = ["price"]\nsize = 96\n'
+    frame = with_masked(text, "elsewhere")
+    assert tomllib.loads(frame) == {
+        "text": {"backbone": "cnn", "mask_users": False},
+        "image": {"mask_regions": ["price", "elsewhere"], "size": 96},
+    }
+    handle = with_masked(text, "handle")
+    assert tomllib.loads(handle)["text"]["mask_users"] is True
+    assert with_masked(handle, "handle") == handle
+    assert tomllib.loads(with_masked("", "handle"))["image"] == {"mask_regions": ["handle"]}
+    with pytest.raises(InputError, match="not valid TOML"):
+        with_masked("[training", "handle")
 
 
 @pytest.mark.parametrize("override", ["epochs=3", "training.epochs", ".epochs=3", "training.=3"])
