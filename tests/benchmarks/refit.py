@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from engine.models import checkpoint
 from engine.models.network import build
@@ -152,7 +153,7 @@ def measure_refits(folder: Path, predictor: Predictor, items: Sequence[TrainingI
 def measure_peer(
     folder: Path, items: Sequence[TrainingItem], vectors: np.ndarray, predictor: Predictor, repeats: int
 ) -> dict[str, Any]:
-    """scikit-learn on the very features of the 3-label task."""
+    """scikit-learn on the very features of the 3-label task, on one core as the refit is."""
     job = read_job(make_run(folder, "peer", items, "linear"))
     splits, _ = planned(job)
     with torch.inference_mode():
@@ -171,10 +172,11 @@ def measure_peer(
             fit(penalty)
 
     middle = PATH[len(PATH) // 2]
-    return {
-        "one penalty": spread([timed(lambda: fit(middle)) for _ in range(repeats)]),
-        "the path": spread([timed(path) for _ in range(max(repeats // 2, 1))]),
-    }
+    with threadpool_limits(1):
+        return {
+            "one penalty": spread([timed(lambda: fit(middle)) for _ in range(repeats)]),
+            "the path": spread([timed(path) for _ in range(max(repeats // 2, 1))]),
+        }
 
 
 def measure_rescoring(

@@ -18,6 +18,7 @@ from engine.models import checkpoint
 from engine.models.network import FusionNetwork
 from engine.models.predictor import Predictor
 from engine.models.spec import NetworkSpec
+from engine.models.workers import each_on_one_core
 from engine.training.calibration import fit_temperature
 from engine.training.data import targets_of
 from engine.training.evaluate import Answers, answers_of
@@ -117,7 +118,7 @@ def refit_steps(
             material = material_of(job, champion, splits, plan, vectors)
     watch.ends("features")
     network: FusionNetwork | None = None
-    for number, network in enumerate(_fitted(material)):  # noqa: B007 - the last one is wanted
+    for number, network in enumerate(each_on_one_core(_fitted(material))):  # noqa: B007 - the last one is wanted
         yield Progress("fit", number, 0)
     assert network is not None
     temperatures = _temperatures(material, network)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from engine.models.workers import single_threaded
+from engine.models.workers import each_on_one_core, single_threaded
 
 
 @pytest.fixture(autouse=True)
@@ -56,3 +56,28 @@ def test_what_waits_is_not_begun_when_the_pool_is_left() -> None:
 def test_a_failure_comes_to_the_one_who_asked() -> None:
     with single_threaded(2) as pool:
         assert isinstance(pool.submit(lambda: 1 // 0).exception(), ZeroDivisionError)
+
+
+def test_steps_are_made_on_one_core_and_what_is_between_them_is_not() -> None:
+    seen: list[int | None] = []
+
+    def work() -> Iterator[int | None]:
+        for number in (0, None, 2):
+            seen.append(torch.get_num_threads())
+            yield number
+
+    steps = each_on_one_core(work())
+    assert [(step, torch.get_num_threads()) for step in steps] == [(0, 2), (None, 2), (2, 2)]
+    assert seen == [1, 1, 1]
+
+
+def test_the_cores_come_back_where_a_step_fails() -> None:
+    def work() -> Iterator[int]:
+        yield 1
+        raise ValueError
+
+    steps = each_on_one_core(work())
+    assert next(steps) == 1
+    with pytest.raises(ValueError, match="^$"):
+        next(steps)
+    assert torch.get_num_threads() == 2
