@@ -78,6 +78,6 @@ def test_the_cores_come_back_where_a_step_fails() -> None:
 
     steps = each_on_one_core(work())
     assert next(steps) == 1
-    with pytest.raises(ValueError, match="^$"):
+    with pytest.raises(ValueError, match=r"^$"):
         next(steps)
     assert torch.get_num_threads() == 2
