@@ -13,10 +13,11 @@ from PIL import Image
 from torch import Tensor
 
 from engine.errors import InputError
+from engine.explain.designs import MOST_LISTED, Design, folded, listed
 from engine.explain.hiding import changes
 from engine.explain.model import Question, Values
 from engine.explain.superpixels import Superpixels, grid_size, superpixels
-from engine.explain.surrogate import Masks, image_masks
+from engine.explain.surrogate import Masks
 from engine.models.spec import ImageSpec
 from engine.types import ItemContent, Segment, SegmentMap
 
@@ -55,9 +56,11 @@ class ImagePart:
         self.visible = tuple(change.segment for change in found)
         self.features = len(found)
 
-    def masks(self, samples: int, seed: int) -> Masks:
-        """The design, (samples, features)."""
-        return image_masks(samples, self.features, np.random.RandomState(seed))
+    def design(self, samples: int, seed: int) -> Design:
+        """Which superpixels to hide together, at most `samples` times."""
+        if self.features <= MOST_LISTED:
+            return listed(self.features)
+        return folded(samples, self.features, np.random.RandomState(seed))
 
     def perturbed(self, masks: Masks) -> Tensor:
         """The model's inputs, (n, 3, S, S), for n rows."""
@@ -77,15 +80,19 @@ class ImagePart:
         step = _batch_size(self._question, self._seen.shape[-1])
         return (np.arange(start, min(start + step, len(masks))) for start in range(0, len(masks), step))
 
+    def vectors(self, masks: Masks) -> Tensor:
+        """What the image backbone gives of every row, (n, Di)."""
+        return self._question.model.image_vectors(self.perturbed(masks))
+
     def probabilities(self, masks: Masks) -> Values:
         """The explained label's probability for every row, the text being as it is."""
-        return self._question.answer(self._text_vector, self._question.model.image_vectors(self.perturbed(masks)))
+        return self._question.answer(self._text_vector, self.vectors(masks))
 
-    def segments(self, weights: Sequence[float]) -> tuple[Segment, ...]:
-        """Every superpixel with its weight; `weights` are those of the features."""
-        every = np.zeros(self.superpixels.count)
-        every[list(self.visible)] = weights
-        return self.superpixels.segments(every)
+    def segments(self, weights: Sequence[float], errors: Sequence[float]) -> tuple[Segment, ...]:
+        """Every superpixel with its weight and error; those given are the features'."""
+        every = np.zeros((2, self.superpixels.count))
+        every[:, list(self.visible)] = weights, errors
+        return self.superpixels.segments(*every)
 
     def segment_map(self) -> SegmentMap:
         """Where the superpixels are."""

@@ -1,23 +1,33 @@
-"""LIME for an item's words and screenshot together: previews first, then better ones, then the final explanation."""
+"""LIME for an item's words and screenshot together: a first map at once, then better ones until they are stable."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
 
-from engine.errors import CancelledError
+from engine.errors import CancelledError, InputError
 from engine.explain.image_part import ImagePart
+from engine.explain.joint import Answers, Evidence, as_it_is, contexts_of
 from engine.explain.model import ExplainableModel, Question
 from engine.explain.notes import note
 from engine.explain.sampling import Sampler
-from engine.explain.surrogate import IMAGE_KERNEL_WIDTH, TEXT_KERNEL_WIDTH
+from engine.explain.shares import modality_share, region_shares
+from engine.explain.surrogate import IMAGE_KERNEL_WIDTH, TEXT_KERNEL_WIDTH, Surrogate
 from engine.explain.text_part import TextPart
 from engine.types import Explanation, ItemContent
 
-STAGES = ((64, 48), (256, 128), (256, 256))
-"""Samples of the words and of the screenshot after which an explanation is shown; the last is final."""
+FIRST = 32
+"""Samples of each part before the first map."""
+STEP = 64
+"""Further samples before the next."""
+MOST = 512
+"""Samples of each part after which the explanation is final, stable or not."""
+FEWEST = 16
+STABLE = 0.95
+"""The explanation is final when the weights of another seed are expected to correlate this well with these."""
 
 
 def explain(
@@ -27,20 +37,23 @@ def explain(
     label: str,
     *,
     seed: int = 0,
+    samples: int | None = None,
     emit: Callable[[Explanation], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Explanation:
     """The final explanation of why `model` gives `label` its probability; previews and it go to `emit`.
 
     One seed gives one answer (as long as the model computes in the same arithmetic). Weights of words and superpixels
-    are on one scale, the change of the label's probability.
+    are on one scale, the change of the label's probability while some of everything else is hidden too. `samples` of
+    each part are taken, or as many as it needs to be stable.
 
     Raises:
         NotFoundError: the model has no such task or label.
+        InputError: `samples` are too few, or the screenshot cannot be read any more.
         CancelledError: `cancelled` said so; it is asked every 100 ms or so.
     """
     last: Explanation | None = None
-    for step in explain_steps(model, content, task, label, seed=seed):
+    for step in explain_steps(model, content, task, label, seed=seed, samples=samples):
         if cancelled is not None and cancelled():
             raise CancelledError
         last = step or last
@@ -51,7 +64,7 @@ def explain(
 
 
 def explain_steps(
-    model: ExplainableModel, content: ItemContent, task: str, label: str, *, seed: int = 0
+    model: ExplainableModel, content: ItemContent, task: str, label: str, *, seed: int = 0, samples: int | None = None
 ) -> Iterator[Explanation | None]:
     """Explain in steps of 100 ms or so: None after each, an `Explanation` where there is a better one, the final last.
 
@@ -59,23 +72,65 @@ def explain_steps(
 
     Raises:
         NotFoundError: the model has no such task or label.
+        InputError: `samples` are too few, or the screenshot cannot be read any more.
     """
-    lime = _Lime(Question.ask(model, content, task, label), seed)
-    stages = STAGES if lime.image is not None else STAGES[:2]
-    for number, (words, superpixels) in enumerate(stages, start=1):
-        for sampler, samples in ((lime.text_sampler, words), (lime.image_sampler, superpixels)):
-            if sampler is not None:
-                yield from sampler.extend(samples)
-        final = number == len(stages) or lime.unmoved
+    if samples is not None and samples < FEWEST:
+        raise InputError(f"{samples} samples tell nothing.", f"Take at least {FEWEST}.")
+    lime = _Lime(Question.ask(model, content, task, label), seed, samples)
+    yield None
+    while True:
+        yield from lime.look()
+        final = lime.settled
         yield lime.explanation(final=final)
         if final:
             return
 
 
+class _Side:
+    """One part of the item, with what is known of it."""
+
+    def __init__(self, question: Question, part: TextPart | ImagePart, seed: int, samples: int | None) -> None:
+        width = TEXT_KERNEL_WIDTH if isinstance(part, TextPart) else IMAGE_KERNEL_WIDTH
+        self.width = width
+        self.forced = samples
+        self.sampler = Sampler(part, part.design(samples or MOST, seed))
+        self.answers = Answers(question, self.sampler, width, text=isinstance(part, TextPart))
+        self.evidence = Evidence(surrogate=None)
+
+    @property
+    def surrogate(self) -> Surrogate | None:
+        """None where hiding things makes no difference."""
+        return self.evidence.surrogate
+
+    @property
+    def settled(self) -> bool:
+        """Whether more samples would tell nothing new."""
+        if self.sampler.samples >= len(self.sampler.design.masks) or self.surrogate is None:
+            return True
+        return self.forced is None and likeness(self.surrogate) >= STABLE
+
+    def extend(self) -> Iterator[None]:
+        """Ask the backbone about the next rows."""
+        if self.sampler.samples == 0:
+            wanted = len(self.sampler.design.masks) if self.sampler.design.complete else FIRST
+            yield from self.sampler.extend(wanted)
+        elif not self.settled:
+            yield from self.sampler.extend((self.sampler.samples // STEP + 1) * STEP)
+
+
+def likeness(surrogate: Surrogate) -> float:
+    """The correlation to be expected between these weights and those of another seed, from their errors: the share of
+    the weights' variance that is not noise.
+    """
+    variance = float(np.var(surrogate.weights))
+    noise = float(np.mean(np.square(surrogate.errors)))
+    return 1 - noise / variance if variance > noise else 0.0
+
+
 class _Lime:
     """The two parts of one item and the answers collected about them."""
 
-    def __init__(self, question: Question, seed: int) -> None:
+    def __init__(self, question: Question, seed: int, samples: int | None) -> None:
         self._started = time.perf_counter()
         self._question, self._seed = question, seed
         model = question.model
@@ -86,40 +141,71 @@ class _Lime:
         )
         model.remember(question.content, pixels, text_vector, image_vector)
         self._probability = float(question.answer(text_vector, image_vector)[0])
+        self._whole = as_it_is(text_vector), as_it_is(image_vector)
         text = TextPart(question, image_vector)
-        self.text = text if text.features else None
-        self.image = None if pixels is None else ImagePart(question, pixels, text_vector)
-        words, superpixels = STAGES[-1]
-        self.text_sampler = Sampler(text, words, seed) if text.features else None
-        visible = self.image is not None and self.image.features
-        self.image_sampler = Sampler(self.image, superpixels, seed) if self.image is not None and visible else None
+        self._text = text if text.features else None
+        self._image = None if pixels is None else ImagePart(question, pixels, text_vector)
+        self._words = _Side(question, text, seed, samples) if text.features else None
+        visible = self._image is not None and self._image.features
+        self._superpixels = _Side(question, self._image, seed, samples) if self._image and visible else None
 
     @property
-    def unmoved(self) -> bool:
-        """Whether nothing that was hidden so far moved the probability."""
-        return all(sampler is None or sampler.unmoved for sampler in (self.text_sampler, self.image_sampler))
+    def settled(self) -> bool:
+        """Whether more samples would tell nothing new."""
+        return all(side is None or side.settled for side in (self._words, self._superpixels))
+
+    def look(self) -> Iterator[None]:
+        """Ask about some more versions of what is not settled."""
+        words, superpixels = self._words, self._superpixels
+        for side in (words, superpixels):
+            if side is not None:
+                yield from side.extend()
+        for side, other, whole in ((words, superpixels, self._whole[1]), (superpixels, words, self._whole[0])):
+            if side is not None:
+                contexts = whole if other is None else contexts_of(other.sampler, other.width)
+                yield from side.answers.extend(contexts)
+                side.evidence = side.answers.evidence()
 
     def explanation(self, *, final: bool) -> Explanation:
         """What is known so far."""
-        words = self.text_sampler.surrogate(TEXT_KERNEL_WIDTH) if self.text_sampler else None
-        superpixels = self.image_sampler.surrogate(IMAGE_KERNEL_WIDTH) if self.image_sampler else None
-        nothing = (0.0,)
+        words = self._words.surrogate if self._words else None
+        superpixels = self._superpixels.surrogate if self._superpixels else None
+        sides = {"image": self._superpixels, "text": self._words}
+        segments = self._segments(superpixels)
+        segment_map = self._image.segment_map() if self._image else None
         return Explanation(
             item=self._question.content.id,
             task=self._question.task,
             label=self._question.label,
             model=self._question.model.card.id,
             probability=self._probability,
-            tokens=self.text.tokens(words.weights if words else nothing * self.text.features) if self.text else (),
-            segments=self.image.segments(superpixels.weights if superpixels else nothing * self.image.features)
-            if self.image
-            else (),
-            segment_map=self.image.segment_map() if self.image else None,
-            samples=sum(sampler.samples for sampler in (self.text_sampler, self.image_sampler) if sampler),
+            tokens=self._text.tokens(*_columns(words, self._text.features)) if self._text else (),
+            segments=segments,
+            segment_map=segment_map,
+            samples=sum(side.sampler.samples for side in sides.values() if side),
             seed=self._seed,
             image_fit=superpixels.fit if superpixels else None,
             text_fit=words.fit if words else None,
             final=final,
-            note=note(self.text, words, self.image, superpixels),
+            note=note(self._text, words, self._image, superpixels),
             seconds=time.perf_counter() - self._started,
+            reliability={
+                name: side.evidence.reliability
+                for name, side in sides.items()
+                if side and side.evidence.reliability is not None
+            },
+            modality_share=modality_share(superpixels, words) if self._text and self._image else {},
+            region_share=region_shares(self._question.content, self._image, segments),
         )
+
+    def _segments(self, superpixels: Surrogate | None) -> tuple:
+        if self._image is None:
+            return ()
+        return self._image.segments(*_columns(superpixels, self._image.features))
+
+
+def _columns(surrogate: Surrogate | None, features: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Weights and errors; zeros where nothing makes a difference."""
+    if surrogate is None:
+        return (0.0,) * features, (0.0,) * features
+    return surrogate.weights, surrogate.errors

@@ -7,12 +7,11 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
-from engine.explain.model import Values
-from engine.explain.surrogate import Masks, Surrogate, fit
-
-UNMOVED = 1e-6
-"""Probabilities that differ by less than this are equal: rounding differs between batches by up to 1e-7."""
+from engine.explain.designs import Design
+from engine.explain.surrogate import Masks
 
 
 class Part(Protocol):
@@ -20,51 +19,46 @@ class Part(Protocol):
 
     features: int
 
-    def masks(self, samples: int, seed: int) -> Masks:
-        """The design, (samples, features)."""
+    def design(self, samples: int, seed: int) -> Design:
+        """What to ask about, at most `samples` rows unless there is no more to know."""
 
     def batches(self, masks: Masks) -> Iterator[npt.NDArray[np.intp]]:
         """Row numbers in batches that take 100 ms at most."""
 
-    def probabilities(self, masks: Masks) -> Values:
-        """The explained label's probability for every row."""
+    def vectors(self, masks: Masks) -> Tensor:
+        """What the part's backbone gives of every row, (n, D)."""
 
 
 class Sampler:
-    """The answers to a design, filled from the first row on; what was asked once is never asked again."""
+    """The vectors of a design's rows, filled from the first row on; what was asked once is never asked again."""
 
-    def __init__(self, part: Part, samples: int, seed: int) -> None:
-        self._part = part
-        self._masks = part.masks(samples, seed)
-        self._distinct, first, inverse = np.unique(self._masks, axis=0, return_index=True, return_inverse=True)
-        self._first, self._which = first, inverse.reshape(-1)
-        self._values = np.full(len(self._distinct), np.nan)
-        self._done = 0
-
-    @property
-    def samples(self) -> int:
-        """How many rows of the design are answered."""
-        return self._done
-
-    @property
-    def unmoved(self) -> bool:
-        """Whether hiding things made no difference so far."""
-        answered = self._values[self._which[: self._done]]
-        return bool(np.ptp(answered) < UNMOVED) if len(answered) else True
+    def __init__(self, part: Part, design: Design) -> None:
+        self.part, self.design = part, design
+        self._distinct, self._first, inverse = np.unique(
+            design.masks, axis=0, return_index=True, return_inverse=True
+        )
+        self._which = torch.from_numpy(inverse.reshape(-1))
+        self._asked = np.zeros(len(self._distinct), dtype=bool)
+        self._found: Tensor | None = None
+        self.samples = 0
 
     def extend(self, samples: int) -> Iterator[None]:
         """Answer the first `samples` rows; yields after every batch, so that the caller can stop or do other work."""
-        samples = min(samples, len(self._masks))
-        if self.unmoved and self._done:
-            return
-        missing = np.flatnonzero(np.isnan(self._values) & (self._first < samples))
-        for rows in self._part.batches(self._distinct[missing]):
-            self._values[missing[rows]] = self._part.probabilities(self._distinct[missing[rows]])
+        samples = min(samples, len(self.design.masks))
+        missing = np.flatnonzero(~self._asked & (self._first < samples))
+        for rows in self.part.batches(self._distinct[missing]):
+            self._keep(missing[rows])
             yield
-        self._done = samples
+        self.samples = max(samples, self.samples)
 
-    def surrogate(self, width: float) -> Surrogate | None:
-        """The linear model of the rows that are answered; None where the probability never moved."""
-        if self.unmoved:
-            return None
-        return fit(self._masks[: self._done], self._values[self._which[: self._done]], width)
+    def vectors(self, start: int, stop: int) -> Tensor:
+        """(stop - start, D) of rows that are answered."""
+        assert self._found is not None, "nothing was asked yet"
+        return self._found[self._which[start:stop]]
+
+    def _keep(self, rows: npt.NDArray[np.intp]) -> None:
+        vectors = self.part.vectors(self._distinct[rows])
+        if self._found is None:
+            self._found = vectors.new_zeros((len(self._distinct), vectors.shape[1]))
+        self._found[torch.from_numpy(rows)] = vectors
+        self._asked[rows] = True

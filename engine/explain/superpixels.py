@@ -57,8 +57,10 @@ class Superpixels(msgspec.Struct, frozen=True, kw_only=True):
         rows, columns = self.labels.shape
         return edges(self.height, rows), edges(self.width, columns)
 
-    def segments(self, weights: npt.NDArray[np.float64]) -> tuple[Segment, ...]:
-        """One `Segment` for each number, with its weight, box and area in screenshot pixels."""
+    def segments(
+        self, weights: npt.NDArray[np.float64], errors: npt.NDArray[np.float64] | None = None
+    ) -> tuple[Segment, ...]:
+        """One `Segment` for each number, with its weight, error, box and area in screenshot pixels."""
         y_edges, x_edges = self.edges()
         cell_areas = np.outer(np.diff(y_edges), np.diff(x_edges))
         areas = np.bincount(self.labels.ravel(), cell_areas.ravel(), self.count)
@@ -66,7 +68,10 @@ class Superpixels(msgspec.Struct, frozen=True, kw_only=True):
         for number, (rows, columns) in enumerate(ndimage.find_objects(self.labels + 1)):
             left, top = int(x_edges[columns.start]), int(y_edges[rows.start])
             box = (left, top, int(x_edges[columns.stop]) - left, int(y_edges[rows.stop]) - top)
-            found.append(Segment(id=number, weight=float(weights[number]), box=box, area=int(areas[number])))
+            error = None if errors is None else float(errors[number])
+            found.append(
+                Segment(id=number, weight=float(weights[number]), box=box, area=int(areas[number]), error=error)
+            )
         return tuple(found)
 
     def segment_map(self) -> SegmentMap:

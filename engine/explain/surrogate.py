@@ -1,7 +1,7 @@
-"""LIME's designs and its surrogate, with the `lime` library's semantics (Ribeiro, Singh and Guestrin 2016, section 3).
+"""LIME's surrogate and the masks that the `lime` library draws (Ribeiro, Singh and Guestrin 2016, section 3).
 
-A design is a boolean array (samples, features): True keeps a feature, False hides it; its first row keeps everything.
-The draws repeat those of the library call by call, so that one seed gives the masks that `lime` would draw.
+A mask is a row of booleans (features,): True keeps a feature, False hides it. `image_masks` and `text_masks` repeat the
+draws of the library call by call, so that one seed gives the masks that `lime` would draw.
 """
 
 from __future__ import annotations
@@ -11,23 +11,30 @@ import functools
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from lime.lime_base import LimeBase
+from scipy import special
 
 Masks = npt.NDArray[np.bool_]
 Values = npt.NDArray[np.float64]
+Groups = npt.NDArray[np.int64]
 
 IMAGE_KERNEL_WIDTH = 0.25
 TEXT_KERNEL_WIDTH = 0.25
 """`lime_text` multiplies distances by 100 and takes a width of 25, which is the same kernel."""
-
+ALPHA = 1.0
+"""The ridge penalty of `lime`."""
+NORMAL_97_5 = 1.959964
 
 _BOTH = np.array([[True], [False]])
 
 
 class Surrogate(msgspec.Struct, frozen=True, kw_only=True):
-    """A linear model around one item: a weight per feature, and its weighted R² on its samples, in [0, 1]."""
+    """A linear model around one item: a weight and its standard error per feature, and its weighted R² in [0, 1].
+
+    An error is 0 where nothing was left to chance.
+    """
 
     weights: tuple[float, ...]
+    errors: tuple[float, ...]
     fit: float
 
 
@@ -70,19 +77,85 @@ def distances(masks: Masks) -> Values:
     return result
 
 
-def fit(masks: Masks, probabilities: Values, width: float) -> Surrogate:
-    """Weighted ridge regression (alpha 1, intercept) of the probabilities on the masks, through `LimeBase`.
+class Regression:
+    """Weighted ridge regression (alpha 1, intercept without penalty) on masks (n, features), for any answers (n,).
+
+    Gives the weights of `lime.lime_base.LimeBase` with all features selected. Rows with one number in `groups`, (n,),
+    were drawn together and only different groups are independent; without it, every row is. Rows count `importance`
+    times their kernel, (n,). `complete` says that the masks are all there are: then nothing was left to chance.
+
+    The standard errors are the sandwich estimate with clusters (Liang and Zeger 1986; Cameron and Miller 2015, "A
+    practitioner's guide to cluster-robust inference", section II.B). What the fit takes away from the residuals is
+    given back as Bell and McCaffrey (2002) do it under equal variances, here by one factor for the whole trace, and
+    errors from few degrees of freedom are widened by Student's t, so that two of them are 95 % at any size.
 
     A feature that can be hidden in one way only has an exact answer, the difference it makes, and needs no regression.
     """
-    if masks.shape[1] == 1:
-        kept = masks[:, 0]
-        return Surrogate(weights=(float(probabilities[kept].mean() - probabilities[~kept].mean()),), fit=1.0)
-    base = LimeBase(functools.partial(kernel, width=width), random_state=0)
-    _, pairs, score, _ = base.explain_instance_with_data(
-        masks.astype(float), probabilities[:, None], distances(masks), 0, masks.shape[1], feature_selection="none"
-    )
-    weights = dict(pairs)
-    return Surrogate(
-        weights=tuple(float(weights[feature]) for feature in range(masks.shape[1])), fit=float(np.clip(score, 0, 1))
-    )
+
+    def __init__(
+        self,
+        masks: Masks,
+        width: float,
+        *,
+        groups: Groups | None = None,
+        importance: Values | None = None,
+        complete: bool = False,
+    ) -> None:
+        self._groups = np.arange(len(masks)) if groups is None else np.unique(groups, return_inverse=True)[1]
+        self._complete = complete or masks.shape[1] == 1
+        self._counts = kernel(distances(masks), width) * (1.0 if importance is None else importance)
+        if masks.shape[1] == 1:
+            self._counts = np.ones(len(masks))
+        root = np.sqrt(self._counts)
+        self._rows = (masks - self._counts @ masks / self._counts.sum()) * root[:, None]
+        penalty = 0.0 if masks.shape[1] == 1 else ALPHA
+        self._inverse = np.linalg.inv(self._rows.T @ self._rows + penalty * np.eye(masks.shape[1]))
+        self._map = self._inverse @ (self._rows * root[:, None]).T
+
+    def weights(self, answers: Values) -> Values:
+        """The weights, (features,) or (features, k), from answers (n,) or (n, k)."""
+        found: Values = self._map @ answers
+        return found
+
+    def surrogate(self, answers: Values) -> Surrogate:
+        """Weights with errors from answers (n,)."""
+        weights = self.weights(answers)
+        root = np.sqrt(self._counts)
+        target = (answers - self._counts @ answers / self._counts.sum()) * root
+        residuals, spread = target - self._rows @ weights, float(target @ target)
+        return Surrogate(
+            weights=tuple(weights.tolist()),
+            errors=tuple((np.zeros(len(weights)) if self._complete else self._errors(residuals)).tolist()),
+            fit=float(np.clip(1 - residuals @ residuals / spread, 0, 1)) if spread > 0 else 0.0,
+        )
+
+    def _errors(self, residuals: Values) -> Values:
+        scores = np.zeros((int(self._groups.max()) + 1, self._rows.shape[1]))
+        np.add.at(scores, self._groups, self._rows * residuals[:, None])
+        lost, nominal = self._remaining
+        freedom = max(len(scores) * lost / nominal, 1.0)
+        student = special.stdtrit(freedom, 0.975) / NORMAL_97_5
+        errors: Values = np.sqrt(((scores @ self._inverse) ** 2).sum(axis=0) * nominal / lost) * student
+        return errors
+
+    @functools.cached_property
+    def _remaining(self) -> tuple[float, float]:
+        """What the scores' variances would sum to if errors were independent and equal: for residuals, and for errors.
+
+        With residuals (I - H) e and a group's rows X: the sum of tr(X' [(I - H)²] X) over groups, and that of tr(X' X).
+        """
+        mean = np.sqrt(self._counts / self._counts.sum())  # what the intercept takes
+        left, right = np.column_stack([self._rows @ self._inverse, mean]), np.column_stack([self._rows, mean])
+        again = left @ (right.T @ left) - 2 * left
+        lost = nominal = 0.0
+        order = np.argsort(self._groups, kind="stable")
+        for members in np.split(order, np.flatnonzero(np.diff(self._groups[order])) + 1):
+            gram = self._rows[members] @ self._rows[members].T
+            lost += float((gram * (np.eye(len(members)) + again[members] @ right[members].T)).sum())
+            nominal += float(np.trace(gram))
+        return lost, nominal
+
+
+def fit(masks: Masks, probabilities: Values, width: float, *, groups: Groups | None = None) -> Surrogate:
+    """The surrogate of answers (n,) to masks (n, features): `Regression` in one call."""
+    return Regression(masks, width, groups=groups).surrogate(probabilities)

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from engine.explain.designs import MOST_LISTED, Design, folded, listed
 from engine.explain.model import Question, Values
-from engine.explain.surrogate import Masks, text_masks
+from engine.explain.surrogate import Masks
 from engine.explain.words import words_of
 from engine.models.registry import text_backbone
 from engine.models.text import fields_of
@@ -18,31 +19,49 @@ from engine.types import TokenWeight
 
 ENCODER_BATCH, CNN_BATCH, GPU_BATCH = 4, 32, 128
 """How many texts are encoded before the next look at whether somebody else waits: 50 ms or so."""
+MOST_FEATURES = 64
+"""Neighbouring words of a text with more different ones than this are weighed together."""
 
 
 class _Place(msgspec.Struct, frozen=True):
-    """A word's offsets in its field, and which feature it is."""
+    """A word's offsets in its field and in the raw text, and which feature it is."""
 
     field: str
     start: int
     end: int
     text: str
+    at: int
     feature: int
 
 
 class TextPart:
-    """The words of one item. All occurrences of a word are one feature, hidden together, as in `lime_text`."""
+    """The words of one item. All occurrences of a word are one feature, hidden together, as in `lime_text`.
+
+    In a text of more than `MOST_FEATURES` different words a feature is a stretch of `together` neighbouring words
+    (the last one may be shorter); `together` is 1 otherwise.
+    """
 
     def __init__(self, question: Question, image_vector: Tensor) -> None:
         self._question = question
         self._image_vector = image_vector
-        raw = question.model.text_of(question.content)
-        self._places, self._pieces = _split(question, raw)
+        self._raw = question.model.text_of(question.content)
+        self._places = _places(question, self._raw)
         self.features = 1 + max((place.feature for place in self._places), default=-1)
+        self.together = 1
+        if self.features > MOST_FEATURES:
+            self.together = -(-len(self._places) // MOST_FEATURES)
+            self._places = [
+                msgspec.structs.replace(place, feature=number // self.together)
+                for number, place in enumerate(self._places)
+            ]
+            self.features = self._places[-1].feature + 1
+        self._pieces = _pieces(self._places, self._raw)
 
-    def masks(self, samples: int, seed: int) -> Masks:
-        """The design, (samples, features)."""
-        return text_masks(samples, self.features, np.random.RandomState(seed))
+    def design(self, samples: int, seed: int) -> Design:
+        """Which words to hide together, at most `samples` times."""
+        if self.features <= MOST_LISTED:
+            return listed(self.features)
+        return folded(samples, self.features, np.random.RandomState(seed))
 
     def without(self, kept: npt.NDArray[np.bool_]) -> str:
         """The raw text with only the features that `kept` keeps, (features,)."""
@@ -54,34 +73,54 @@ class TextPart:
         step = _batch_size(self._question)
         return (order[start : start + step] for start in range(0, len(order), step))
 
+    def vectors(self, masks: Masks) -> Tensor:
+        """What the text backbone gives of every row, (n, Dt)."""
+        return self._question.model.text_vectors([self.without(row) for row in masks])
+
     def probabilities(self, masks: Masks) -> Values:
         """The explained label's probability for every row, the screenshot being as it is."""
-        vectors = self._question.model.text_vectors([self.without(row) for row in masks])
-        return self._question.answer(vectors, self._image_vector)
+        return self._question.answer(self.vectors(masks), self._image_vector)
 
-    def tokens(self, weights: Sequence[float]) -> tuple[TokenWeight, ...]:
-        """Every word with the weight of its feature, in reading order."""
+    def tokens(self, weights: Sequence[float], errors: Sequence[float]) -> tuple[TokenWeight, ...]:
+        """Every word with the weight of its feature and its error, in reading order."""
         return tuple(
             TokenWeight(
-                field=place.field, start=place.start, end=place.end, text=place.text, weight=weights[place.feature]
+                field=place.field,
+                start=place.start,
+                end=place.end,
+                text=place.text,
+                weight=weights[place.feature],
+                error=errors[place.feature],
             )
             for place in self._places
         )
 
 
-def _split(question: Question, raw: str) -> tuple[list[_Place], list[tuple[str, int]]]:
-    """The words' places, and the raw text in pieces with their feature (-1 between words)."""
+def _places(question: Question, raw: str) -> list[_Place]:
+    """The words in reading order; the same words are the same feature."""
     features: dict[str, int] = {}
-    places: list[_Place] = []
+    return [
+        _Place(
+            span.field,
+            word.start,
+            word.end,
+            word.text,
+            span.start + word.start,
+            features.setdefault(word.text, len(features)),
+        )
+        for span in fields_of(question.content)
+        for word in words_of(raw[span.start : span.end])
+    ]
+
+
+def _pieces(places: Sequence[_Place], raw: str) -> list[tuple[str, int]]:
+    """The raw text in pieces with their feature (-1 between words)."""
     pieces: list[tuple[str, int]] = []
     position = 0
-    for span in fields_of(question.content):
-        for word in words_of(raw[span.start : span.end]):
-            feature = features.setdefault(word.text, len(features))
-            places.append(_Place(span.field, word.start, word.end, word.text, feature))
-            pieces += [(raw[position : span.start + word.start], -1), (word.text, feature)]
-            position = span.start + word.end
-    return places, [*pieces, (raw[position:], -1)]
+    for place in places:
+        pieces += [(raw[position : place.at], -1), (place.text, place.feature)]
+        position = place.at + len(place.text)
+    return [*pieces, (raw[position:], -1)]
 
 
 def _batch_size(question: Question) -> int:

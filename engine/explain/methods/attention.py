@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from engine.errors import InputError
-from engine.explain.methods.parts import Parts, Values, Weights
+from engine.explain.methods.parts import SAME, Parts, Values, Weights
 from engine.explain.methods.pieces import token_shares
-from engine.explain.sampling import UNMOVED
 from engine.models.backbones import HuggingFaceEncoder
 from engine.models.differentiable import Differentiable
 
@@ -82,4 +81,4 @@ def _unmoved(parts: Parts) -> bool:
     """Whether it makes no difference to hide all words: then it does not matter where the encoder looks."""
     assert parts.text is not None
     without = parts.text.probabilities(np.zeros((1, parts.text.features), dtype=bool))
-    return bool(abs(parts.probability - without[0]) < UNMOVED)
+    return bool(abs(parts.probability - without[0]) < SAME)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.explain.image_part import ImagePart
 from engine.explain.methods.parts import Parts, Values, Weights
-from engine.explain.sampling import Part
+from engine.explain.text_part import TextPart
 
 
 def left_out(parts: Parts) -> Weights:
@@ -23,7 +24,7 @@ def left_out(parts: Parts) -> Weights:
     return Weights(image=image, text=text, shared_scale=True, samples=1 + parts.image_features + parts.text_features)
 
 
-def _differences(parts: Parts, part: Part) -> Values:
+def _differences(parts: Parts, part: ImagePart | TextPart) -> Values:
     masks = ~np.eye(part.features, dtype=bool)
     without = np.zeros(part.features)
     for rows in part.batches(masks):

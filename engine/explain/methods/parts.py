@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
+from msgspec.structs import replace
 
 from engine.errors import CancelledError
 from engine.evidence import is_clear
@@ -16,13 +17,14 @@ from engine.explain.image_part import ImagePart
 from engine.explain.methods.notes import nothing
 from engine.explain.model import Question
 from engine.explain.regions import region_share
-from engine.explain.sampling import UNMOVED
 from engine.explain.text_part import TextPart
 from engine.models.text import fields_of
 from engine.types import Explanation, Segment, TokenWeight
 
 Values = npt.NDArray[np.float64]
 IMAGE, TEXT = "image", "text"
+SAME = 1e-6
+"""Probabilities that differ by less than this are equal: rounding differs between batches by up to 1e-7."""
 
 
 class Weights(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +84,7 @@ class Parts:
         starts = {span.field: span.start for span in fields_of(self.question.content)}
         return [
             (int(word.weight), starts[word.field] + word.start, starts[word.field] + word.end)
-            for word in self.text.tokens(range(self.text.features))
+            for word in self.text.tokens(range(self.text.features), range(self.text.features))
         ]
 
     def check(self) -> None:
@@ -121,24 +123,16 @@ class Parts:
     def _tokens(self, weights: Weights) -> tuple[TokenWeight, ...]:
         if self.text is None or weights.text is None:
             return ()
-        tokens = self.text.tokens(weights.text.tolist())
-        if TEXT not in weights.errors:
-            return tokens
-        errors = self.text.tokens(weights.errors[TEXT].tolist())
-        return tuple(
-            msgspec.structs.replace(token, error=other.weight) for token, other in zip(tokens, errors, strict=True)
-        )
+        errors = weights.errors.get(TEXT)
+        tokens = self.text.tokens(weights.text.tolist(), _or_zeros(errors, weights.text))
+        return tokens if errors is not None else tuple(replace(token, error=None) for token in tokens)
 
     def _segments(self, weights: Weights) -> tuple[Segment, ...]:
         if self.image is None or weights.image is None:
             return ()
-        segments = self.image.segments(weights.image.tolist())
-        if IMAGE not in weights.errors:
-            return segments
-        errors = self.image.segments(weights.errors[IMAGE].tolist())
-        return tuple(
-            msgspec.structs.replace(one, error=other.weight) for one, other in zip(segments, errors, strict=True)
-        )
+        errors = weights.errors.get(IMAGE)
+        segments = self.image.segments(weights.image.tolist(), _or_zeros(errors, weights.image))
+        return segments if errors is not None else tuple(replace(one, error=None) for one in segments)
 
     def _nothing(self, weights: Weights) -> str:
         return nothing(
@@ -153,14 +147,19 @@ def _state(there: bool, weights: Values | None) -> bool | None:
     return None if not there or weights is None else bool(np.any(weights))
 
 
+def _or_zeros(errors: Values | None, weights: Values) -> list[float]:
+    found: list[float] = (np.zeros_like(weights) if errors is None else errors).tolist()
+    return found
+
+
 def _without_rounding(weights: Weights) -> Weights:
     """Exact weights that are no more than differences of rounding between batches are zero."""
     kept = {
-        part: np.where(np.abs(found) < UNMOVED, 0.0, found)
+        part: np.where(np.abs(found) < SAME, 0.0, found)
         for part, found in ((IMAGE, weights.image), (TEXT, weights.text))
         if found is not None
     }
-    return msgspec.structs.replace(weights, **kept)
+    return replace(weights, **kept)
 
 
 def _shares(weights: Weights) -> dict[str, float]:

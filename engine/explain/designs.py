@@ -1,0 +1,101 @@
+"""Which versions of an item to ask about: designs that tell more about each feature than independent coin flips.
+
+A fold-over design comes in pairs, a row and its complement: what two features (or four …) do only together cancels out
+of the pair's difference (Box and Hunter 1961, "The 2^(k-p) fractional factorial designs", part I, section 5). Pairs
+are what is independent. Any number of pairs keeps every feature in half of the rows.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from scipy.linalg import hadamard
+
+from engine.explain.surrogate import Groups, Masks, Values
+
+LEAST_ORDER = 16
+MOST_LISTED = 6
+"""So many features have at most 64 versions: all of them are asked about and nothing is left to chance."""
+
+
+class Design(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows to ask about in their order, (samples, features), so that the first ones alone are a design as well.
+
+    Rows with one number in `groups`, (samples,), were drawn together; rows count `importance` times their kernel,
+    (samples,). `complete` says that these are all versions there are, each with what it counts.
+    """
+
+    masks: Masks
+    groups: Groups
+    importance: Values
+    complete: bool = False
+
+
+def coin_flips(masks: Masks) -> Design:
+    """`masks` that were drawn one by one, such as the library's."""
+    return Design(masks=masks, groups=np.arange(len(masks)), importance=np.ones(len(masks)))
+
+
+def folded(samples: int, features: int, random: np.random.RandomState) -> Design:
+    """Hide each feature in half of the rows: columns of Hadamard matrices and their complements (fold-over).
+
+    Each block is a Sylvester matrix of an order that is not below `features`, with randomly chosen columns and signs
+    and its rows in random order: within a block every feature's column is orthogonal to every other's, and no row is
+    more likely than another, so that the weights are those of coin flips with fewer samples. A partial block is
+    balanced, only not quite orthogonal.
+    """
+    order = max(LEAST_ORDER, 1 << (features - 1).bit_length())
+    blocks = [_block(order, features, random) for _ in range(-(-samples // (2 * order)))]
+    return _paired(np.concatenate(blocks)[:samples])
+
+
+def layered(samples: int, features: int, random: np.random.RandomState) -> Design:
+    """Hide a number of features that is uniform in 1 … `features`, as `lime_text` does, in balanced numbers.
+
+    The numbers are stratified: each comes up equally often in any `features` pairs, but for at most one. A row that
+    hides k features is followed by its complement, which hides `features` - k; both numbers are uniform alike. Random
+    orders of the features are used up before the next, so that every feature is hidden equally often.
+    """
+    pairs = -(-samples // 2)
+    sizes = np.concatenate([_spread_out(features, random) for _ in range(-(-pairs // features))])[:pairs]
+    hidden = np.zeros((pairs, features), dtype=bool)
+    waiting = np.empty(0, dtype=np.int64)
+    for row, size in enumerate(sizes):
+        while len(waiting) < size:
+            fresh = random.permutation(features)
+            waiting = np.concatenate([waiting, fresh[~np.isin(fresh, waiting)], fresh[np.isin(fresh, waiting)]])
+        hidden[row, waiting[:size]] = True
+        waiting = waiting[size:]
+    return _paired(np.stack([~hidden, hidden], axis=1).reshape(2 * pairs, features)[:samples])
+
+
+def first(design: Design, samples: int) -> Design:
+    """Its first rows."""
+    return msgspec.structs.replace(
+        design,
+        masks=design.masks[:samples],
+        groups=design.groups[:samples],
+        importance=design.importance[:samples],
+        complete=design.complete and samples >= len(design.masks),
+    )
+
+
+def listed(features: int) -> Design:
+    """Every version of at most `MOST_LISTED` features once; nothing is left to chance."""
+    masks = (np.arange(2**features)[:, None] >> np.arange(features) & 1).astype(bool)
+    return msgspec.structs.replace(coin_flips(masks), complete=True)
+
+
+def _block(order: int, features: int, random: np.random.RandomState) -> Masks:
+    signs = random.choice([-1, 1], features)
+    half = hadamard(order)[random.permutation(order)][:, random.permutation(order)[:features]] * signs > 0
+    return np.stack([half, ~half], axis=1).reshape(2 * order, features)
+
+
+def _spread_out(features: int, random: np.random.RandomState) -> Groups:
+    """Each number from 1 to `features` once, any two neighbours far apart on average."""
+    return 1 + random.permutation(features)
+
+
+def _paired(masks: Masks) -> Design:
+    return msgspec.structs.replace(coin_flips(masks), groups=np.arange(len(masks)) // 2)
