@@ -5,11 +5,25 @@ At rest (fitted) both images have exactly the size of the view's pixels, so that
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, QSizeF, Qt, Signal
-from PySide6.QtGui import QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent, QWheelEvent
+from collections.abc import Sequence
+
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, QSizeF, Qt, Signal
+from PySide6.QtGui import (
+    QBrush,
+    QImage,
+    QMouseEvent,
+    QPainter,
+    QPainterPath,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+    QTransform,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop.theme import PAD, ThemeManager
+from engine.types import Box
 
 ZOOM_STEP = 1.25
 ZOOM_LEAST, ZOOM_MOST = 0.1, 8.0
@@ -17,6 +31,10 @@ FIT_MOST = 1.75
 """A fitted capture is enlarged at most this much; beyond it gets no clearer, only coarser."""
 
 _MARGIN = PAD
+_VEIL = 0.35
+"""How much of a crossed-out region is taken away by the veil below its hatching."""
+_BESIDE = 2
+"""Pixels between the dark and the light lines of the hatching."""
 
 
 class CaptureView(QWidget):
@@ -43,6 +61,8 @@ class CaptureView(QWidget):
         self._dragged_from: QPointF | None = None
         self._opacity = 0.6
         self._heat_shown = True
+        self._crossed: list[QPainterPath] = []
+        self._current = QPainterPath()
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -75,6 +95,19 @@ class CaptureView(QWidget):
         """Show or hide the heatmap."""
         self._heat_shown = shown
         self.update()
+
+    def show_marks(self, crossed: Sequence[Sequence[Box]], current: Sequence[Box]) -> None:
+        """Hatch what is crossed out and put a frame around the current part; rectangles in screenshot pixels."""
+        self._crossed = [_path(boxes) for boxes in crossed]
+        self._current = _path(current)
+        self.update()
+
+    def share_at(self, at: QPoint) -> tuple[float, float]:
+        """Return a point of the view as shares of the capture's width and height."""
+        if self._size.isEmpty():
+            return -1.0, -1.0
+        share = self._on_capture(QPointF(at))
+        return share.x(), share.y()
 
     def fitted_size(self, size: QSize) -> QSize:
         """Return the device pixels at which a capture of `size` is shown when fitted."""
@@ -179,6 +212,26 @@ class CaptureView(QWidget):
             painter.setOpacity(1.0)
         painter.setPen(QPen(self._theme.colour("border"), 0))
         painter.drawRect(box.adjusted(-0.5, -0.5, 0.5, 0.5))
+        self._paint_marks(painter, box)
+
+    def _paint_marks(self, painter: QPainter, box: QRectF) -> None:
+        """Two tones everywhere: what lies below may be of any colour, and no eye needs to tell hues apart."""
+        dark, light = self._theme.colour("text"), self._theme.colour("surface")
+        onto = QTransform.fromTranslate(box.x(), box.y()).scale(self.zoom, self.zoom)
+        for path in map(onto.map, self._crossed):
+            painter.setOpacity(_VEIL)
+            painter.fillPath(path, light)
+            painter.setOpacity(1.0)
+            for tone, moved in ((light, _BESIDE), (dark, 0)):
+                painter.setBrushOrigin(moved, 0)
+                painter.fillPath(path, QBrush(tone, Qt.BrushStyle.BDiagPattern))
+            painter.setBrushOrigin(0, 0)
+            self._frame(painter, path, (("surface", 3.0), ("text", 1.0)))
+        self._frame(painter, onto.map(self._current), (("surface", 6.0), ("focus", 3.0)))
+
+    def _frame(self, painter: QPainter, path: QPainterPath, pens: Sequence[tuple[str, float]]) -> None:
+        for tone, width in pens:
+            painter.strokePath(path, QPen(self._theme.colour(tone), width))
 
     def _scales(self, image: QImage, box: QRectF) -> bool:
         return image.size() != (box.size() * self.devicePixelRatioF()).toSize()
@@ -236,3 +289,12 @@ class CaptureView(QWidget):
 
     def leaveEvent(self, event: QEvent) -> None:
         self.hovered.emit(-1.0, -1.0)
+
+
+def _path(boxes: Sequence[Box]) -> QPainterPath:
+    """Return the outline of rectangles that touch each other, as one shape."""
+    path = QPainterPath()
+    path.setFillRule(Qt.FillRule.WindingFill)
+    for box in boxes:
+        path.addRect(QRectF(*box))
+    return path.simplified()

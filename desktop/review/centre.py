@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QFrame, QSplitter, QVBoxLayout, QWidget
 
 from desktop.actions import ActionRegistry
 from desktop.review.capture_view import CaptureView
+from desktop.review.crossing import CrossingOut
 from desktop.review.explanations import Explanations
 from desktop.review.heatmap import scale_of, segment_at
 from desktop.review.lens import LookStrip, WhyStrip
@@ -54,6 +55,7 @@ class Centre(QFrame):
         self.capture = CaptureView(theme, self)
         self.why = WhyStrip(theme, actions, self)
         self.text = TextView(theme, self)
+        self.crossing = CrossingOut(self.capture, self.text, self.why.hover, self)
         self._lay_out()
         self.look.opacity.valueChanged.connect(lambda percent: self.capture.set_opacity(percent / 100))
         self.capture.hovered.connect(self._hover_capture)
@@ -75,6 +77,7 @@ class Centre(QFrame):
             self.capture.fit()
         self.look.show_item(visit.sight.item)
         self.text.show_item(visit.sight.item, self._explanation)
+        self.crossing.show_item(visit.sight.item, self._explanation)
         self.refresh_images()
         self._show_why(visit)
 
@@ -82,6 +85,7 @@ class Centre(QFrame):
         """Show the explanation of another label of the same item."""
         self._explanation = self._explanations.get(visit.sight, visit.focus)
         self.text.show_explanation(self._explanation)
+        self.crossing.show_item(visit.sight.item, self._explanation)
         self.refresh_images()
         self._show_why(visit)
 

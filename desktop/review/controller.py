@@ -5,7 +5,7 @@ If the commit fails, the item stays, nothing is counted, and `refused` says why 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -17,21 +17,23 @@ from desktop.review.sight import Sight, look
 from desktop.review.visit import Visit, begin, next_task
 from engine.errors import EngineError
 from engine.taxonomy import Task, Taxonomy
-from engine.types import Action, Decision
+from engine.types import Action, CrossedOut, Decision
 from engine.workspace import NewDecision, Undone
+from engine.workspace.marks import key_of, plain
 
 
 class ReviewController(QObject):
     """The reviewer's walk through a queue.
 
     Signals: `shown()` another item (or none) is on screen; `changed()` the same item, other answers or keys;
-    `focused()` another label is explained; `recorded(text)` what was just saved, `undone(text)` what was just taken
-    back; `refused(sentence)` why something could not be done.
+    `focused()` another label is explained; `marked()` something was crossed out, or is no more; `recorded(text)` what
+    was just saved, `undone(text)` what was just taken back; `refused(sentence)` why something could not be done.
     """
 
     shown = Signal()
     changed = Signal()
     focused = Signal()
+    marked = Signal()
     recorded = Signal(str)
     undone = Signal(str)
     refused = Signal(str)
@@ -49,6 +51,7 @@ class ReviewController(QObject):
         self._watch = Stopwatch()
         self._spent = 0.0
         self._notes: dict[str, str] = {}
+        self._crossed: dict[str, tuple[CrossedOut, ...]] = {}
         self.pace = Pace()
         self.visit: Visit | None = None
         self.place = -1
@@ -190,6 +193,38 @@ class ReviewController(QObject):
         if self.visit is not None:
             self._notes[self.visit.sight.item.id] = text
 
+    # --- crossing out -----------------------------------------------------------------------------------------
+
+    @property
+    def crossed_out(self) -> tuple[CrossedOut, ...]:
+        """What is crossed out of the item on screen: saved with an earlier answer of this visit, or waiting."""
+        visit = self.visit
+        return (*visit.crossed_out, *self._crossed.get(visit.sight.item.id, ())) if visit is not None else ()
+
+    def cross_out(self, mark: CrossedOut) -> None:
+        """Cross a part out, or take that back; it is saved with the item's next decision."""
+        visit = self.visit
+        if visit is None:
+            return
+        waiting = self._crossed.get(visit.sight.item.id, ())
+        key = key_of(mark)
+        if key in map(key_of, visit.crossed_out):
+            self.refused.emit("That is saved with your answer already: take the answer back to change it.")
+            return
+        left = tuple(one for one in waiting if key_of(one) != key)
+        self._crossed[visit.sight.item.id] = left if len(left) < len(waiting) else (*waiting, mark)
+        self.marked.emit()
+
+    def _own(self, sight: Sight) -> tuple[CrossedOut, ...]:
+        """Return what this reviewer crossed out with answers that stand."""
+        return _each_once(one for one in sight.crossed_out if one.reviewer == self._reviewer())
+
+    def _bring_marks_back(self, undone: Undone) -> None:
+        """Put back what was crossed out with what was taken back, beside what was since."""
+        numbers = {decision.number for decision in undone.decisions}
+        taken = (one for one in self._workspace.annotations.of(undone.item) if one.decision in numbers)
+        self._crossed[undone.item] = _each_once((*taken, *self._crossed.get(undone.item, ())))
+
     # --- the rest ---------------------------------------------------------------------------------------------
 
     def _go(self, place: int | None) -> None:
@@ -223,6 +258,10 @@ class ReviewController(QObject):
 
     def _enter(self, sight: Sight) -> None:
         self.visit = begin(sight, self._taxonomy)
+        if self.visit.answers:
+            self.visit.crossed_out = self._own(sight)
+        else:
+            self._crossed.setdefault(sight.item.id, self._own(sight))
         self._watch.restart()
         self._spent = 0.0
         self.shown.emit()
@@ -271,6 +310,7 @@ class ReviewController(QObject):
             shown_labels=verdict.labels if verdict is not None else (),
             shown_probability=verdict.probability if verdict is not None else None,
             act=visit.act,
+            crossed_out=self._crossed.get(visit.sight.item.id, ()),
         )
         try:
             rows = self._workspace.decisions.record([decision])
@@ -279,6 +319,7 @@ class ReviewController(QObject):
             return False
         self._spent = seconds
         self._notes.pop(visit.sight.item.id, None)
+        visit.crossed_out = (*visit.crossed_out, *self._crossed.pop(visit.sight.item.id, ()))
         self._committed(visit.sight.item.id, rows)
         self.recorded.emit(describe(self._taxonomy, rows[-1]))
         return True
@@ -297,6 +338,7 @@ class ReviewController(QObject):
             self.pace.undone(undone.act)
             self._committed(undone.item, [undone.undo])
             self._bring_note_back(undone)
+            self._bring_marks_back(undone)
             self._return_to(undone.item)
             self.undone.emit(f"Taken back: {describe(self._taxonomy, undone.decisions[-1])}")
         return undone
@@ -320,6 +362,10 @@ class ReviewController(QObject):
         self._prefetcher.forget([item])
         self._queue.refresh([item])
         QTimer.singleShot(0, self._desk, lambda: self._desk.decisions_recorded(rows))
+
+
+def _each_once(marks: Iterable[CrossedOut]) -> tuple[CrossedOut, ...]:
+    return tuple({key_of(mark): plain(mark, label=mark.label) for mark in marks}.values())
 
 
 def describe(taxonomy: Taxonomy, decision: Decision) -> str:

@@ -105,6 +105,8 @@ class ReviewPage(QWidget):
         controller.shown.connect(self._show_visit)
         controller.changed.connect(self._show_answers)
         controller.focused.connect(self._show_focus)
+        controller.marked.connect(self._show_marks)
+        self.centre.crossing.toggled.connect(controller.cross_out)
         controller.recorded.connect(self._show_recorded)
         controller.undone.connect(self._show_undone)
         controller.refused.connect(self._refuse)
@@ -143,6 +145,9 @@ class ReviewPage(QWidget):
             "undo": controller.undo,
             "skip": controller.skip,
             "escalate": controller.escalate,
+            "cross-out": self.centre.crossing.cross_out,
+            "part-next": lambda: self.centre.crossing.step(1),
+            "part-previous": lambda: self.centre.crossing.step(-1),
             "back": self._back,
             "note": self.panel.note.setFocus,
             "heatmap": lambda: self._switch("heatmap"),
@@ -287,6 +292,7 @@ class ReviewPage(QWidget):
             self._show_end()
         else:
             self.centre.show_visit(visit)
+            self._show_marks()
             self._wanting.start()
         self._middle.setCurrentWidget(self.centre if visit is not None else self.empty)
         self.panel.note.show_note(self.controller.note)
@@ -305,6 +311,9 @@ class ReviewPage(QWidget):
             self.centre.show_focus(visit)
             self.panel.show_focus(visit)
             self._wanting.start()
+
+    def _show_marks(self) -> None:
+        self.centre.crossing.show_marks(self.controller.crossed_out)
 
     def _refuse(self, sentence: str) -> None:
         """Say beside the answers why something was not done; in the notice line where there is no item."""

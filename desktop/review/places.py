@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 
-from engine.types import TokenWeight
+from engine.types import CrossedOut, TokenWeight
+
+Placed = TokenWeight | CrossedOut
+"""What has a field and offsets into it."""
 
 _BEYOND = re.compile("[\U00010000-\U0010ffff]")
 """Characters that take two UTF-16 units, such as emoji."""
@@ -25,11 +28,11 @@ class Places:
         self._wide = [match.start() for match in _BEYOND.finditer(self.shown)]
         self.title_end = self._position(len(title))
 
-    def holds(self, token: TokenWeight) -> bool:
+    def holds(self, token: Placed) -> bool:
         """Whether a token lies within the text as it is now."""
         return 0 <= token.start < token.end <= self._ends.get(token.field, 0)
 
-    def span(self, token: TokenWeight) -> tuple[int, int]:
+    def span(self, token: Placed) -> tuple[int, int]:
         """Return the token's first position in the document and the one behind it."""
         start = self._starts[token.field]
         return self._position(start + token.start), self._position(start + token.end)

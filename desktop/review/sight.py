@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from engine.taxonomy import Task, Taxonomy
-from engine.types import Action, Item, Verdict
+from engine.types import Action, Annotation, Item, Verdict
 from engine.workspace import Workspace
 from engine.workspace.flips import Flip
 from engine.workspace.resolution import standing
@@ -22,6 +22,7 @@ class Sight:
 
     `flip` is there while the verdict is another than before and nobody has acted on that; `said_by` names the reviewers
     who gave its resolved label then. `picked` says why the item was picked to teach the model, "" where it was not.
+    `crossed_out` is what reviewers crossed out and did not take back.
     """
 
     item: Item
@@ -30,6 +31,7 @@ class Sight:
     flip: Flip | None = None
     said_by: tuple[str, ...] = ()
     picked: str = ""
+    crossed_out: tuple[Annotation, ...] = ()
 
     def verdict(self, task: Task | None) -> Verdict | None:
         """Return the verdict shown for a task, or None."""
@@ -50,6 +52,7 @@ def look(workspace: Workspace, item: str) -> Sight:
         resolved=workspace.decisions.resolved(item),
         flip=workspace.flips.of(item),
         picked=workspace.teaching.why(item),
+        crossed_out=tuple(one for one in workspace.annotations.of(item) if one.stands),
     )
     return found if found.flip is None else replace(found, said_by=_said_by(workspace, found))
 

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from operator import itemgetter
 
-from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QMouseEvent, QTextCharFormat, QTextCursor, QTextOption
+from PySide6.QtCore import QEvent, QLineF, QPoint, QRectF, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QTextCharFormat,
+    QTextCursor,
+    QTextOption,
+)
 from PySide6.QtWidgets import QFrame, QTextEdit, QWidget
 
 from desktop.review.heatmap import scale_of, strength
@@ -16,7 +27,7 @@ from desktop.review.trust import weight_words
 from desktop.theme import TYPE, ThemeManager, colour
 from desktop.theme.diverging import Diverging
 from engine.evidence import is_clear
-from engine.types import Explanation, Item, TokenWeight
+from engine.types import CrossedOut, Explanation, Item, TokenWeight
 
 _FAINT = 0.04
 """Strengths below this get no background: a page of faint tints reads as noise."""
@@ -35,6 +46,8 @@ class TextView(QTextEdit):
         self._starts: list[int] = []
         self._spans: list[tuple[int, int, TokenWeight]] = []
         self._places = Places("", "")
+        self._crossed: list[tuple[int, int]] = []
+        self._current: tuple[int, int] | None = None
         self.setReadOnly(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
@@ -65,6 +78,54 @@ class TextView(QTextEdit):
         """Show or hide the highlights."""
         self._shown = shown
         self._highlight()
+
+    def show_marks(self, crossed: Sequence[CrossedOut], current: CrossedOut | None) -> None:
+        """Strike through the words that are crossed out and put a frame around the current one."""
+        self._crossed = [self._places.span(mark) for mark in crossed if self._places.holds(mark)]
+        held = current is not None and self._places.holds(current)
+        self._current = self._places.span(current) if current is not None and held else None
+        if self._current is not None:
+            self._bring_into_view(self._current[0])
+        self.viewport().update()
+
+    def word_at(self, at: QPoint) -> TokenWeight | None:
+        """Return the explained word at a point of the viewport, or None."""
+        return self._token_at(self.cursorForPosition(at).position())
+
+    def _bring_into_view(self, position: int) -> None:
+        cursor = QTextCursor(self.document())
+        cursor.setPosition(position)
+        below = self.cursorRect(cursor).bottom() - self.viewport().height()
+        bar = self.verticalScrollBar()
+        if below > 0 or self.cursorRect(cursor).top() < 0:
+            bar.setValue(bar.value() + below + self.viewport().height() // 2)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self._crossed and self._current is None:
+            return
+        painter = QPainter(self.viewport())
+        painter.setPen(QPen(self._theme.colour("text"), 2))
+        for span in self._crossed:
+            for box in self._boxes_of(*span):
+                painter.drawLine(QLineF(box.left() - 1, box.center().y() + 1, box.right() + 1, box.center().y() + 1))
+        painter.setPen(QPen(self._theme.colour("focus"), 2))
+        for box in self._boxes_of(*self._current) if self._current is not None else ():
+            painter.drawRoundedRect(box.adjusted(-2, 0, 2, 0), 3, 3)
+        painter.end()
+
+    def _boxes_of(self, start: int, end: int) -> Iterator[QRectF]:
+        """Yield where positions of the document stand in the viewport, a rectangle a line."""
+        block = self.document().findBlock(start)
+        layout, moved = block.layout(), -self.verticalScrollBar().value()
+        first, last = start - block.position(), min(end, block.position() + block.length() - 1) - block.position()
+        corner = self.document().documentLayout().blockBoundingRect(block).topLeft()
+        for number in range(layout.lineCount()):
+            line = layout.lineAt(number)
+            begun, ended = max(first, line.textStart()), min(last, line.textStart() + line.textLength())
+            if begun < ended:
+                left, right = sorted((line.cursorToX(begun)[0], line.cursorToX(ended)[0]))
+                yield QRectF(corner.x() + left, corner.y() + line.y() + moved, right - left, line.height())
 
     def _highlight(self) -> None:
         marks = []

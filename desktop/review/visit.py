@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from desktop.review.sight import Focus, Sight
 from engine.taxonomy import Label, Task, Taxonomy
-from engine.types import Action, Verdict
+from engine.types import Action, CrossedOut, Verdict
 
 
 @dataclass
@@ -15,7 +15,8 @@ class Visit:
     """`answers` are this visit's saved answers (and an earlier visit's, where that one ended half-way).
 
     `toggled` is the set that a multi-label task will be given; it counts only once `touched`, before that Enter stands
-    for the suggestion. `newer` is a verdict that arrived meanwhile and is not shown.
+    for the suggestion. `newer` is a verdict that arrived meanwhile and is not shown. `crossed_out` is what was saved
+    as crossed out with an earlier answer of a visit that is still going on.
     """
 
     sight: Sight
@@ -27,6 +28,7 @@ class Visit:
     touched: bool = False
     armed: bool = False
     newer: Sight | None = None
+    crossed_out: tuple[CrossedOut, ...] = ()
 
     @property
     def verdict(self) -> Verdict | None:

@@ -69,8 +69,9 @@ def _inside(item: str, box: Box, size: tuple[float, float]) -> Box:
             f" ({size[0]:g} × {size[1]:g} pixels).",
             "Choose a part of the screenshot.",
         )
-    x, y, right, lower = max(0.0, x), max(0.0, y), min(right, size[0]), min(lower, size[1])
-    return (x, y, right - x, lower - y)
+    left, top = max(0.0, x), max(0.0, y)
+    inside = left == x and top == y and right <= size[0] and lower <= size[1]
+    return (x, y, width, height) if inside else (left, top, min(right, size[0]) - left, min(lower, size[1]) - top)
 
 
 def around(boxes: tuple[Box, ...]) -> Box:
@@ -90,9 +91,16 @@ def in_words(mark: CrossedOut) -> str:
     return f"{x:.0f},{y:.0f} {width:.0f}×{height:.0f}"
 
 
-def plain(mark: CrossedOut) -> CrossedOut:
-    """Return only what is crossed out, of an annotation too, and without the label: the same part is then equal."""
-    return CrossedOut(**{name: getattr(mark, name) for name in _PLAIN})
+def key_of(mark: CrossedOut) -> tuple[object, ...]:
+    """Return what tells one part of an item from another, whatever label was explained when it was crossed out."""
+    boxes = mark.boxes or ((mark.box,) if mark.box is not None else ())
+    rounded = tuple(tuple(round(side, 2) for side in box) for box in boxes)
+    return (mark.kind, mark.field, mark.start, mark.end, mark.region, rounded)
+
+
+def plain(mark: CrossedOut, *, label: str = "") -> CrossedOut:
+    """Return only what is crossed out, of an annotation too; without a label, so that the same part is equal."""
+    return CrossedOut(label=label, **{name: getattr(mark, name) for name in _PLAIN})
 
 
 _PLAIN = tuple(name for name in msgspec.structs.asdict(CrossedOut(kind=Mark.WORD)) if name != "label")

@@ -21,7 +21,7 @@ WANTED = {
     "S": "review.skip", "E": "review.escalate", "N": "review.note", "H": "review.heatmap", "T": "review.tokens",
     "[": "review.explain-previous", "]": "review.explain-next", "Left": "review.previous", "Right": "review.next",
     "G": "review.guideline", "B": "review.blur", "+": "review.zoom-in", "-": "review.zoom-out",
-    "0": "review.zoom-reset", "Ctrl+K": "app.palette", "Ctrl+R": "app.retrain", "?": "app.cheat-sheet",
+    ".": "review.part-next", ",": "review.part-previous", "Delete": "review.cross-out", "0": "review.zoom-reset", "Ctrl+K": "app.palette", "Ctrl+R": "app.retrain", "?": "app.cheat-sheet",
     "Ctrl+1": "app.start", "Ctrl+2": "app.review", "Ctrl+3": "app.models", "Ctrl+I": "app.import",
     "Ctrl+O": "app.open", "Ctrl+,": "app.settings",
     **{str(number): f"review.label-{number}" for number in range(1, 10)},

@@ -1,0 +1,159 @@
+"""Crossing out: the reviewer says that a word or a region is the wrong reason, with keys or the mouse.
+
+No mode: one key steps through what the shown explanation rests on, strongest first, another crosses the current part
+out or takes that back. What is crossed out waits for the item's next decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import QObject, QPoint, Qt, Signal
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QAction
+from PySide6.QtWidgets import QMenu
+
+from desktop.review.capture_view import CaptureView
+from desktop.review.heatmap import segment_at
+from desktop.review.parts import Part, covers, mark_of, name_of, parts_of, regions_at
+from desktop.review.text_view import TextView
+from engine.errors import InputError
+from engine.types import CrossedOut, Explanation, Item, Mark
+from engine.workspace.marks import key_of
+
+NOTHING = "There is nothing to cross out: no explanation yet, and the page has no regions."
+
+
+class CrossingOut(QObject):
+    """`toggled(mark)` asks to cross a part out, or to take that back; `show_marks` then says what is crossed out."""
+
+    toggled = Signal(object)
+
+    def __init__(self, capture: CaptureView, text: TextView, say: Callable[[str], object], parent: QObject) -> None:
+        super().__init__(parent)
+        self._capture, self._text, self._say = capture, text, say
+        self._item: Item | None = None
+        self._explanation: Explanation | None = None
+        self._parts: list[Part] | None = None
+        self._place = -1
+        self._marks: tuple[CrossedOut, ...] = ()
+        for view, asked in ((capture, self._capture_menu), (text, self._text_menu)):
+            view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+            view.customContextMenuRequested.connect(asked)
+
+    def show_item(self, item: Item | None, explanation: Explanation | None) -> None:
+        """Begin anew with another item, or another explanation of the same one."""
+        self._item, self._explanation = item, explanation
+        self._parts, self._place = None, -1
+        self._draw()
+
+    def show_marks(self, marks: Sequence[CrossedOut]) -> None:
+        """Show what is crossed out now."""
+        self._marks = tuple(marks)
+        self._draw()
+
+    @property
+    def current(self) -> CrossedOut | None:
+        """The part that is stepped to, as it would be stored; None while there is none."""
+        if self._item is None or self._place < 0 or not self._known():
+            return None
+        try:
+            return mark_of(self._known()[self._place], self._explanation, self._item)
+        except InputError:
+            return None
+
+    def step(self, by: int) -> None:
+        """Go to the next (+1) or previous (-1) of what the explanation rests on; behind the last comes the first."""
+        parts = self._known()
+        if not parts:
+            self._tell(NOTHING)
+            return
+        self._place = (self._place + by) % len(parts) if self._place >= 0 else (0 if by > 0 else len(parts) - 1)
+        self._draw()
+        self._tell(self.describe())
+
+    def cross_out(self) -> None:
+        """Cross the current part out, or take that back; without one, step to the strongest first."""
+        mark = self.current
+        if mark is None:
+            self.step(1)
+            return
+        self.toggled.emit(mark)
+        self._tell(self.describe())
+
+    def describe(self) -> str:
+        """Return the current part in words: which one, its weight, and what the key does to it."""
+        mark = self.current
+        if mark is None:
+            return ""
+        part = self._known()[self._place]
+        weight = "" if isinstance(part, str) else f" {part.weight:+.3f}"
+        does = "crossed out, Delete takes it back" if self._holds(mark) else "Delete crosses it out"
+        return f"{name_of(part)}{weight} · {self._place + 1} of {len(self._known())} · {does}"
+
+    def _known(self) -> list[Part]:
+        if self._parts is None:
+            self._parts = parts_of(self._explanation, self._item) if self._item is not None else []
+        return self._parts
+
+    def _holds(self, mark: CrossedOut) -> bool:
+        return key_of(mark) in map(key_of, self._marks)
+
+    def _tell(self, words: str) -> None:
+        self._say(words)
+        if words:
+            QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self._capture, words))
+
+    def _draw(self) -> None:
+        mark = self.current
+        regions = [one.boxes for one in self._marks if one.kind is Mark.REGION]
+        words = [one for one in self._marks if one.kind is Mark.WORD]
+        on_text = mark is not None and mark.kind is Mark.WORD
+        self._capture.show_marks(regions, mark.boxes if mark is not None and not on_text else ())
+        self._text.show_marks(words, mark if on_text else None)
+
+    # --- the mouse --------------------------------------------------------------------------------------------
+
+    def _capture_menu(self, at: QPoint) -> None:
+        item, explanation = self._item, self._explanation
+        if item is None or item.capture is None:
+            return
+        x, y = self._capture.share_at(at)
+        here = [one for one in self._marks if covers(one.boxes, x * item.width, y * item.height)]
+        menu = QMenu(self._capture)
+        for mark in here:
+            self._add(menu, mark)
+        try:
+            segment = segment_at(explanation, x, y) if explanation is not None else None
+            parts = [*([segment] if segment is not None else []), *regions_at(item, x, y)]
+            for part in parts:
+                mark = mark_of(part, explanation, item)
+                if not self._holds(mark):
+                    self._add(menu, mark)
+        except InputError as error:
+            self._tell(str(error))
+        _pop_up(menu, self._capture.mapToGlobal(at))
+
+    def _text_menu(self, at: QPoint) -> None:
+        menu = self._text.createStandardContextMenu()
+        token = self._text.word_at(at)
+        if token is not None and self._item is not None:
+            first = menu.actions()[0] if menu.actions() else None
+            added = self._add(menu, mark_of(token, self._explanation, self._item))
+            if first is not None:
+                menu.insertAction(first, added)
+                menu.insertSeparator(first)
+        _pop_up(menu, self._text.viewport().mapToGlobal(at))
+
+    def _add(self, menu: QMenu, mark: CrossedOut) -> QAction:
+        does = "Take back" if self._holds(mark) else "Cross out"
+        action = menu.addAction(f"{does} {name_of(mark)}")
+        action.triggered.connect(lambda: self.toggled.emit(mark))
+        return action
+
+
+def _pop_up(menu: QMenu, at: QPoint) -> None:
+    menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    if menu.isEmpty():
+        menu.deleteLater()
+    else:
+        menu.popup(at)
