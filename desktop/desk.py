@@ -27,7 +27,7 @@ from desktop.children.jobs import (
 )
 from desktop.children.log_file import LogFile
 from desktop.children.process import engine_command
-from desktop.children.recipes import next_recipe
+from desktop.children.recipes import next_recipe, with_masked
 from desktop.children.refitting import Learned
 from desktop.children.retraining import Retraining
 from desktop.children.scoring import BulkScoring
@@ -276,18 +276,19 @@ class Desk(QObject):
         if limit and not self._retraining.busy and self.corrections() >= limit:
             self.start_retrain()
 
-    def start_retrain(self, recipe: str | None = None, overrides: Sequence[str] = ()) -> None:
+    def start_retrain(self, recipe: str | None = None, overrides: Sequence[str] = (), *, masked: str = "") -> None:
         """Start a retrain in the background; a notice says why where it cannot.
 
         `recipe` is TOML text; None means `recipe.toml` in the workspace's folder, else the champion's recipe, else
         the default one.
-        `overrides` are such as "training.epochs=3".
+        `overrides` are such as "training.epochs=3"; `masked` is a region of the page that the new model shall not see.
         """
         if self._retraining.running:
             self.notice.emit("A retrain is under way already.", "info")
             return
         try:
             text = next_recipe(self.workspace, recipe, overrides)
+            text = with_masked(text, masked) if masked else text
         except EngineError as error:
             self.notice.emit(str(error), "error")
             return

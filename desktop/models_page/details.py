@@ -5,10 +5,13 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QGridLayout, QPlainTextEdit, QScrollArea, QVBoxLayout, QWidget
 
+from desktop.actions import ActionRegistry
+from desktop.models_page.looks_panel import LooksPanel
 from desktop.models_page.summary import facts, headline, held_out, score_sentence
 from desktop.models_page.task_card import LabelWords, task_card
 from desktop.theme import GAP, PAD, WIDE, ThemeManager, fixed
 from desktop.widgets import label
+from engine.looks import Looks
 from engine.taxonomy import Taxonomy
 from engine.workspace import ModelRow
 
@@ -16,15 +19,15 @@ from engine.workspace import ModelRow
 class ModelDetails(QScrollArea):
     """Shows one model. It is built anew for each, which is once per click."""
 
-    def __init__(self, theme: ThemeManager, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: ThemeManager, actions: ActionRegistry, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._theme = theme
+        self._theme, self._actions = theme, actions
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
 
-    def show_model(self, row: ModelRow, taxonomy: Taxonomy) -> None:
-        """Show what is known of a model."""
+    def show_model(self, row: ModelRow, taxonomy: Taxonomy, looks: Looks) -> None:
+        """Show what is known of a model, and where it looks."""
         page = QWidget()
         page.setProperty("surface", "window")
         column = QVBoxLayout(page)
@@ -36,6 +39,7 @@ class ModelDetails(QScrollArea):
             column.addWidget(label(f"{verb}: {row.reason}", "quiet", page, wrap=True))
         column.addSpacing(GAP)
         self._add_tasks(column, row, taxonomy, page)
+        column.addWidget(LooksPanel(looks, self._theme, self._actions, page))
         column.addSpacing(GAP)
         column.addWidget(label("How it was made", "section", page))
         column.addWidget(self._facts(row, page))

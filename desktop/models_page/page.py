@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QItemSelection, QUrl
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtGui import QDesktopServices, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QListView, QSplitter, QStackedLayout, QVBoxLayout, QWidget
 
 from desktop.actions import ActionRegistry
@@ -11,11 +11,13 @@ from desktop.children.states import TrainingState
 from desktop.desk import Desk
 from desktop.models_page.confirm_bar import ConfirmBar
 from desktop.models_page.details import ModelDetails
+from desktop.models_page.looks_panel import MASK, mask_title
 from desktop.models_page.model_list import ModelDelegate, ModelList
 from desktop.models_page.retrain_panel import RetrainPanel
 from desktop.models_page.summary import headline
 from desktop.theme import GAP, PAD, WIDE, ThemeManager
 from desktop.widgets import EmptyState, button, frame, label
+from engine.looks import looks
 from engine.workspace import ModelRow
 
 LIST_WIDTH = 45 * GAP
@@ -24,17 +26,18 @@ WIDEST = 128 * GAP
 
 
 class ModelsPage(QWidget):
-    """Lists the models of the open workspace and shows the chosen one; binds `models.promote` and `models.rollback`."""
+    """Lists the models of the open workspace and shows the chosen one; binds the table's actions of the page."""
 
     def __init__(self, theme: ThemeManager, actions: ActionRegistry, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme, self._actions = theme, actions
         self._desk: Desk | None = None
+        self._looks = looks(())
         self.models = ModelList(self)
         self.list = self._make_list()
         self.panel = RetrainPanel(theme, actions, self)
         self.panel.open_log.clicked.connect(self.open_log)
-        self.details = ModelDetails(theme, self)
+        self.details = ModelDetails(theme, actions, self)
         self.confirm = ConfirmBar(self)
         self.heading = label("", "heading", self)
         self.promote_button = button("Promote", "", self)
@@ -46,6 +49,7 @@ class ModelsPage(QWidget):
         self._lay_out()
         actions.bind("models.promote", self.ask_promote)
         actions.bind("models.rollback", self.ask_roll_back)
+        actions.bind(MASK, self.retrain_masked)
 
     def show_desk(self, desk: Desk | None) -> None:
         """Show the models of another workspace, or of none."""
@@ -72,6 +76,12 @@ class ModelsPage(QWidget):
         self.list.setCurrentIndex(self.models.index(number))
         self._show_chosen()
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """More may have been explained since the page was seen last."""
+        super().showEvent(event)
+        if self._desk is not None:
+            self._show_chosen()
+
     def chosen(self) -> ModelRow | None:
         """Return the model that is shown, or None."""
         return self.models.model_row(self.list.currentIndex().row())
@@ -91,6 +101,14 @@ class ModelsPage(QWidget):
         if desk is not None and desk.champion:
             question = f"Return to the champion before {desk.champion}? Its verdicts are shown again."
             self.confirm.ask(question, "Roll back", desk.roll_back)
+
+    def retrain_masked(self) -> None:
+        """Start a retrain by the chosen model's recipe that cannot see the region the model takes a shortcut by."""
+        row, desk = self.chosen(), self._desk
+        shortcut = self._looks.shortcut
+        if row is None or desk is None or shortcut is None:
+            return
+        desk.start_retrain(None if row.champion else row.card.recipe, masked=shortcut.region)
 
     def open_log(self) -> None:
         """Open the trainer's log, or the folder of the logs where there is none yet."""
@@ -137,7 +155,10 @@ class ModelsPage(QWidget):
         self.rollback_button.setEnabled(self._can_roll_back())
         self._actions.set_enabled("models.promote", not row.champion)
         self._actions.set_enabled("models.rollback", self._can_roll_back())
-        self.details.show_model(row, desk.workspace.taxonomy)
+        self._looks = looks(desk.workspace.explanations.looks(row.card.id))
+        self._actions.retitle(MASK, mask_title(self._looks))
+        self._actions.set_enabled(MASK, self._looks.shortcut is not None)
+        self.details.show_model(row, desk.workspace.taxonomy, self._looks)
 
     def _can_roll_back(self) -> bool:
         rows = (self.models.model_row(number) for number in range(self.models.rowCount()))
@@ -153,6 +174,7 @@ class ModelsPage(QWidget):
         self._show_panel()
         self._actions.set_enabled("models.promote", False)
         self._actions.set_enabled("models.rollback", False)
+        self._actions.set_enabled(MASK, False)
         if self._desk is None:
             self.empty.say("No workspace is open", "Open one to see its models.", "app.open")
             return

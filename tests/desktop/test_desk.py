@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -275,6 +276,16 @@ def test_a_retrain_asked_for_while_looking_for_old_runs_is_not_lost(qtbot: QtBot
     assert not desk.training_state.running
     qtbot.waitUntil(lambda: desk.training_state.done > 0)
     assert len(desk.workspace.runs.list()) == 1
+
+
+def test_a_retrain_can_be_kept_from_seeing_a_region(qtbot: QtBot, make: Callable[..., Desk]) -> None:
+    desk = make(trainer="hang")
+    desk.start()
+    desk.start_retrain('[image]\nmask_regions = ["price"]\n', masked="handle")
+    qtbot.waitUntil(lambda: desk.training_state.done > 0)
+    (run,) = desk.workspace.runs.list()
+    recipe = tomllib.loads((run.path / "recipe.toml").read_text(encoding="utf-8"))
+    assert recipe == {"image": {"mask_regions": ["price", "handle"]}, "text": {"mask_users": True}}
 
 
 def test_a_trainer_that_dies_is_started_again(qtbot: QtBot, make: Callable[..., Desk], leave_candidate: None) -> None:

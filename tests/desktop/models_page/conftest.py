@@ -82,6 +82,9 @@ class FakeDesk(QObject):
     def roll_back(self) -> None:
         self.asked.append("roll back")
 
+    def start_retrain(self, recipe: str | None, *, masked: str) -> None:
+        self.asked.append(f"retrain by {recipe or 'the next recipe'} without {masked}")
+
     def show(self, state: TrainingState) -> None:
         self.training_state = state
         self.trainingStateChanged.emit(state)

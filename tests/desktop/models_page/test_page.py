@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from desktop.actions import ActionRegistry
 from desktop.children.states import EpochPoint, TrainingState
 from desktop.models_page import ModelsPage
+from desktop.models_page.looks_panel import LooksPanel
 from desktop.theme import ThemeManager
-from engine.types import ModelCard
+from desktop.widgets import Bar
+from engine.types import Explanation, Item, ModelCard
 
 if TYPE_CHECKING:
     from desktop.desk import Desk
@@ -142,6 +144,91 @@ def test_the_hint_counts_corrections(page: ModelsPage, desk: FakeDesk, card: Car
     desk.settings.retrain_after = 0
     desk.correctionsChanged.emit()
     assert "1 correction since the last retrain. A retrain starts only when you ask for it." in texts(page)
+
+
+@pytest.fixture
+def explain(desk: FakeDesk) -> Callable[[str, int, float], None]:
+    """Store explanations of as many items by a model, half of the evidence words, `handle` of it the handle."""
+
+    def store(model: str, items: int, handle: float) -> None:
+        names = [f"{model}-{number}" for number in range(items)]
+        desk.workspace.items.add((Item(id=name, kind="tweet", text="words"), None) for name in names)
+        shares = {"handle": 2 * handle, "media": 1 - 2 * handle}
+        desk.workspace.explanations.put_many(
+            Explanation(
+                item=name,
+                task="toxicity",
+                label="toxic",
+                model=model,
+                probability=0.9,
+                modality_share={"text": 0.5, "image": 0.5},
+                region_share=shares,
+            )
+            for name in names
+        )
+
+    return store
+
+
+Explain = Callable[[str, int, float], None]
+
+
+def test_where_a_model_looks_is_shown_with_words_for_every_bar(
+    page: ModelsPage, desk: FakeDesk, card: Cards, add: Add, explain: Explain
+) -> None:
+    add(card("m-a", 0.8))
+    show(page, desk)
+    assert "Nothing is known yet" in texts(page)
+    explain("m-a", 12, 0.4)
+    page.hide()
+    page.show()
+    panel = page.findChild(LooksPanel)
+    assert panel is not None
+    assert panel.accessibleName() == "Where does the model look?"
+    assert panel.accessibleDescription() == "words 50 %, handle 40 %, media 10 %"
+    bars = panel.findChildren(Bar)
+    assert [(bar.accessibleName(), bar.share) for bar in bars] == [
+        ("words 50 %", 0.5),
+        ("handle 40 %", pytest.approx(0.4)),
+        ("media 10 %", pytest.approx(0.1)),
+    ]
+    assert "the mean over 12 explained items" in texts(page)
+    assert "These are few" in texts(page)
+    assert not panel.findChildren(QPushButton)
+
+
+def test_a_shortcut_is_warned_of_and_masked_by_one_key(
+    page: ModelsPage, desk: FakeDesk, card: Cards, add: Add, actions: ActionRegistry, explain: Explain
+) -> None:
+    add(card("m-a", 0.8, day=1))
+    add(card("m-b", 0.6, day=2))
+    desk.workspace.models.promote("m-a", "The first model.")
+    explain("m-a", 30, 0.4)
+    explain("m-b", 30, 0.3)
+    show(page, desk)
+    assert "This model relies on the handle: 40 % of its evidence lies there, on average over 30 items." in texts(page)
+    assert actions.title("models.mask") == "Retrain with the handle masked"
+    panel = page.findChild(LooksPanel)
+    assert panel is not None
+    (mask,) = panel.findChildren(QPushButton)
+    assert mask.text() == "Retrain with the handle masked"
+    mask.click()
+    page.list.setCurrentIndex(page.models.index(0))
+    actions.trigger("models.mask")
+    own = card("m-b", 0.6).recipe
+    assert desk.asked == ["retrain by the next recipe without handle", f"retrain by {own} without handle"]
+
+
+def test_a_model_without_a_shortcut_has_nothing_to_mask(
+    page: ModelsPage, desk: FakeDesk, card: Cards, add: Add, actions: ActionRegistry, explain: Explain
+) -> None:
+    add(card("m-a", 0.8))
+    explain("m-a", 30, 0.05)
+    show(page, desk)
+    assert actions.title("models.mask") == ""
+    assert not actions.action("models.mask").isEnabled()
+    page.retrain_masked()
+    assert desk.asked == []
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
