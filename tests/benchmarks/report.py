@@ -52,6 +52,7 @@ def table(found: dict[str, Any], title: str) -> Iterator[str]:
 def scoring(found: dict[str, Any]) -> Iterator[str]:
     """Rows of `scoring.py`: the naive way and ours in the same run, from PNG files and from prepared screenshots."""
     yield f"\n### Scoring captures with text, {found['cpus']} cores, torch {found['torch']} (`scoring.py`)\n"
+    yield f"A process that has only imported this torch takes {found['torch_alone_mb']:.0f} MB.\n"
     yield (
         "| network | naive, from PNG | ours, from PNG | ratio, median (range) | ours, from cached pixels "
         "| ratio to naive from PNG | ratio to naive from cached pixels | peak memory naive / ours (of files) "

@@ -141,6 +141,12 @@ def memory() -> dict[str, float]:
     return {"peak": now["VmHWM"], "resident": now["VmRSS"], "of_files": now["RssFile"]}
 
 
+def torch_alone() -> float:
+    """Resident memory in MB of a process that has imported torch and done nothing: builds for GPUs take far more."""
+    show = "import torch, psutil; print(psutil.Process().memory_info().rss / 2**20)"
+    return float(subprocess.run([sys.executable, "-c", show], check=True, capture_output=True).stdout)
+
+
 class Child:
     """A way of scoring in a process of its own."""
 
@@ -382,6 +388,7 @@ def measure(count: int, repeats: int, epochs: int, only: str) -> dict[str, Any]:
             "items": count,
             "cpus": os.cpu_count(),
             "torch": str(torch.__version__),
+            "torch_alone_mb": torch_alone(),
         }
         for number, (title, backbone) in enumerate(models(folder, items, only).items()):
             model = folder / f"model-{number}"
