@@ -1,0 +1,31 @@
+"""The benchmark of planted truth, end to end on a few captures and a small model."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def test_methods_find_the_badge_more_often_than_chance(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = importlib.util.spec_from_file_location("benchmark_planted", Path(__file__).with_name("planted.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = script
+    spec.loader.exec_module(script)
+    sizes = ["--items", "5", "--captures", "96", "--size", "64", "--epochs", "2", "--threads", "1"]
+    out = tmp_path / "planted.json"
+    assert script.main(["--methods", "occlusion,attention", *sizes, "--out", str(out)]) == 0
+    found = json.loads(out.read_text())
+    rows = found["badge"]["rows"]
+    assert found["badge"]["accuracy"] > 0.9
+    assert rows["occlusion"]["hits"]["mean"] == 1.0
+    assert rows["occlusion"]["share"]["mean"] > 0.5 > rows["random"]["share"]["mean"]
+    assert "attention" not in rows
+    told = capsys.readouterr()
+    assert "badge: 5 captures have it" in told.out
+    assert "attention is left out" in told.err
