@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.errors import InputError
-from engine.explain.methods.parts import SAME, Parts, Values, Weights
+from engine.explain.methods.parts import Parts, Values, Weights
 from engine.explain.methods.pieces import token_shares
 from engine.models.backbones import HuggingFaceEncoder
 from engine.models.differentiable import Differentiable
@@ -36,7 +36,7 @@ def rolled_out(parts: Parts, network: Differentiable) -> Weights:
     located = network.locate(parts.question.model.text_of(parts.question.content))
     if located is None or parts.text is None:
         return Weights(text=np.zeros(0), samples=0)
-    if _unmoved(parts):
+    if not parts.moved_by(parts.text):
         return Weights(text=np.zeros(parts.text_features), samples=1)
     shares = token_shares(located, parts.places(), parts.text_features).double().numpy()
     layers = _layers(encoder, torch.tensor([located.ids], device=network.device))
@@ -75,10 +75,3 @@ def _without_attention(backbone: str) -> InputError:
         f"The text backbone '{backbone}' has no attention; minilm, bert-tiny and Hugging Face's encoders have.",
         "Use --method ig, gradient, occlusion or lime.",
     )
-
-
-def _unmoved(parts: Parts) -> bool:
-    """Whether it makes no difference to hide all words: then it does not matter where the encoder looks."""
-    assert parts.text is not None
-    without = parts.text.probabilities(np.zeros((1, parts.text.features), dtype=bool))
-    return bool(abs(parts.probability - without[0]) < SAME)

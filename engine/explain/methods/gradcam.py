@@ -33,7 +33,7 @@ def class_activation(parts: Parts, network: Differentiable) -> Weights:
     cam = _map(parts, network, seen)
     sizes = [(cam[rows, columns], values.abs().sum(dim=0).numpy()) for rows, columns, values in changes]
     weights = np.array([float((part * size).sum() / size.sum()) for part, size in sizes])
-    return Weights(image=weights, samples=1, note=ABOUT)
+    return Weights(image=weights, samples=2, vanished=parts.moved_by(parts.image), note=ABOUT)
 
 
 def _map(parts: Parts, network: Differentiable, seen: Tensor) -> Values:

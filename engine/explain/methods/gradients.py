@@ -29,6 +29,8 @@ def averaged(item: MaskedItem, samples: int | None, seed: int) -> Iterator[Weigh
     """
     if samples == 1:
         gradients = item.gradients(torch.ones(1, item.features)).cpu().double().numpy()
+        with torch.no_grad():
+            item(torch.zeros(1, item.features))  # gradients of zero may hide that this differs
         yield _weights(item, gradients, samples=1, final=True)
         return
     pairs = MOST_PAIRS if samples is None else (samples + 1) // 2
@@ -66,6 +68,8 @@ def _weights(item: MaskedItem, means: Values, *, samples: int, final: bool) -> W
         shared_scale=True,
         samples=samples,
         final=final,
+        vanished=item.moved,
+        note=item.note,
     )
 
 

@@ -48,7 +48,12 @@ def integrated(item: MaskedItem, samples: int | None) -> Iterator[Weights]:
             shared_scale=True,
             samples=done,
             final=final,
-            note="" if adds_up else f"The weights add up to {difference - gap:+.3f} instead of {difference:+.3f}.",
+            vanished=item.moved,
+            note=" ".join(filter(None, (item.note, "" if adds_up else _missing(difference, gap)))),
         )
         if final:
             return
+
+
+def _missing(difference: float, gap: float) -> str:
+    return f"The weights add up to {difference - gap:+.3f} instead of {difference:+.3f}."

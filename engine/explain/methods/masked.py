@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from engine.explain.image_part import COSTS
-from engine.explain.methods.parts import Parts, Values
+from engine.explain.methods.parts import SAME, Parts, Values
 from engine.explain.methods.pieces import token_shares
 from engine.models.differentiable import Differentiable
 from engine.models.located import Located
@@ -48,6 +49,12 @@ class MaskedItem:
         located = network.locate(parts.question.model.text_of(parts.question.content))
         self._text = _Text(located, parts, network) if located is not None else None
         self._text_vector, self._image_vector = self._still()
+        self._lowest, self._highest = np.inf, -np.inf
+
+    @property
+    def moved(self) -> bool:
+        """Whether the probability was not the same wherever it was asked for."""
+        return self._highest - self._lowest >= SAME
 
     @property
     def note(self) -> str:
@@ -55,7 +62,7 @@ class MaskedItem:
         unread = self._text.unread if self._text is not None else 0
         if not unread or self._text is None:
             return ""
-        return f"The model reads {self._text.limit} tokens, so {unread} words behind them weigh nothing."
+        return f"The model reads {self._text.limit} tokens, so the last {unread} words weigh nothing."
 
     @property
     def rows(self) -> int:
@@ -77,6 +84,8 @@ class MaskedItem:
             text = network.text_vectors(self._text.ids, embedded, question.task)
         text, image = text.expand(len(shown), -1), image.expand(len(shown), -1)
         answers = network.probabilities(question.task, text, image)[:, question.column]
+        self._lowest = min(self._lowest, answers.min().item())
+        self._highest = max(self._highest, answers.max().item())
         return answers + 0 * shown.sum(dim=1)  # so that there is a gradient, zero, of what the network does not read
 
     def gradients(self, shown: Tensor) -> Tensor:
@@ -130,8 +139,10 @@ class _Text:
 
     def __init__(self, located: Located, parts: Parts, network: Differentiable) -> None:
         self.ids, self.limit = torch.tensor(located.ids), located.limit
-        shares = token_shares(located, parts.places(), parts.text_features)
-        self.unread = int((shares.sum(dim=0) == 0).sum()) if located.full else 0
+        places = parts.places()
+        shares = token_shares(located, places, parts.text_features)
+        last = max(end for _, end in located.spans)
+        self.unread = sum(start >= last for _, start, _ in places) if located.full else 0
         self._shares = shares.to(network.device)
         self._seen = network.embeddings(self.ids)
         self._difference = self._seen - network.embeddings(torch.tensor([located.blank]))

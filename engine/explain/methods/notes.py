@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+VANISHED = (
+    "The verdict depends on this item, but its gradients are too small to tell on what: use --method lime or occlusion."
+)
+
 
 def nothing(*, words: bool | None, screenshot: bool | None, plain: bool) -> str:
     """One sentence, or nothing where all is well.

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from engine.errors import CancelledError
 from engine.evidence import is_clear
 from engine.explain.image_part import ImagePart
-from engine.explain.methods.notes import nothing
+from engine.explain.methods.notes import VANISHED, nothing
 from engine.explain.model import Question
 from engine.explain.regions import region_share
 from engine.explain.text_part import TextPart
@@ -31,7 +31,8 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     """A weight per feature of each part, (features,); None for a part of which a method does not speak.
 
     `errors` holds standard errors in the same way, where a method has them. `shared_scale` says that both parts'
-    weights are changes of the same probability, so that they may be compared.
+    weights are changes of the same probability, so that they may be compared. `vanished` says that weights of zero do
+    not mean that the verdict depends on nothing.
     """
 
     image: Values | None = None
@@ -42,6 +43,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     samples: int = 0
     note: str = ""
     final: bool = True
+    vanished: bool = False
 
 
 class Parts:
@@ -86,6 +88,13 @@ class Parts:
             (int(word.weight), starts[word.field] + word.start, starts[word.field] + word.end)
             for word in self.text.tokens(range(self.text.features), range(self.text.features))
         ]
+
+    def moved_by(self, part: ImagePart | TextPart | None) -> bool:
+        """Whether it makes a difference to hide all of a part."""
+        if part is None or not part.features:
+            return False
+        without = part.probabilities(np.zeros((1, part.features), dtype=bool))
+        return bool(abs(self.probability - without[0]) >= SAME)
 
     def check(self) -> None:
         """Raise `CancelledError` where somebody asked for that."""
@@ -135,6 +144,8 @@ class Parts:
         return segments if errors is not None else tuple(replace(one, error=None) for one in segments)
 
     def _nothing(self, weights: Weights) -> str:
+        if weights.vanished and not any(np.any(own) for own in (weights.image, weights.text) if own is not None):
+            return VANISHED
         return nothing(
             words=_state(self.text is not None, weights.text),
             screenshot=_state(self.image is not None, weights.image),

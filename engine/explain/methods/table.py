@@ -58,7 +58,7 @@ def explain_by(
     """
     check(method, samples)
     if method == LIME:
-        return explain(predictor, content, task, label, seed=seed, emit=emit, cancelled=cancelled)
+        return explain(predictor, content, task, label, seed=seed, samples=samples, emit=emit, cancelled=cancelled)
     last: Explanation | None = None
     parts = Parts(Question.ask(predictor, content, task, label), method, seed, cancelled)
     for weights in _weights(method, parts, predictor, seed, samples):
