@@ -14,11 +14,11 @@ from desktop.review.heatmap import scale_of, segment_at
 from desktop.review.lens import LookStrip, WhyStrip
 from desktop.review.pictures import Pictures
 from desktop.review.text_view import TextView
-from desktop.review.trust import reliability_words, weight_words
 from desktop.review.visit import Visit
 from desktop.theme import ThemeManager
 from engine.errors import InputError
 from engine.taxonomy import Taxonomy
+from engine.trust import reliability_words, weight_words
 from engine.types import Explanation, Item
 
 NO_CAPTURE = "This item came without a screenshot."

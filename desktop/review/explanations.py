@@ -10,8 +10,8 @@ from desktop.desk import Desk
 from desktop.review.bounded import Bounded
 from desktop.review.heatmap import fit_warning, leaning
 from desktop.review.sight import Focus, Sight
-from desktop.review.trust import looks_at, made
 from engine.service.protocol import Priority
+from engine.trust import looks_at, made
 from engine.types import Explanation, Struct
 
 _LIMIT = 64

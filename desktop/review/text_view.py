@@ -23,10 +23,10 @@ from PySide6.QtWidgets import QFrame, QTextEdit, QWidget
 
 from desktop.review.heatmap import scale_of, strength
 from desktop.review.places import Places
-from desktop.review.trust import weight_words
 from desktop.theme import TYPE, ThemeManager, colour
 from desktop.theme.diverging import Diverging
 from engine.evidence import is_clear
+from engine.trust import weight_words
 from engine.types import CrossedOut, Explanation, Item, TokenWeight
 
 _FAINT = 0.04

@@ -1,4 +1,4 @@
-"""How far an explanation can be trusted, how it was made and what it rests on, in calm words."""
+"""How far an explanation can be trusted, how it was made and what it rests on, in calm words. Light."""
 
 from __future__ import annotations
 

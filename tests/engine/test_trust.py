@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from desktop.review.trust import looks_at, made, reliability, reliability_words, weight_words
+from engine.trust import looks_at, made, reliability, reliability_words, weight_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
