@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,14 +10,19 @@ import msgspec
 import typer
 
 from engine.cli.common import ItemArgument, JsonOption, ModelOption, WorkspaceArgument, answer, table
+from engine.cli.signals import cancelled_by_signals
 from engine.errors import NotFoundError, did_you_mean
-from engine.types import Explanation, Item, Verdict
+from engine.evidence import is_clear
+from engine.trust import looks_at, made, reliability_words, weight_words
+from engine.types import Explanation, Item, TokenWeight, Verdict
 from engine.workspace import Workspace
 
 EXAMPLES = (
     "secondlook explain tweets.secondlook tweet-7 --png why.png",
     "secondlook explain shop.secondlook page-3 --task verdict --label prohibited --json",
+    "secondlook explain tweets.secondlook tweet-7 --method ig",
 )
+_LIME = "lime"
 _WORDS_SHOWN = 10
 
 
@@ -35,18 +40,33 @@ def explain(
     png: Annotated[
         Path | None, typer.Option("--png", metavar="FILE", help="Write heatmap and marked text to this picture.")
     ] = None,
+    method: Annotated[
+        str,
+        typer.Option("--method", metavar="M", help="lime, ig, gradcam, gradient, occlusion or attention."),
+    ] = _LIME,
     seed: Annotated[
         int | None, typer.Option("--seed", metavar="N", min=0, max=2**32 - 1, help="Of the samples; 0 by default.")
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option("--samples", metavar="N", min=1, help="So many samples; until stable if left out.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show which words and which parts of the screenshot speak for a label, and which against it.
 
-    A stored explanation is shown again; a new one is stored. Weights are changes of the label's probability.
+    The workspace keeps one explanation an item, task, label and model: LIME's until stable, which the desk shows too.
+    It is shown again, or made and kept. With another method, --seed or --samples an explanation is made anew and not
+    kept. Weights are changes of the label's probability, with their standard errors where a method has them; what
+    cannot be told from nothing is left out here and has no colour in the picture.
+
+    Methods: lime hides words and superpixels at random; ig is integrated gradients; gradcam speaks of the screenshot
+    only; gradient is gradient × input averaged over random masks; occlusion leaves one out at a time; attention is for
+    comparison only and explains nothing.
     """
+    asked = _Asked(model=model, task=task, label=label, method=method, seed=seed, samples=samples)
     with Workspace.open(workspace) as ws:
         found = ws.items.get(item)
-        explanation = _explanation(ws, found, model or _champion(ws), task, label, seed)
+        explanation = _explanation(ws, found, asked)
         content = ws.items.content(found)
     if png is not None:
         from engine.explain.render import save_png
@@ -55,27 +75,58 @@ def explain(
     answer(_document(explanation), lambda: _text(explanation, png), as_json=as_json)
 
 
-def _explanation(
-    ws: Workspace, item: Item, model: str, task: str | None, label: str | None, seed: int | None
-) -> Explanation:
-    """The stored explanation where there is one (of that seed, if one is asked for), else a new one, stored."""
-    chosen = task or _first_task(ws, item)
-    verdict = ws.verdicts.of_model(item.id, model).get(chosen)
-    known = label or (verdict.label if verdict else None)
-    if known is not None:
-        stored = ws.explanations.get(item.id, chosen, known, model)
-        if stored is not None and stored.final and seed in {None, stored.seed}:
+class _Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """The options of a question; what was left out is None."""
+
+    model: str | None
+    task: str | None
+    label: str | None
+    method: str
+    seed: int | None
+    samples: int | None
+
+    @property
+    def kept(self) -> bool:
+        """Whether it is the desk's own question, whose answer the workspace keeps."""
+        return self.method == _LIME and self.seed is None and self.samples is None
+
+
+def _explanation(ws: Workspace, item: Item, asked: _Asked) -> Explanation:
+    """The stored explanation where that is asked for and there is one, else a new one."""
+    model = asked.model or _champion(ws)
+    task = asked.task or _first_task(ws, item)
+    verdict = ws.verdicts.of_model(item.id, model).get(task)
+    label = asked.label or (verdict.label if verdict else None)
+    if asked.kept and label is not None:
+        stored = ws.explanations.get(item.id, task, label, model)
+        if stored is not None and stored.final and stored.method == _LIME:
             return stored
-    from engine.explain import explain as explain_item
+    explanation = _made(ws, item, model, task, label, asked)
+    if asked.kept:
+        ws.explanations.put(explanation)
+    return explanation
+
+
+def _made(ws: Workspace, item: Item, model: str, task: str, label: str | None, asked: _Asked) -> Explanation:
+    from engine.explain.methods import check, explain_by
     from engine.models.predictor import Predictor
 
+    check(asked.method, asked.samples)
     predictor = Predictor.load(ws.models.folder(model))
     content = ws.items.content(item)
-    if known is None:
-        known = _verdict(predictor.predict([content]), chosen, item, model).label
-    explanation = explain_item(predictor, content, chosen, known, seed=seed or 0)
-    ws.explanations.put(explanation)
-    return explanation
+    with cancelled_by_signals() as cancelled:
+        if label is None:
+            label = _verdict(predictor.predict([content], cancelled=cancelled), task, item, model).label
+        return explain_by(
+            asked.method,
+            predictor,
+            content,
+            task,
+            label,
+            seed=asked.seed or 0,
+            samples=asked.samples,
+            cancelled=cancelled,
+        )
 
 
 def _champion(ws: Workspace) -> str:
@@ -109,19 +160,35 @@ def _document(explanation: Explanation) -> dict[str, Any]:
 
 
 def _text(explanation: Explanation, png: Path | None) -> str:
-    words = {token.text: token.weight for token in explanation.tokens if token.weight}
-    strongest = sorted(words.items(), key=lambda pair: -abs(pair[1]))[:_WORDS_SHOWN]
     lines = [
         f"{explanation.item}: {explanation.task} {explanation.label} {explanation.probability:.1%}"
-        f" (model {explanation.model}, {explanation.samples} samples)."
+        f" (model {explanation.model}; {made(explanation)}).",
+        *filter(None, (explanation.note, reliability_words(explanation)[1], _rests_on(explanation))),
+        *_words(explanation.tokens),
+        *_screenshot(explanation, png),
     ]
-    if explanation.note:
-        lines.append(explanation.note)
-    if strongest:
-        lines.append(table(["word", "weight"], [[word, f"{weight:+.3f}"] for word, weight in strongest]))
-    seen = sum(abs(segment.weight) > 0 for segment in explanation.segments)
-    if seen:
-        lines.append(f"{seen} parts of the screenshot weigh something; {'see' if png else 'see them with'} --png.")
-    if png is not None:
-        lines[-1:] = [*lines[-1:], f"Picture: {png}"]
     return "\n".join(lines)
+
+
+def _rests_on(explanation: Explanation) -> str:
+    shares = looks_at(explanation)
+    return f"{shares}." if shares else ""
+
+
+def _words(tokens: Iterable[TokenWeight]) -> Iterator[str]:
+    """The strongest words that can be told from nothing, and how many cannot."""
+    words = {token.text: token for token in tokens if token.weight}
+    clear = [token for token in words.values() if is_clear(token.weight, token.error)]
+    strongest = sorted(clear, key=lambda token: -abs(token.weight))[:_WORDS_SHOWN]
+    if strongest:
+        yield table(["word", "weight"], [[token.text, weight_words(token.weight, token.error)] for token in strongest])
+    if len(words) > len(clear):
+        yield f"{len(words) - len(clear)} more words cannot be told from nothing."
+
+
+def _screenshot(explanation: Explanation, png: Path | None) -> Iterator[str]:
+    seen = sum(is_clear(segment.weight, segment.error) for segment in explanation.segments)
+    if seen:
+        yield f"{seen} parts of the screenshot weigh something; see {'the picture' if png else 'them with --png'}."
+    if png is not None:
+        yield f"Picture: {png}"

@@ -1,7 +1,7 @@
 """An explanation as a picture: the heatmap over the screenshot, the text with its words marked, and a legend.
 
 Blue speaks against the label, orange for it; the two stay apart under every common colour blindness. Words and
-superpixels share one scale, and what weighs nothing is not coloured.
+superpixels share one scale, and what cannot be told from nothing is not coloured.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from engine.errors import InputError, StorageError
+from engine.evidence import is_clear
 from engine.explain.lettering import Colour, Piece, draw_paragraph
 from engine.explain.superpixels import decoded
-from engine.types import Explanation, ItemContent
+from engine.trust import looks_at, made, reliability_words
+from engine.types import Explanation, ItemContent, Segment, TokenWeight
 
 AGAINST: Colour = (0, 92, 175)
 FOR: Colour = (214, 96, 0)
@@ -62,7 +64,7 @@ def render(content: ItemContent, explanation: Explanation) -> Image.Image:
         canvas.paste(top, ((width - top.width) // 2, 0))
         y = top.height
     y = _caption(canvas, explanation, y + MARGIN)
-    y = _legend(canvas, largest_weight(explanation), y)
+    y = _legend(canvas, explanation, y)
     for field, text in (("title", content.title), ("text", content.text)):
         if text.strip():
             y = _paragraph(canvas, list(_pieces(field, text, explanation)), y, TEXT_SIZE, INK)
@@ -79,9 +81,13 @@ def heat_colours(weights: npt.NDArray[np.float64], largest: float) -> npt.NDArra
 
 
 def largest_weight(explanation: Explanation) -> float:
-    """The largest weight by size, of words and superpixels together; 0 where there is none."""
-    every = [token.weight for token in explanation.tokens] + [segment.weight for segment in explanation.segments]
-    return max((abs(weight) for weight in every), default=0.0)
+    """The largest clear weight by size, of words and superpixels together; 0 where there is none."""
+    return max((abs(clear_weight(one)) for one in (*explanation.tokens, *explanation.segments)), default=0.0)
+
+
+def clear_weight(one: TokenWeight | Segment) -> float:
+    """The weight of a word or a superpixel; 0 where it cannot be told from that."""
+    return one.weight if is_clear(one.weight, one.error) else 0.0
 
 
 def _screenshot(content: ItemContent) -> Image.Image | None:
@@ -101,7 +107,7 @@ def _with_heatmap(picture: Image.Image, explanation: Explanation) -> Image.Image
     labels = decoded(explanation.segment_map)
     weights = np.zeros(int(labels.max()) + 1)
     for segment in explanation.segments:
-        weights[segment.id] = segment.weight
+        weights[segment.id] = clear_weight(segment)
     heat = Image.fromarray(heat_colours(weights[labels], largest_weight(explanation)), "RGBA")
     over = heat.resize(picture.size, Image.Resampling.NEAREST)
     return Image.alpha_composite(picture.convert("RGBA"), over).convert("RGB")
@@ -110,23 +116,36 @@ def _with_heatmap(picture: Image.Image, explanation: Explanation) -> Image.Image
 def _caption(canvas: Image.Image, explanation: Explanation, y: int) -> int:
     headline = f"{explanation.task}: {explanation.label} {explanation.probability:.1%}"
     y = _paragraph(canvas, _words(headline), y, TEXT_SIZE, INK)
-    details = f"{explanation.method}, {explanation.samples} samples, seed {explanation.seed}, model {explanation.model}"
+    details = f"{made(explanation)}, seed {explanation.seed}, model {explanation.model}"
     y = _paragraph(canvas, _words(details), y, SMALL_SIZE, QUIET)
     return _paragraph(canvas, _words(explanation.note), y, SMALL_SIZE, INK) if explanation.note else y
 
 
-def _legend(canvas: Image.Image, largest: float, y: int) -> int:
-    """A bar from "against" over nothing to "for", with the weights at its ends."""
+def _legend(canvas: Image.Image, explanation: Explanation, y: int) -> int:
+    """A bar from "against" over nothing to "for" with the weights at its ends, then what to make of the colours."""
     wide, high = 200, 10
     shares = np.linspace(-1, 1, wide)[None].repeat(high, axis=0)
     bar = Image.fromarray(heat_colours(shares, 1.0), "RGBA")
     canvas.paste(bar, (MARGIN, y + 4), bar)
     ImageDraw.Draw(canvas).rectangle((MARGIN - 1, y + 3, MARGIN + wide, y + 4 + high), outline=QUIET)
-    text = f"against -{largest:.3f}   0   +{largest:.3f} for" if largest else "nothing weighs anything"
+    largest = largest_weight(explanation)
+    text = f"against −{largest:.3f}   0   +{largest:.3f} for" if largest else "nothing is coloured"
     left = MARGIN * 2 + wide
-    return MARGIN // 2 + draw_paragraph(
-        canvas, _words(text), left=left, top=y, width=canvas.width - left, size=SMALL_SIZE, ink=QUIET
+    y = draw_paragraph(canvas, _words(text), left=left, top=y, width=canvas.width - left, size=SMALL_SIZE, ink=QUIET)
+    for line in _trust(explanation):
+        y = _paragraph(canvas, _words(line), y, SMALL_SIZE, QUIET)
+    return y + MARGIN // 2
+
+
+def _trust(explanation: Explanation) -> Iterator[str]:
+    """How reliable the weights are, how many of them were left without colour, and what they rest on."""
+    every = (*explanation.tokens, *explanation.segments)
+    doubtful = sum(one.weight != 0 and not clear_weight(one) for one in every)
+    known, _ = reliability_words(explanation)
+    uncoloured = (
+        f"{doubtful} of {len(every)} weights cannot be told from nothing and have no colour" if doubtful else ""
     )
+    yield from filter(None, ("; ".join(filter(None, (known, uncoloured))), looks_at(explanation)))
 
 
 def _paragraph(canvas: Image.Image, pieces: list[Piece], y: int, size: int, ink: Colour) -> int:
@@ -145,7 +164,7 @@ def _pieces(field: str, text: str, explanation: Explanation) -> Iterator[Piece]:
         if token.field != field or token.end > MOST_CHARACTERS:
             continue
         yield from _between(text[position : token.start])
-        red, green, blue, opacity = (int(value) for value in heat_colours(np.array(token.weight), largest))
+        red, green, blue, opacity = (int(value) for value in heat_colours(np.array(clear_weight(token)), largest))
         paper = tuple(round(255 + (value - 255) * opacity / 255) for value in (red, green, blue))
         yield Piece(text=token.text, background=(paper[0], paper[1], paper[2]) if opacity else None)
         position = token.end

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from engine.trust import looks_at, made, reliability, reliability_words, weight_words
+from engine.types import Explanation
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-    from engine.types import Explanation
+@pytest.fixture
+def make_explanation() -> Callable[..., Explanation]:
+    def make(**changes: Any) -> Explanation:
+        return Explanation(item="one", task="toxicity", label="toxic", model="m1", probability=0.9, **changes)
+
+    return make
 
 
 def test_parts_count_by_their_share_of_the_evidence(make_explanation: Callable[..., Explanation]) -> None:

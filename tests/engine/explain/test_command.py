@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from engine.cli.explain import _text
 from engine.cli.main import run
+from engine.explain.methods import METHODS
 from engine.models.predictor import Predictor
 from engine.taxonomy import preset
-from engine.types import Item, Verdict
+from engine.types import Explanation, Item, TokenWeight, Verdict
 from engine.workspace import Workspace
 
 
@@ -26,7 +29,7 @@ def workspace(tmp_path: Path, page: str, fake: Any, monkeypatch: pytest.MonkeyPa
         (folder / "models" / "fake").mkdir()
         ws.models.register(fake.card, folder / "models" / "fake")
         ws.models.promote("fake", "the first")
-    fake.predict = lambda contents: [
+    fake.predict = lambda contents, cancelled: [
         Verdict(
             item=content.id,
             task="toxicity",
@@ -65,17 +68,73 @@ def test_the_document_names_words_and_segments(workspace: Path, capsys: pytest.C
     assert "segment_map" not in document
 
 
-def test_a_stored_explanation_is_shown_again_unless_another_seed_is_asked_for(
+def test_the_document_says_how_sure_it_is(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = explained(capsys, workspace, "t1")
+    assert document["method"] == "lime"
+    assert document["samples"] > 0
+    assert document["reliability"].keys() == document["modality_share"].keys() == {"image", "text"}
+    assert sum(document["modality_share"].values()) == pytest.approx(1)
+    assert document["region_share"] == {}
+    assert all(one["error"] >= 0 for one in (*document["tokens"], *document["segments"]))
+    exact = explained(capsys, workspace, "t1", "--method", "occlusion")
+    assert exact["method"] == "occlusion"
+    assert {one["error"] for one in (*exact["tokens"], *exact["segments"])} == {None}
+
+
+def test_the_desks_explanation_is_kept_and_no_other(
     workspace: Path, fake: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first = explained(capsys, workspace, "t1", "--label", "toxic", "--seed", 3)
+    other = explained(capsys, workspace, "t1", "--label", "toxic", "--seed", 3)
+    assert other["seed"] == 3
+    explained(capsys, workspace, "t1", "--label", "toxic", "--method", "occlusion")
+    fewer = explained(capsys, workspace, "t1", "--label", "toxic", "--samples", 16)
+    assert fewer["samples"] <= 32
+    with Workspace.open(workspace) as ws:
+        assert ws.explanations.get("t1", "toxicity", "toxic", "fake") is None
+    first = explained(capsys, workspace, "t1", "--label", "toxic")
+    assert (first["seed"], first["method"]) == (0, "lime")
     asked = fake.images
+    explained(capsys, workspace, "t1", "--label", "toxic", "--method", "occlusion")
+    asked_again = fake.images
+    assert asked_again > asked
     assert explained(capsys, workspace, "t1", "--label", "toxic") == first
-    assert explained(capsys, workspace, "t1", "--label", "toxic", "--seed", 3) == first
-    assert fake.images == asked
-    other = explained(capsys, workspace, "t1", "--label", "toxic", "--seed", 4)
-    assert other["seed"] == 4
-    assert fake.images > asked
+    assert fake.images == asked_again
+    with Workspace.open(workspace) as ws:
+        stored = ws.explanations.get("t1", "toxicity", "toxic", "fake")
+    assert stored is not None
+    assert stored.method == "lime"
+
+
+def test_the_text_says_what_is_clear_and_what_it_rests_on(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain", str(workspace), "t1"]) == 0
+    out = capsys.readouterr().out
+    assert "(model fake; LIME, " in out
+    assert "This explanation is reliable: two independent halves" in out
+    assert "Looks at words " in out
+    assert "glorp" in out
+    assert "±" in out
+    assert run(["explain", str(workspace), "t1", "--method", "occlusion"]) == 0
+    exact = capsys.readouterr().out
+    assert "Occlusion, " in exact
+    assert "±" not in exact
+
+
+def test_words_that_may_be_nothing_are_counted_and_not_shown() -> None:
+    words = [("glorp", 0.4, 0.05), ("home", 0.03, 0.02), ("went", 0.0, 0.0), ("the", -0.01, 0.02)]
+    tokens = tuple(
+        TokenWeight(field="text", start=0, end=1, text=text, weight=weight, error=error)
+        for text, weight, error in words
+    )
+    text = _text(Explanation(item="i", task="t", label="l", model="m", probability=0.5, tokens=tokens), None)
+    assert "glorp  +0.400 ± 0.050\n2 more words cannot be told from nothing." in text
+    assert "home" not in text
+
+
+def test_every_method_is_named_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain", "--help"]) == 0
+    shown = capsys.readouterr().out
+    for method in METHODS:
+        assert re.search(rf"\b{method}\b", shown)
 
 
 def test_the_picture_is_written(workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,6 +153,9 @@ def test_the_picture_is_written(workspace: Path, tmp_path: Path, capsys: pytest.
         (["t1", "--task", "verdict"], "does not answer the task 'verdict'"),
         (["t1", "--model", "fak"], "Did you mean 'fake'?"),
         (["t2"], "There is no item 't2'"),
+        (["t1", "--method", "gradcan"], "Did you mean 'gradcam'?"),
+        (["t1", "--method", "occlusion", "--samples", "9"], "'occlusion' takes no samples"),
+        (["t1", "--method", "ig", "--samples", "2"], "at least 3 samples"),
     ],
 )
 def test_mistakes_are_named_with_a_way_out(

@@ -3,14 +3,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
 from engine.errors import InputError, StorageError
+from engine.evidence import is_clear
 from engine.explain import explain
 from engine.explain.lettering import font_for
-from engine.explain.render import AGAINST, FOR, heat_colours, render, save_png
+from engine.explain.render import AGAINST, FOR, heat_colours, largest_weight, render, save_png
 from engine.types import Explanation
 
 
@@ -63,9 +65,43 @@ def test_any_text_can_be_drawn(fake: Any, make_item: Any, text: str) -> None:
 
 def test_nothing_to_explain_is_written_on_the_picture(make_fake: Any, make_item: Any) -> None:
     item = make_item()
-    with_note = render(item, explain(make_fake(text=0, image=0), item, "toxicity", "toxic"))
-    without = render(item, explain(make_fake(), item, "toxicity", "toxic"))
-    assert with_note.height > without.height
+    nothing = explain(make_fake(text=0, image=0), item, "toxicity", "toxic")
+    assert nothing.note.startswith("Nothing to explain")
+    silent = msgspec.structs.replace(nothing, note="")
+    assert render(item, nothing).height > render(item, silent).height
+
+
+def test_what_cannot_be_told_from_nothing_has_no_colour_and_sets_no_scale(fake: Any, make_item: Any) -> None:
+    item = make_item()
+    clear = explain(fake, item, "toxicity", "toxic", samples=64)
+    strongest = max(clear.segments, key=lambda one: one.weight)
+    doubtful = msgspec.structs.replace(
+        clear,
+        segments=tuple(
+            msgspec.structs.replace(one, weight=9.0, error=5.0) if one.id == strongest.id else one
+            for one in clear.segments
+        ),
+        tokens=tuple(msgspec.structs.replace(one, error=9.0) for one in clear.tokens),
+    )
+    assert largest_weight(doubtful) == max(
+        abs(one.weight) for one in clear.segments if one.id != strongest.id and is_clear(one.weight, one.error)
+    )
+    left, top, width, height = strongest.box
+    at = (90 + left + width // 2, top + height // 2)
+    with Image.open(item.capture) as page:
+        assert colour(render(item, doubtful), at) == colour(page, (at[0] - 90, at[1]))
+    assert colour(render(item, clear), at) != colour(render(item, doubtful), at)
+    below = np.asarray(render(item, doubtful).crop((250, 290, 480, 400))).reshape(-1, 3).astype(int)
+    assert not ((below[:, 0] - below[:, 2]) > 100).any()
+
+
+def test_the_legend_says_how_far_the_colours_can_be_trusted(fake: Any, make_item: Any) -> None:
+    item = make_item()
+    known = explain(fake, item, "toxicity", "toxic")
+    assert known.reliability
+    assert known.modality_share
+    unknown = msgspec.structs.replace(known, reliability={}, modality_share={}, region_share={})
+    assert render(item, known).height >= render(item, unknown).height + 2 * 20
 
 
 def test_greek_letters_find_a_font_that_has_them() -> None:
