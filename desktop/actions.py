@@ -124,8 +124,6 @@ ACTIONS: tuple[ActionSpec, ...] = (
                "Return to the model that gave verdicts before this one."),
     ActionSpec("models.mask", "Retrain with the shortcut masked", ("Ctrl+M",), "models", "Model",
                "Train a new model that cannot see the part of the page that the selected one relies on too much."),
-    ActionSpec("models.mask", "Retrain with the shortcut masked", ("Ctrl+M",), "models", "Model",
-               "Train a new model that cannot see the part of the page that the selected one relies on too much."),
     ActionSpec("app.start", "Workspaces", ("Ctrl+1",), APP, "Go to", "Open another workspace or make a new one."),
     ActionSpec("app.review", "Review", ("Ctrl+2",), APP, "Go to", "Go to the review desk."),
     ActionSpec("app.flips", "Verdicts that changed", ("Ctrl+Shift+V",), APP, "Go to",
