@@ -8,6 +8,8 @@ from engine.types import Explanation
 
 RELIABLE, FAIR = 0.9, 0.7
 """Agreement of two independent halves of the samples from which on an explanation is called reliable, or fairly so."""
+WORTH_NAMING = 0.05
+"""A share of the evidence from which on a part of the page is named beside an item."""
 
 _METHODS = {
     "lime": "LIME",
@@ -28,8 +30,9 @@ def made(explanation: Explanation) -> str:
 
 def looks_at(explanation: Explanation) -> str:
     """Return what the explanation rests on, the largest shares first; "" where that is not known."""
-    shares = line(evidence(explanation.modality_share, explanation.region_share))
-    return f"Looks at {shares}" if shares else ""
+    shares = evidence(explanation.modality_share, explanation.region_share)
+    words = line({part: share for part, share in shares.items() if share >= WORTH_NAMING})
+    return f"Looks at {words}" if words else ""
 
 
 def reliability(explanation: Explanation) -> float | None:

@@ -145,8 +145,8 @@ def _key(sight: Sight, focus: Focus | None) -> Key | None:
 def _of(explanation: Explanation) -> Progress:
     warning, how, looks = fit_warning(explanation), made(explanation), looks_at(explanation)
     rests = " · ".join(filter(None, (how, looks)))
-    if not explanation.final:
-        return Progress(stage=Stage.PREVIEW, text="Preview: a better explanation is on its way…", rests=rests)
+    if not explanation.final:  # a part that is not clear yet would seem to count for nothing: no shares
+        return Progress(stage=Stage.PREVIEW, text="Preview: a better explanation is on its way…", rests=how)
     if explanation.note:
         return Progress(stage=Stage.CAREFUL, text=explanation.note, rests=rests)
     if warning:

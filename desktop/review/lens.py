@@ -87,7 +87,7 @@ class WhyStrip(QFrame):
         for line in (self._progress, self._rests):
             line.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._rests.hide()
-        self._text = ""
+        self._text = self._made = ""
         self.legend = Legend(theme, self)
         self.trust = label("", "caption", self)
         row = QHBoxLayout(self)
@@ -114,7 +114,7 @@ class WhyStrip(QFrame):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Give the sentence about the explanation the legend's room where there is not enough for both."""
         super().resizeEvent(event)
-        self.legend.setVisible(self.width() >= _ROOM_FOR_LEGEND)
+        self._show_rests()
 
     @property
     def progress(self) -> str:
@@ -137,6 +137,7 @@ class WhyStrip(QFrame):
         self.trust.setText(words)
         self.trust.setToolTip(told)
         self.trust.setAccessibleName(told)
+        self._show_rests()
 
     def show_progress(self, progress: Progress | None) -> None:
         """Say how far the explanation is."""
@@ -145,7 +146,15 @@ class WhyStrip(QFrame):
         self._progress.setText(self._text)
         if progress is not None and progress.detail:
             self._progress.setToolTip(progress.detail)
-        rests = progress.rests if progress is not None else ""
+        self._made = progress.rests if progress is not None else ""
+        self._show_rests()
+
+    def _show_rests(self) -> None:
+        """Where there is no room for the legend, the reliability stands in the lower line."""
+        roomy = self.width() >= _ROOM_FOR_LEGEND
+        self.legend.setVisible(roomy)
+        self.trust.setVisible(roomy)
+        rests = self._made if roomy else " · ".join(filter(None, (self.trust.text(), self._made)))
         self._rests.setText(rests)
         self._rests.setVisible(bool(rests))
 

@@ -53,6 +53,8 @@ def test_what_an_explanation_looks_at_is_one_line(make_explanation: Callable[...
     assert looks_at(make_explanation(modality_share=shares)) == "Looks at words 60 %, screenshot 40 %"
     found = looks_at(make_explanation(modality_share=shares, region_share={"handle": 0.5, "elsewhere": 0.5}))
     assert found == "Looks at words 60 %, handle 20 %, page frame 20 %"
+    found = looks_at(make_explanation(modality_share=shares, region_share={"handle": 0.1, "media": 0.9}))
+    assert found == "Looks at words 60 %, media 36 %"
 
 
 def test_a_weight_comes_with_its_error_where_one_is_known() -> None:

@@ -432,13 +432,15 @@ def test_what_an_explanation_rests_on_stands_beside_its_reliability(
     known = make_explanation("tweet-5", final=False, samples=40, reliability={"image": 0.3, "text": 0.5}, **shares)
     page.desk.explanationArrived.emit(known)
     assert (why.progress, why.trust.text()) == ("Preview: a better explanation is on its way…", "shaky 0.35")
-    assert why.rests == "LIME, 40 samples · Looks at media 60 %, words 25 %, handle 15 %"
+    assert why.rests == "LIME, 40 samples"
     known = make_explanation("tweet-5", samples=700, reliability={"image": 0.95, "text": 0.91}, **shares)
     page.desk.explanationArrived.emit(known)
     assert (why.progress, why.rests) == ("Looks at media 60 %, words 25 %, handle 15 %", "LIME, 700 samples")
     assert why.trust.text() == "reliable 0.94"
     assert why.trust.accessibleName() == why.trust.toolTip()
     assert "two independent halves of its samples agree by 0.94 of 1" in why.trust.toolTip()
+    why.resize(400, why.height())
+    assert (why.trust.isVisible(), why.rests) == (False, "reliable 0.94 · LIME, 700 samples")
     go_to(page, "tweet-4")
     assert (why.progress, why.rests, why.trust.text()) == ("LIME, 100 samples", "", "")
 
