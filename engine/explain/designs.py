@@ -1,8 +1,8 @@
 """Which versions of an item to ask about: designs that tell more about each feature than independent coin flips.
 
 A fold-over design comes in pairs, a row and its complement: what two features (or four …) do only together cancels out
-of the pair's difference (Box and Hunter 1961, "The 2^(k-p) fractional factorial designs", part I, section 5). Pairs
-are what is independent. Any number of pairs keeps every feature in half of the rows.
+of the pair's difference (Box and Hunter 1961, "The 2^(k-p) fractional factorial designs, part I"). Pairs are what is
+independent. Any number of pairs keeps every feature in half of the rows.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from scipy.linalg import hadamard
 
-from engine.explain.surrogate import Groups, Masks, Values
+from engine.explain.surrogate import Groups, Masks
 
 LEAST_ORDER = 16
 MOST_LISTED = 6
@@ -21,19 +21,18 @@ MOST_LISTED = 6
 class Design(msgspec.Struct, frozen=True, kw_only=True):
     """Rows to ask about in their order, (samples, features), so that the first ones alone are a design as well.
 
-    Rows with one number in `groups`, (samples,), were drawn together; rows count `importance` times their kernel,
-    (samples,). `complete` says that these are all versions there are, each with what it counts.
+    Rows with one number in `groups`, (samples,), were drawn together. `complete` says that these are all versions there
+    are.
     """
 
     masks: Masks
     groups: Groups
-    importance: Values
     complete: bool = False
 
 
 def coin_flips(masks: Masks) -> Design:
     """`masks` that were drawn one by one, such as the library's."""
-    return Design(masks=masks, groups=np.arange(len(masks)), importance=np.ones(len(masks)))
+    return Design(masks=masks, groups=np.arange(len(masks)))
 
 
 def folded(samples: int, features: int, random: np.random.RandomState) -> Design:
@@ -49,33 +48,12 @@ def folded(samples: int, features: int, random: np.random.RandomState) -> Design
     return _paired(np.concatenate(blocks)[:samples])
 
 
-def layered(samples: int, features: int, random: np.random.RandomState) -> Design:
-    """Hide a number of features that is uniform in 1 … `features`, as `lime_text` does, in balanced numbers.
-
-    The numbers are stratified: each comes up equally often in any `features` pairs, but for at most one. A row that
-    hides k features is followed by its complement, which hides `features` - k; both numbers are uniform alike. Random
-    orders of the features are used up before the next, so that every feature is hidden equally often.
-    """
-    pairs = -(-samples // 2)
-    sizes = np.concatenate([_spread_out(features, random) for _ in range(-(-pairs // features))])[:pairs]
-    hidden = np.zeros((pairs, features), dtype=bool)
-    waiting = np.empty(0, dtype=np.int64)
-    for row, size in enumerate(sizes):
-        while len(waiting) < size:
-            fresh = random.permutation(features)
-            waiting = np.concatenate([waiting, fresh[~np.isin(fresh, waiting)], fresh[np.isin(fresh, waiting)]])
-        hidden[row, waiting[:size]] = True
-        waiting = waiting[size:]
-    return _paired(np.stack([~hidden, hidden], axis=1).reshape(2 * pairs, features)[:samples])
-
-
 def first(design: Design, samples: int) -> Design:
     """Its first rows."""
     return msgspec.structs.replace(
         design,
         masks=design.masks[:samples],
         groups=design.groups[:samples],
-        importance=design.importance[:samples],
         complete=design.complete and samples >= len(design.masks),
     )
 
@@ -90,11 +68,6 @@ def _block(order: int, features: int, random: np.random.RandomState) -> Masks:
     signs = random.choice([-1, 1], features)
     half = hadamard(order)[random.permutation(order)][:, random.permutation(order)[:features]] * signs > 0
     return np.stack([half, ~half], axis=1).reshape(2 * order, features)
-
-
-def _spread_out(features: int, random: np.random.RandomState) -> Groups:
-    """Each number from 1 to `features` once, any two neighbours far apart on average."""
-    return 1 + random.permutation(features)
 
 
 def _paired(masks: Masks) -> Design:

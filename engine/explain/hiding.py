@@ -6,6 +6,7 @@ less the changes of those superpixels that are hidden, each of them small and co
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from pathlib import Path
@@ -30,6 +31,8 @@ INVISIBLE = 1.5 / 255
 MOST_PIXELS = 4_000_000
 """Larger screenshots are reduced first: nobody sees the difference in a model's square."""
 NOWHERE = -1
+ENOUGH_PIXELS = 2000
+"""So many of a superpixel's pixels, evenly spread, tell whether it is plain."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -79,8 +82,8 @@ def _scaled(boxes: list[tuple[int, int, int, int]], scale: float) -> list[tuple[
 
 def _fills(screenshot: Bytes, labels: Labels, found: Superpixels, *, paint_plain: bool) -> Floats:
     """The colour that hides each superpixel, (superpixels, 3) in [0, 1]."""
-    flat, colours = labels.ravel(), screenshot.reshape(-1, 3)
-    order = np.argsort(flat, kind="stable")
+    flat, colours = labels.ravel().astype(np.int16), screenshot.reshape(-1, 3)
+    order = np.argsort(flat, kind="stable")  # of 16 bits: a radix sort, six times faster
     starts = np.searchsorted(flat[order], np.arange(found.count + 1))
     pixels = [colours[order[start:stop]] for start, stop in itertools.pairwise(starts.tolist())]
     fills = np.stack([own.mean(axis=0) if len(own) else np.zeros(3) for own in pixels]) / 255
@@ -94,13 +97,14 @@ def _fills(screenshot: Bytes, labels: Labels, found: Superpixels, *, paint_plain
 
 def _is_plain(pixels: Bytes, page: npt.NDArray[np.float64]) -> bool:
     """Whether more than half of the pixels, (n, 3), have one colour, and not that of the page."""
+    pixels = pixels[:: -(-len(pixels) // ENOUGH_PIXELS)]
     colour = np.median(pixels, axis=0)
     same = np.abs(pixels - colour).max(axis=1) <= 255 * FLAT
     return bool(same.mean() > 0.5 and np.abs(colour / 255 - page).max() > FLAT)
 
 
 def _resampled(screenshot: Bytes, labels: Labels, fills: Floats, size: int) -> list[Change]:
-    down, across = (resampling(length, size).astype(np.float32) for length in labels.shape)
+    down, across = (_weights(length, size) for length in labels.shape)
     found = []
     for number, place in enumerate(ndimage.find_objects(labels + 1)):
         if place is None:
@@ -114,6 +118,12 @@ def _resampled(screenshot: Bytes, labels: Labels, fills: Floats, size: int) -> l
         if np.abs(values).max() > INVISIBLE:
             found.append(Change(number, rows, columns, values))
     return found
+
+
+@functools.lru_cache(maxsize=16)
+def _weights(length: int, size: int) -> Floats:
+    """The matrix of the resizing along one axis; most screenshots of a workspace are of one size."""
+    return resampling(length, size).astype(np.float32)
 
 
 def _reached(weights: Floats) -> slice:

@@ -19,7 +19,7 @@ from torch import Tensor
 from engine.explain.designs import Design, first
 from engine.explain.model import Question, Values
 from engine.explain.sampling import Sampler
-from engine.explain.surrogate import Groups, Regression, Surrogate, kernel, distances
+from engine.explain.surrogate import Groups, Regression, Surrogate, shared_kernel
 
 UNMOVED = 1e-6
 """Probabilities that differ by less than this are equal: rounding differs between batches by up to 1e-7."""
@@ -30,7 +30,7 @@ AT_ONCE = 8
 
 
 class Contexts(msgspec.Struct, frozen=True, kw_only=True):
-    """States of the other part: `vectors` (k, D), what each counts (k,), adding up to 1, and who were drawn together."""
+    """States of the other part: `vectors` (k, D), what each counts, (k,) adding up to 1, and the groups of the design."""
 
     vectors: Tensor
     shares: Values
@@ -47,7 +47,7 @@ def contexts_of(sampler: Sampler, width: float) -> Contexts:
     """The first rows that are answered of another part."""
     design = sampler.design
     count = sampler.samples if design.complete else min(sampler.samples, CONTEXTS)
-    counts = kernel(distances(design.masks[:count]), width) * design.importance[:count]
+    counts = shared_kernel(design.masks[:count], design.groups[:count], width)
     return Contexts(
         vectors=sampler.vectors(0, count),
         shares=counts / counts.sum(),
@@ -110,9 +110,7 @@ class Answers:
 
 
 def _regression(design: Design, width: float) -> Regression:
-    return Regression(
-        design.masks, width, groups=design.groups, importance=design.importance, complete=design.complete
-    )
+    return Regression(design.masks, width, groups=design.groups, complete=design.complete)
 
 
 def _surrogate(design: Design, table: Values, contexts: Contexts, width: float) -> Surrogate:
@@ -127,9 +125,7 @@ def _surrogate(design: Design, table: Values, contexts: Contexts, width: float) 
     sums = np.zeros((int(groups.max()) + 1, len(weights)))
     np.add.at(sums, groups, apart.T)
     variances = (sums**2).sum(axis=0) * len(sums) / max(len(sums) - 1, 1)
-    return msgspec.structs.replace(
-        found, errors=tuple(np.sqrt(np.array(found.errors) ** 2 + variances).tolist())
-    )
+    return msgspec.structs.replace(found, errors=tuple(np.sqrt(np.array(found.errors) ** 2 + variances).tolist()))
 
 
 def _reliability(design: Design, table: Values, contexts: Contexts, width: float) -> float | None:
@@ -142,9 +138,7 @@ def _reliability(design: Design, table: Values, contexts: Contexts, width: float
         seen = _half(contexts.groups, half, whole=contexts.complete)
         if not rows.any() or not seen.any():
             return None
-        part = msgspec.structs.replace(
-            design, masks=design.masks[rows], groups=design.groups[rows], importance=design.importance[rows]
-        )
+        part = msgspec.structs.replace(design, masks=design.masks[rows], groups=design.groups[rows])
         shares = contexts.shares[seen] / contexts.shares[seen].sum()
         halves.append(_regression(part, width).weights(shares @ table[np.ix_(seen, rows)]))
     if min(np.ptp(weights) for weights in halves) < UNMOVED:

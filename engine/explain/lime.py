@@ -21,9 +21,9 @@ from engine.types import Explanation, ItemContent
 
 FIRST = 32
 """Samples of each part before the first map."""
-STEP = 64
+STEP = 32
 """Further samples before the next."""
-MOST = 512
+MOST = 384
 """Samples of each part after which the explanation is final, stable or not."""
 FEWEST = 16
 STABLE = 0.95
@@ -187,7 +187,7 @@ class _Lime:
             image_fit=superpixels.fit if superpixels else None,
             text_fit=words.fit if words else None,
             final=final,
-            note=note(self._text, words, self._image, superpixels),
+            note=note(self._text, words, self._image, superpixels, final=final),
             seconds=time.perf_counter() - self._started,
             reliability={
                 name: side.evidence.reliability

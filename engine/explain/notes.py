@@ -1,26 +1,43 @@
-"""What is said where there is nothing, or only one part, to explain."""
+"""What is said where there is nothing, or only one part, to explain, and where weights are coarse or doubtful."""
 
 from __future__ import annotations
 
+from engine.evidence import is_clear
 from engine.explain.image_part import ImagePart
 from engine.explain.surrogate import Surrogate
 from engine.explain.text_part import TextPart
 
 
-def note(text: TextPart | None, words: Surrogate | None, image: ImagePart | None, superpixels: Surrogate | None) -> str:
-    """One sentence about the parts that have no surrogate, or nothing."""
+def note(
+    text: TextPart | None,
+    words: Surrogate | None,
+    image: ImagePart | None,
+    superpixels: Surrogate | None,
+    *,
+    final: bool,
+) -> str:
+    """What to say about the parts that have no surrogate, about doubt that is left and long texts, or nothing."""
     plain = image is not None and not image.features
     if words is None and superpixels is None:
         return (
             f"Nothing to explain: {_why_nothing(has_text=text is not None, has_image=image is not None, plain=plain)}."
         )
+    sentences = []
     if text is not None and words is None:
-        return "The verdict does not depend on the words."
-    if plain:
-        return "The screenshot is one plain colour, so only the words are explained."
-    if image is not None and superpixels is None:
-        return "The verdict does not depend on the screenshot."
-    return ""
+        sentences.append("The verdict does not depend on the words.")
+    elif plain:
+        sentences.append("The screenshot is one plain colour, so only the words are explained.")
+    elif image is not None and superpixels is None:
+        sentences.append("The verdict does not depend on the screenshot.")
+    if final and not any(_some_clear(part) for part in (words, superpixels)):
+        sentences.append("No word or part of the screenshot makes a difference that can be told from chance.")
+    if words is not None and text is not None and text.together > 1:
+        sentences.append(f"The text is long: its words are weighed in groups of {text.together}.")
+    return " ".join(sentences)
+
+
+def _some_clear(part: Surrogate | None) -> bool:
+    return part is not None and any(map(is_clear, part.weights, part.errors))
 
 
 def _why_nothing(*, has_text: bool, has_image: bool, plain: bool) -> str:

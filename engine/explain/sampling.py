@@ -34,9 +34,7 @@ class Sampler:
 
     def __init__(self, part: Part, design: Design) -> None:
         self.part, self.design = part, design
-        self._distinct, self._first, inverse = np.unique(
-            design.masks, axis=0, return_index=True, return_inverse=True
-        )
+        self._distinct, self._first, inverse = np.unique(design.masks, axis=0, return_index=True, return_inverse=True)
         self._which = torch.from_numpy(inverse.reshape(-1))
         self._asked = np.zeros(len(self._distinct), dtype=bool)
         self._found: Tensor | None = None

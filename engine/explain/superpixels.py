@@ -23,7 +23,7 @@ Cells = npt.NDArray[np.bool_]
 Image = npt.NDArray[np.float64]
 
 CELLS = 150 * 150
-SEGMENTS = 48
+SEGMENTS = 24
 FLAT = 2.5 / 255
 DOMINANT = 0.08
 MOST_COLOURS = 3

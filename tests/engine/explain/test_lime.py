@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from engine.errors import CancelledError, NotFoundError
+from engine.errors import CancelledError, InputError, NotFoundError
+from engine.evidence import is_clear
 from engine.explain import explain, explain_steps
 from engine.explain.image_part import ImagePart
 from engine.explain.model import Question
@@ -43,7 +45,7 @@ def test_the_word_and_the_patch_that_decide_weigh_most(fake: Any, make_item: Any
     assert 15 <= top < top + height <= 65
     assert found.segment_map is not None
     assert (found.final, found.note, found.method) == (True, "", "lime")
-    assert found.samples == 256 + 256
+    assert 16 + 32 <= found.samples <= 16 + 384  # four words have sixteen versions
 
 
 def test_the_other_label_has_the_opposite_weights(fake: Any, make_item: Any) -> None:
@@ -54,8 +56,8 @@ def test_the_other_label_has_the_opposite_weights(fake: Any, make_item: Any) -> 
 
 
 def test_words_and_superpixels_are_on_one_scale(make_fake: Any, make_item: Any) -> None:
-    """Both kinds of weights add up to the change of probability that hiding everything of their kind makes."""
-    model, item = make_fake(text=1.0, image=1.0), make_item()
+    """Of a model that hardly curves, both kinds of weights add up to what hiding everything of their kind makes."""
+    model, item = make_fake(text=0.3, image=0.3), make_item()
     found = explain(model, item, "toxicity", "toxic")
     question = Question.ask(model, item, "toxicity", "toxic")
     text = model.text_vectors([item.text])
@@ -64,8 +66,10 @@ def test_words_and_superpixels_are_on_one_scale(make_fake: Any, make_item: Any) 
     differences = [
         -np.diff(part.probabilities(np.array([[True] * part.features, [False] * part.features])))[0] for part in parts
     ]
-    assert sum(token.weight for token in found.tokens) == pytest.approx(differences[0], rel=0.1)
-    assert sum(segment.weight for segment in found.segments) == pytest.approx(differences[1], rel=0.1)
+    sums = [sum(token.weight for token in found.tokens), sum(segment.weight for segment in found.segments)]
+    assert sums == pytest.approx(differences, rel=0.15)
+    assert found.modality_share["text"] == pytest.approx(sums[0] / sum(sums), abs=0.1)
+    assert sum(found.modality_share.values()) == pytest.approx(1)
 
 
 def test_one_seed_gives_one_answer_and_another_seed_another(fake: Any, make_item: Any) -> None:
@@ -79,18 +83,21 @@ def test_one_seed_gives_one_answer_and_another_seed_another(fake: Any, make_item
 def test_previews_come_first_and_get_better(fake: Any, make_item: Any) -> None:
     seen: list[Explanation] = []
     final = explain(fake, make_item("a b c d e f g glorp i j"), "toxicity", "toxic", emit=seen.append)
-    assert [one.final for one in seen] == [False, False, True]
+    assert [one.final for one in seen] == [*[False] * (len(seen) - 1), True]
+    assert len(seen) > 1
     assert seen[-1] is final
-    assert [one.samples for one in seen] == [64 + 48, 256 + 128, 256 + 256]
+    assert seen[0].samples == 32 + 32
+    assert all(one.samples < better.samples for one, better in itertools.pairwise(seen))
     assert all(strongest(one) == "glorp" for one in seen)
     assert all(0 <= (one.text_fit or 0) <= 1 and 0 <= (one.image_fit or 0) <= 1 for one in seen)
 
 
 def test_masking_one_part_never_reruns_the_other(fake: Any, make_item: Any) -> None:
     item = make_item("a b c d e f g glorp i j")
-    explain(fake, item, "toxicity", "toxic")
-    assert fake.images == 1 + 256
-    assert len(fake.texts) <= 1 + 256
+    found = explain(fake, item, "toxicity", "toxic", samples=96)
+    assert found.samples == 96 + 96
+    assert fake.images <= 1 + 96
+    assert len(fake.texts) <= 1 + 96
     assert len(set(fake.texts[1:])) == len(fake.texts[1:])
 
 
@@ -202,9 +209,66 @@ def test_a_single_word_weighs_the_difference_that_it_makes(fake: Any, make_item:
     assert [token.weight for token in found.tokens] == pytest.approx([sigmoid[0] - sigmoid[1]], abs=1e-6)
 
 
-def test_a_very_long_text_is_explained_too(fake: Any, make_item: Any) -> None:
+def test_a_very_long_text_is_explained_in_groups_of_words(fake: Any, make_item: Any) -> None:
     text = " ".join(f"w{number}" for number in range(2000)) + " glorp"
     found = explain(fake, make_item(text, capture=None), "toxicity", "toxic")
     assert len(found.tokens) == 2001
     assert np.isfinite(weights(found)).all()
-    assert strongest(found) == "glorp"
+    strong = [token.text for token in found.tokens if token.weight == max(weights(found))]
+    assert "glorp" in strong
+    assert len(strong) <= 32
+    assert found.note == "The text is long: its words are weighed in groups of 32."
+
+
+def test_every_weight_has_an_error_and_each_part_its_reliability(fake: Any, make_item: Any) -> None:
+    found = explain(fake, make_item("a b c d e f g glorp i j"), "toxicity", "toxic")
+    errors = [one.error for one in (*found.tokens, *found.segments)]
+    assert all(error is not None and 0 <= error < 0.1 for error in errors)
+    assert set(found.reliability) == {"image", "text"}
+    assert all(0.8 < value <= 1 for value in found.reliability.values())
+    glorp = next(token for token in found.tokens if token.text == "glorp")
+    assert is_clear(glorp.weight, glorp.error)
+    assert sum(is_clear(token.weight, token.error) for token in found.tokens) <= 3
+
+
+def test_all_versions_of_a_short_text_leave_nothing_to_chance(fake: Any, make_item: Any) -> None:
+    first, second = (
+        explain(fake, make_item("glorp it is", capture=None), "toxicity", "toxic", seed=seed) for seed in (0, 1)
+    )
+    assert weights(first) == weights(second)
+    assert [token.error for token in first.tokens] == [0, 0, 0]
+    assert first.reliability == {"text": 1}
+    assert first.samples == 8
+
+
+@pytest.mark.parametrize("samples", [16, 50, 200])
+def test_the_number_of_samples_can_be_given(fake: Any, make_item: Any, samples: int) -> None:
+    text = "a b c d e f g glorp i j"
+    assert explain(fake, make_item(text, capture=None), "toxicity", "toxic", samples=samples).samples == samples
+
+
+def test_too_few_samples_are_refused(fake: Any, make_item: Any) -> None:
+    with pytest.raises(InputError, match="at least 16"):
+        explain(fake, make_item(), "toxicity", "toxic", samples=15)
+
+
+def test_the_evidence_is_shared_out_among_the_pages_regions(fake: Any, make_item: Any) -> None:
+    regions = {"badge": ((20.0, 20.0, 60.0, 40.0),), "media": ((180.0, 130.0, 100.0, 90.0),)}
+    found = explain(fake, make_item(regions=regions), "toxicity", "toxic")
+    assert sum(found.region_share.values()) == pytest.approx(1)
+    assert found.region_share["badge"] > 0.9
+
+
+def test_a_model_that_answers_by_chance_shows_nothing_clear(fake: Any, make_item: Any) -> None:
+    """Answers that hang on every letter at once: a random-looking map must not be taken for evidence."""
+
+    def noise(texts: list[str]) -> torch.Tensor:
+        drawn = [np.random.default_rng(list(text.encode())).normal() for text in texts]
+        return torch.tensor(drawn, dtype=torch.float32)[:, None] / 10
+
+    fake.text_vectors = noise
+    found = explain(fake, make_item(" ".join("abcdefghijklmnop"), capture=None), "toxicity", "toxic")
+    assert sum(is_clear(token.weight, token.error) for token in found.tokens) <= 3
+    assert abs(found.reliability["text"]) < 0.7
+    if not any(is_clear(token.weight, token.error) for token in found.tokens):
+        assert "told from chance" in found.note

@@ -15,8 +15,15 @@ from PIL import Image
 
 from engine.explain.image_part import ImagePart
 from engine.explain.model import Question
-from engine.explain.sampling import Sampler
-from engine.explain.surrogate import IMAGE_KERNEL_WIDTH, TEXT_KERNEL_WIDTH, Surrogate, fit, image_masks, text_masks
+from engine.explain.surrogate import (
+    IMAGE_KERNEL_WIDTH,
+    TEXT_KERNEL_WIDTH,
+    Masks,
+    Surrogate,
+    fit,
+    image_masks,
+    text_masks,
+)
 from engine.explain.text_part import TextPart
 from engine.explain.words import words_of
 from engine.models.images import resampling
@@ -24,12 +31,8 @@ from engine.models.images import resampling
 TEXT = "the glorp and the Glorp! of glorp village, Καλημέρα 🎉 @you #tag"
 
 
-def ours(part: Any, samples: int, seed: int, width: float) -> Surrogate:
-    sampler = Sampler(part, samples, seed)
-    list(sampler.extend(samples))
-    surrogate = sampler.surrogate(width)
-    assert surrogate is not None
-    return surrogate
+def ours(part: Any, masks: Masks, width: float) -> Surrogate:
+    return fit(masks, np.concatenate([part.probabilities(rows) for rows in np.array_split(masks, 8)]), width)
 
 
 @pytest.mark.parametrize(("samples", "seed"), [(64, 0), (200, 3)])
@@ -50,7 +53,7 @@ def test_words_weigh_what_lime_text_says(fake: Any, make_item: Any, samples: int
     )
     theirs = explainer.explain_instance(TEXT, classify, labels=(0,), num_samples=samples)
     part = TextPart(Question.ask(fake, content, "toxicity", "toxic"), image)
-    surrogate = ours(part, samples, seed, TEXT_KERNEL_WIDTH)
+    surrogate = ours(part, text_masks(samples, part.features, np.random.RandomState(seed)), TEXT_KERNEL_WIDTH)
     expected = dict(theirs.local_exp[0])
     assert surrogate.weights == pytest.approx([expected[feature] for feature in range(part.features)], abs=1e-6)
     assert surrogate.fit == pytest.approx(theirs.score, abs=1e-6)
@@ -88,7 +91,7 @@ def test_superpixels_weigh_what_lime_image_says_of_the_whole_screenshot(
         segmentation_fn=lambda _image: part.superpixels.over(250, 220),
         random_seed=0,
     )
-    surrogate = ours(part, samples, seed, IMAGE_KERNEL_WIDTH)
+    surrogate = ours(part, image_masks(samples, part.features, np.random.RandomState(seed)), IMAGE_KERNEL_WIDTH)
     expected = [weight for _, weight in sorted(theirs.local_exp[0])]
     assert part.features == part.superpixels.count == len(expected) > 20
     assert max(expected) > 0.005

@@ -1,0 +1,152 @@
+"""Words and superpixels hidden together, against one regression over all pairs and against all versions there are."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from engine.explain.designs import Design, coin_flips, folded, listed
+from engine.explain.joint import CONTEXTS, Answers, as_it_is, contexts_of
+from engine.explain.model import Question
+from engine.explain.sampling import Sampler
+from engine.explain.surrogate import Masks, Values, distances, kernel
+from engine.types import ItemContent, ModelCard
+
+WIDTH = 0.25
+WORDS, SUPERPIXELS = 7, 9
+
+
+class Part:
+    """A row's vector is the row itself."""
+
+    def __init__(self, features: int) -> None:
+        self.features = features
+        self.asked = 0
+
+    def design(self, samples: int, seed: int) -> Design:
+        return folded(samples, self.features, np.random.RandomState(seed))
+
+    def batches(self, masks: Masks) -> Iterator[npt.NDArray[np.intp]]:
+        return iter(np.array_split(np.arange(len(masks)), 3))
+
+    def vectors(self, masks: Masks) -> torch.Tensor:
+        self.asked += len(masks)
+        return torch.from_numpy(masks.astype(np.float64))
+
+
+def answer(words: Values, superpixels: Values) -> Values:
+    """Words and superpixels matter, and some only together."""
+    logit = 1.5 * words[:, 0] - words[:, 1] + 2 * superpixels[:, 0] + superpixels[:, 1] * words[:, 2] - 1.5
+    found: Values = 1 / (1 + np.exp(-logit - words[:, 3] * superpixels[:, 2] * superpixels[:, 3]))
+    return found
+
+
+@pytest.fixture
+def question() -> Question:
+    class Model:
+        card = ModelCard(id="m", created="", recipe="", tasks={"t": ("yes", "no")})
+
+        def probabilities(self, _task: str, text: torch.Tensor, image: torch.Tensor) -> Values:
+            yes = answer(text.numpy(), image.numpy())
+            return np.stack([yes, 1 - yes], axis=1)
+
+    model: Any = Model()
+    return Question.ask(model, ItemContent(id="i", kind="tweet"), "t", "yes")
+
+
+def samplers(samples: int, seed: int = 0) -> tuple[Sampler, Sampler]:
+    made = tuple(Sampler(part, part.design(samples, seed + n)) for n, part in enumerate(parts()))
+    for sampler in made:
+        list(sampler.extend(samples))
+    return made[0], made[1]
+
+
+def parts() -> tuple[Part, Part]:
+    return Part(WORDS), Part(SUPERPIXELS)
+
+
+def evidence(question: Question, words: Sampler, superpixels: Sampler, *, text: bool) -> Any:
+    own, other = (words, superpixels) if text else (superpixels, words)
+    answers = Answers(question, own, WIDTH, text=text)
+    list(answers.extend(contexts_of(other, WIDTH)))
+    return answers.evidence()
+
+
+def counts_of(masks: Masks) -> Values:
+    kernels = kernel(distances(masks), WIDTH)
+    return np.repeat((kernels[::2] + kernels[1::2]) / 2, 2)
+
+
+def test_weights_are_those_of_one_regression_over_all_pairs(question: Question) -> None:
+    """Penalties as strong for each kind of weight as `lime`'s own among that kind's samples."""
+    words, superpixels = samplers(CONTEXTS)
+    masks = words.design.masks, superpixels.design.masks
+    counts = counts_of(masks[0]), counts_of(masks[1])
+    pairs = np.array(list(itertools.product(range(CONTEXTS), range(CONTEXTS))))
+    table = np.column_stack([np.ones(len(pairs)), masks[0][pairs[:, 0]], masks[1][pairs[:, 1]]])
+    weight = counts[0][pairs[:, 0]] * counts[1][pairs[:, 1]]
+    penalty = np.diag([0.0, *[counts[1].sum()] * WORDS, *[counts[0].sum()] * SUPERPIXELS])
+    target = answer(table[:, 1 : 1 + WORDS], table[:, 1 + WORDS :])
+    expected = np.linalg.solve(table.T @ (table * weight[:, None]) + penalty, table.T @ (weight * target))
+    found = [evidence(question, words, superpixels, text=text).surrogate.weights for text in (True, False)]
+    np.testing.assert_allclose(np.concatenate(found), expected[1:], atol=1e-8)
+
+
+def test_two_errors_hold_the_weight_that_all_versions_together_give(question: Question) -> None:
+    every = [listed(features).masks for features in (WORDS, SUPERPIXELS)]
+    kernels = [kernel(distances(masks), WIDTH) for masks in every]
+    shares = [(one + one[::-1]) / (one + one[::-1]).sum() for one in kernels]
+    pairs = np.indices((2**WORDS, 2**SUPERPIXELS)).reshape(2, -1)
+    answers = answer(every[0][pairs[0]].astype(float), every[1][pairs[1]].astype(float))
+    means = shares[0] @ answers.reshape(2**WORDS, -1)
+    table = np.column_stack([np.ones(len(every[1])), every[1]])
+    true = np.linalg.solve(table.T @ (table * shares[1][:, None]), table.T @ (shares[1] * means))[1:]
+    found = [evidence(question, *samplers(128, 7 * seed), text=False).surrogate for seed in range(60)]
+    apart = np.array([one.weights for one in found]) - true
+    errors = np.array([one.errors for one in found])
+    assert np.mean(np.abs(apart) <= 2 * errors + 0.02 * np.abs(true)) > 0.92
+    assert np.sqrt((errors**2).mean()) < 2 * np.sqrt((apart**2).mean())
+
+
+def test_halves_agree_where_there_is_evidence(question: Question) -> None:
+    found = evidence(question, *samplers(128), text=False)
+    assert 0.9 < found.reliability <= 1
+
+
+def test_vectors_are_asked_once_and_pairs_only_for_new_rows(question: Question) -> None:
+    words, superpixels = (Sampler(part, part.design(64, 0)) for part in parts())
+    list(words.extend(64))
+    contexts = contexts_of(words, WIDTH)
+    answers = Answers(question, superpixels, WIDTH, text=False)
+    for samples in (32, 64):
+        list(superpixels.extend(samples))
+        list(answers.extend(contexts))
+    whole = Answers(question, superpixels, WIDTH, text=False)
+    list(whole.extend(contexts))
+    assert answers.evidence() == whole.evidence()
+    part: Any = superpixels.part
+    assert part.asked == 64
+
+
+def test_a_part_alone_is_explained_beside_the_other_as_it_is(question: Question) -> None:
+    superpixels = samplers(128)[1]
+    answers = Answers(question, superpixels, WIDTH, text=False)
+    list(answers.extend(as_it_is(torch.ones((1, WORDS), dtype=torch.float64))))
+    found = answers.evidence().surrogate
+    assert found is not None
+    assert int(np.argmax(found.weights)) == 0
+    assert max(found.errors) < 0.05
+
+
+def test_a_part_without_influence_has_no_surrogate(question: Question) -> None:
+    same = Sampler(Part(SUPERPIXELS), coin_flips(np.ones((4, SUPERPIXELS), dtype=bool)))
+    list(same.extend(4))
+    answers = Answers(question, same, WIDTH, text=False)
+    list(answers.extend(as_it_is(torch.ones((1, WORDS), dtype=torch.float64))))
+    assert answers.evidence().surrogate is None
