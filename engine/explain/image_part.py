@@ -28,6 +28,10 @@ COSTS = {"resnet34": 2.0, "resnet50": 2.3, "resnet101": 4.3}
 """Multiplications beside a ResNet-18's (He et al. 2016, table 1)."""
 
 
+FIRST = 64
+"""Samples before the first map: a whole block of the design where a screenshot has at most 32 superpixels."""
+
+
 class ImagePart:
     """The superpixels of one screenshot. Those that look the same when hidden are no features: they weigh nothing.
 
@@ -36,6 +40,8 @@ class ImagePart:
     Raises:
         InputError: the screenshot cannot be read any more.
     """
+
+    first = FIRST
 
     def __init__(
         self, question: Question, pixels: npt.NDArray[np.float32], text_vector: Tensor, *, paint_plain: bool = True

@@ -30,7 +30,7 @@ AT_ONCE = 8
 
 
 class Contexts(msgspec.Struct, frozen=True, kw_only=True):
-    """States of the other part: `vectors` (k, D), what each counts, (k,) adding up to 1, and the groups of the design."""
+    """States of the other part: `vectors` (k, D), what each counts, (k,) adding up to 1, and the design's groups."""
 
     vectors: Tensor
     shares: Values

@@ -19,6 +19,8 @@ from engine.types import TokenWeight
 
 ENCODER_BATCH, CNN_BATCH, GPU_BATCH = 4, 32, 128
 """How many texts are encoded before the next look at whether somebody else waits: 50 ms or so."""
+FIRST_OF_ENCODER, FIRST = 16, 64
+"""Samples before the first map, which is not to wait for an encoder."""
 MOST_FEATURES = 64
 """Neighbouring words of a text with more different ones than this are weighed together."""
 
@@ -56,6 +58,11 @@ class TextPart:
             ]
             self.features = self._places[-1].feature + 1
         self._pieces = _pieces(self._places, self._raw)
+
+    @property
+    def first(self) -> int:
+        """Samples before the first map."""
+        return FIRST_OF_ENCODER if _encoder(self._question) else FIRST
 
     def design(self, samples: int, seed: int) -> Design:
         """Which words to hide together, at most `samples` times."""
@@ -126,5 +133,8 @@ def _pieces(places: Sequence[_Place], raw: str) -> list[tuple[str, int]]:
 def _batch_size(question: Question) -> int:
     if question.model.device_name.startswith("CUDA"):
         return GPU_BATCH
-    backbone = question.model.card.network.get("text", {}).get("backbone", "cnn")
-    return ENCODER_BATCH if text_backbone(backbone).encoder else CNN_BATCH
+    return ENCODER_BATCH if _encoder(question) else CNN_BATCH
+
+
+def _encoder(question: Question) -> bool:
+    return text_backbone(question.model.card.network.get("text", {}).get("backbone", "cnn")).encoder
