@@ -82,12 +82,16 @@ def heat_colours(weights: npt.NDArray[np.float64], largest: float) -> npt.NDArra
 
 def largest_weight(explanation: Explanation) -> float:
     """The largest clear weight by size, of words and superpixels together; 0 where there is none."""
-    return max((abs(clear_weight(one)) for one in (*explanation.tokens, *explanation.segments)), default=0.0)
+    return max((abs(clear_weight(one)) for one in _every(explanation)), default=0.0)
 
 
 def clear_weight(one: TokenWeight | Segment) -> float:
     """The weight of a word or a superpixel; 0 where it cannot be told from that."""
     return one.weight if is_clear(one.weight, one.error) else 0.0
+
+
+def _every(explanation: Explanation) -> list[TokenWeight | Segment]:
+    return [*explanation.tokens, *explanation.segments]
 
 
 def _screenshot(content: ItemContent) -> Image.Image | None:
@@ -139,7 +143,7 @@ def _legend(canvas: Image.Image, explanation: Explanation, y: int) -> int:
 
 def _trust(explanation: Explanation) -> Iterator[str]:
     """How reliable the weights are, how many of them were left without colour, and what they rest on."""
-    every = (*explanation.tokens, *explanation.segments)
+    every = _every(explanation)
     doubtful = sum(one.weight != 0 and not clear_weight(one) for one in every)
     known, _ = reliability_words(explanation)
     uncoloured = (

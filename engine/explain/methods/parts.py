@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 import numpy as np
@@ -122,7 +122,7 @@ class Parts:
             samples=weights.samples,
             seed=self._seed,
             final=weights.final,
-            note=" ".join(filter(None, (self._nothing(weights), weights.note))),
+            note=" ".join(filter(None, (self._nothing(weights), self._grouped(weights), weights.note))),
             seconds=time.perf_counter() - self._started,
             reliability=weights.reliability,
             modality_share=_shares(weights) if self.image is not None and self.text is not None else {},
@@ -142,6 +142,12 @@ class Parts:
         errors = weights.errors.get(IMAGE)
         segments = self.image.segments(weights.image.tolist(), _or_zeros(errors, weights.image))
         return segments if errors is not None else tuple(replace(one, error=None) for one in segments)
+
+    def _grouped(self, weights: Weights) -> str:
+        """A sentence where neighbouring words share a weight."""
+        if self.text is None or weights.text is None or self.text.together == 1:
+            return ""
+        return f"The text is long: its words are weighed in groups of {self.text.together}."
 
     def _nothing(self, weights: Weights) -> str:
         if weights.vanished and not any(np.any(own) for own in (weights.image, weights.text) if own is not None):
@@ -185,5 +191,6 @@ def _shares(weights: Weights) -> dict[str, float]:
 
 
 def _evidence(weights: Values, errors: Values | None) -> float:
-    known: Sequence[float | None] = [None] * len(weights) if errors is None else errors.tolist()
-    return sum(abs(weight) for weight, error in zip(weights.tolist(), known, strict=True) if is_clear(weight, error))
+    known: list[float | None] = [None] * len(weights) if errors is None else errors.tolist()
+    clear = [is_clear(weight, error) for weight, error in zip(weights.tolist(), known, strict=True)]
+    return float(np.abs(weights[clear]).sum())

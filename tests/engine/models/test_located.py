@@ -28,7 +28,7 @@ def test_byte_pairs_stand_for_raw_characters(tokenizer: TextTokenizer) -> None:
     assert "".join(read(tokenizer, "a calm river")).replace(" ", "") == "acalmriver"
     assert "".join(read(tokenizer, "Καλημέρα")) == "Καλημέρα"
     assert set(read(tokenizer, "🎉")) - {""} == {"🎉"}
-    assert set(read(tokenizer, "@someone")) == {"@someone"}
+    assert set(read(tokenizer, "@someone")) - {""} == {"@someone"}
 
 
 def test_word_pieces_stand_for_raw_characters(encoder_folder: str, spec: NetworkSpec) -> None:

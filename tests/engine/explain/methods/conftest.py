@@ -122,7 +122,7 @@ def _checkpoint(backbone: str, fusion: str, image: str, sharp: float) -> Checkpo
     spec = NetworkSpec(
         heads=HEADS,
         text=text,
-        image=ImageSpec(backbone=image, size=64),
+        image=ImageSpec(backbone=image, size=36),
         fusion=FusionSpec(kind=fusion, hidden=(8,)),
     )
     tokenizer = tokenizer_for(spec, TEXTS)

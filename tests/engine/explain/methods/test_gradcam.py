@@ -24,7 +24,7 @@ def test_it_is_the_map_of_the_paper_averaged_over_superpixels(make_predictor: An
     logits = network.fuse(text, resnet.avgpool(maps).flatten(1))["toxicity"] / 1.7
     (slopes,) = torch.autograd.grad(logits.softmax(1)[0, 0], maps)
     coarse = (slopes.mean(dim=(2, 3), keepdim=True) * maps).sum(dim=1, keepdim=True).detach()
-    cam = torch.nn.functional.interpolate(coarse, (64, 64), mode="bilinear")[0, 0].numpy()
+    cam = torch.nn.functional.interpolate(coarse, (36, 36), mode="bilinear")[0, 0].numpy()
     sizes = (pixels - parts.image.perturbed(~np.eye(count, dtype=bool))).abs().sum(dim=1).detach().numpy()
     expected = (cam * sizes).sum(axis=(1, 2)) / sizes.sum(axis=(1, 2))
     found = explain_by("gradcam", predictor, item, "toxicity", "toxic")

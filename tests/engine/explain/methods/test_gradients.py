@@ -12,6 +12,10 @@ from engine.explain.methods import explain_by
 from engine.explain.methods.gradients import averaged
 
 
+def runs(whole: Any, samples: int | None, seed: int) -> list[Any]:
+    return list(averaged(whole, samples, seed))
+
+
 def test_one_sample_is_captums_gradient_times_change(
     make_predictor: Any, parts_of: Any, masked: Any, item: Any
 ) -> None:
@@ -23,12 +27,13 @@ def test_one_sample_is_captums_gradient_times_change(
 
     def probability(pixels: torch.Tensor) -> torch.Tensor:
         logits = network.fuse(network.missing_text.expand(len(pixels), -1), network.encode_image(pixels))
-        return (logits["toxicity"] / 1.7).softmax(1)[:, 0]
+        answers: torch.Tensor = (logits["toxicity"] / 1.7).softmax(1)[:, 0]
+        return answers
 
     slopes = Saliency(probability).attribute(seen.requires_grad_(), abs=False)
     changes = seen - parts.image.perturbed(~np.eye(count, dtype=bool))
     expected = (changes * slopes).sum(dim=(1, 2, 3)).detach().numpy()
-    (found,) = averaged(masked(predictor, item), 1, 0)
+    (found,) = runs(masked(predictor, item), 1, 0)
     np.testing.assert_allclose(found.image, expected, atol=1e-5)
     assert found.errors == {}
     assert found.samples == 1
@@ -38,8 +43,13 @@ def test_the_mean_of_many_masks_is_the_mean_of_their_gradients(make_predictor: A
     whole = masked(make_predictor("bert-tiny"), item)
     asked: list[torch.Tensor] = []
     gradients = whole.gradients
-    whole.gradients = lambda shown: asked.append(shown) or gradients(shown)
-    *_, found = averaged(whole, 12, 3)
+
+    def noted(shown: torch.Tensor) -> Any:
+        asked.append(shown)
+        return gradients(shown)
+
+    whole.gradients = noted
+    found = runs(whole, 12, 3)[-1]
     masks = torch.cat(asked)
     assert len(masks) == found.samples == 12
     torch.testing.assert_close(masks[::2] + masks[1::2], torch.ones(6, whole.features))
@@ -56,9 +66,9 @@ def test_the_mean_of_many_masks_is_the_mean_of_their_gradients(make_predictor: A
 
 def test_standard_errors_are_the_spread_over_seeds(make_predictor: Any, masked: Any, item: Any) -> None:
     whole = masked(make_predictor(), msgspec.structs.replace(item, capture=None))
-    runs = [list(averaged(whole, 16, seed))[-1] for seed in range(24)]
-    spread = np.std([run.text for run in runs], axis=0, ddof=1)
-    claimed = np.sqrt(np.mean([run.errors["text"] ** 2 for run in runs], axis=0))
+    found = [runs(whole, 16, seed)[-1] for seed in range(24)]
+    spread = np.std([run.text for run in found], axis=0, ddof=1)
+    claimed = np.sqrt(np.mean([run.errors["text"] ** 2 for run in found], axis=0))
     moving = spread > 1e-4
     assert moving.any()
     ratio = claimed[moving] / spread[moving]
@@ -72,8 +82,9 @@ def test_it_stops_when_stable_and_shows_previews(make_predictor: Any, item: Any)
     assert found.final
     assert not any(one.final for one in seen[:-1])
     assert [one.samples for one in seen] == [16, 32, 64, 128][: len(seen)]
-    largest = max(abs(one.weight) for one in (*found.tokens, *found.segments))
-    worst = max(one.error for one in (*found.tokens, *found.segments))
+    every: list[Any] = [*found.tokens, *found.segments]
+    largest = max(abs(one.weight) for one in every)
+    worst = max(one.error for one in every)
     assert worst <= 0.1 * largest or found.samples == 128
 
 
