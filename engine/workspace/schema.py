@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from sqlite_utils import Database as UtilsDatabase
     from sqlite_utils.migrations import Migrations
 
-LATEST = 3
+LATEST = 4
 MIGRATION_SET = "secondlook"
-STEPS = ("1-foundation", "2-flips-and-teaching", "3-annotations")
+STEPS = ("1-foundation", "2-flips-and-teaching", "3-annotations", "4-origins")
 """The names of all migrations, in the order of `migrations()`."""
 
 ORDER_COLUMNS = ("uncertain", "risk", "exposure", "moment", "recent")
@@ -267,6 +267,22 @@ WHEN NEW.number IS NOT (SELECT COALESCE(MAX(number), 0) + 1 FROM annotations)
 BEGIN SELECT RAISE(ABORT, 'annotations are append-only: a new one continues the chain'); END;
 """
 
+_ORIGINS = """
+CREATE TABLE origins (
+    decision INTEGER PRIMARY KEY REFERENCES decisions (number),
+    row INTEGER NOT NULL REFERENCES items (row),
+    pack TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    previous TEXT NOT NULL,
+    hash TEXT NOT NULL
+);
+CREATE INDEX origins_of_item ON origins (row);
+CREATE TRIGGER origins_never_change BEFORE UPDATE ON origins
+BEGIN SELECT RAISE(ABORT, 'where a decision came from never changes'); END;
+CREATE TRIGGER origins_never_vanish BEFORE DELETE ON origins
+BEGIN SELECT RAISE(ABORT, 'where a decision came from is never deleted'); END;
+"""
+
 
 def migrations() -> Migrations:
     """Return the recorded steps, oldest first. Imports sqlite-utils, so call it only to create or migrate."""
@@ -296,6 +312,11 @@ def migrations() -> Migrations:
     def annotations(db: UtilsDatabase) -> None:
         _run(db.conn, _ANNOTATIONS)
         db.conn.execute("PRAGMA user_version = 3")
+
+    @steps(name=STEPS[3])
+    def origins(db: UtilsDatabase) -> None:
+        _run(db.conn, _ORIGINS)
+        db.conn.execute("PRAGMA user_version = 4")
 
     return steps
 

@@ -33,7 +33,7 @@ CHECK_AT_ONCE_BYTES = 64 * 1024 * 1024
 """Up to this size the whole database is checked while opening, which takes about 0.2 s; of a larger one, the tables
 that cannot be made again."""
 
-_IRREPLACEABLE = ("decisions", "annotations", "acts", "meta", "facets", "promotions", "flips")
+_IRREPLACEABLE = ("decisions", "annotations", "origins", "acts", "meta", "facets", "promotions", "flips")
 
 REFRESH_AT_ONCE = 5_000
 """Up to as many queue rows are brought up to date while opening; more wait for `queues.refresh`."""

@@ -338,7 +338,7 @@ def first_version(closed: Path, decide: Decide) -> Path:
     with Workspace.open(closed) as today:
         today.decisions.record([decide("t1", "toxic")])
     connection = sqlite3.connect(closed / "workspace.db", isolation_level=None)
-    take_back(connection, 1, ("annotations", "flips", "teaching", "listed", "listed_counts"))
+    take_back(connection, 1, ("origins", "annotations", "flips", "teaching", "listed", "listed_counts"))
     return closed
 
 
@@ -347,7 +347,7 @@ def second_version(closed: Path, decide: Decide) -> Path:
     """A workspace as the second version left it, with a decision."""
     with Workspace.open(closed) as today:
         today.decisions.record([decide("t1", "toxic")])
-    take_back(sqlite3.connect(closed / "workspace.db", isolation_level=None), 2, ("annotations",))
+    take_back(sqlite3.connect(closed / "workspace.db", isolation_level=None), 2, ("origins", "annotations"))
     return closed
 
 
