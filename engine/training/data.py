@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -135,17 +136,25 @@ class Examples:
         """How many tokens each row has; 0 for a network without text."""
         return [len(ids) for ids in self._ids] if self._ids else [0] * self.count
 
-    def inputs(self, rows: Sequence[int]) -> Inputs:
-        """Return what the network sees of these rows."""
+    def inputs(self, rows: Sequence[int], others: Mapping[int, Sequence[int]] = MappingProxyType({})) -> Inputs:
+        """Return what the network sees of these rows.
+
+        `others` are token numbers in place of a row's own, by its place among `rows`.
+        """
         text = None
         if self._ids:
-            text = text_batch([self._ids[row] for row in rows], [self._with_text[row] for row in rows], self._pad)
+            ids = [others.get(place, self._ids[row]) for place, row in enumerate(rows)]
+            text = text_batch(ids, [self._with_text[row] for row in rows], self._pad)
         squares: Sequence[NDArray[np.uint8] | None] = [None] * len(rows)
         if self._spec.image.backbone != NONE:
             squares = self._captures.take(rows)
         present = [square for square in squares if square is not None]
         images = image_batch(present, self._spec.image.size)
         return Inputs(text, images.pixels, torch.tensor([square is not None for square in squares]))
+
+    def square(self, row: int) -> NDArray[np.uint8] | None:
+        """Return a row's screenshot as (S, S, 3) bytes; None where there is no usable one."""
+        return self._captures.take([row])[0] if self._spec.image.backbone != NONE else None
 
     def targets_at(self, rows: Sequence[int]) -> dict[str, Tensor]:
         """Return the targets of these rows."""

@@ -15,9 +15,11 @@ from engine.errors import CancelledError, TrainingError
 from engine.models.network import FusionNetwork
 from engine.training.alternating import alternating_batches, item_sets
 from engine.training.batching import batches_of_like_length, mixed_batches, steps_of
-from engine.training.data import Examples, answered, augment, logits_of
+from engine.training.crossed_out import CrossedOutParts
+from engine.training.data import Examples, Inputs, answered, augment, logits_of
 from engine.training.device import Device, derived_seed
 from engine.training.losses import TaskLosses
+from engine.training.penalty import Penalty
 from engine.training.rates import relative_rates
 from engine.training.recipe import ALTERNATING, TrainingRecipe
 from engine.training.state import Position, State, optimizer_tensors, restore_optimizer
@@ -78,6 +80,7 @@ class Callback:
 class Loop:
     """Trains a network for some epochs; can stop between any two layers and go on from any step, bit for bit (CPU).
 
+    `crossed_out` changes what the network sees of items of which something was crossed out, `penalty` the loss.
     `validate` scores the network as it is. `loss` (mean training loss of an item) and `scores` are the last epoch's.
     `position` and `best` (the best epoch's weights) are for callbacks to read and change.
     """
@@ -92,6 +95,8 @@ class Loop:
         *,
         validate: Callable[[], Scores],
         callbacks: Sequence[Callback],
+        crossed_out: CrossedOutParts | None = None,
+        penalty: Penalty | None = None,
     ) -> None:
         self.network = network
         self.settings = settings
@@ -101,6 +106,8 @@ class Loop:
         self.loss = math.nan
         self.scores = Scores(math.nan, {})
         self._examples = examples
+        self._crossed_out = crossed_out
+        self._penalty = penalty
         alternating = settings.batches == ALTERNATING
         self._sets = item_sets(examples.targets) if alternating else [range(examples.count)]
         self._losses = losses
@@ -225,17 +232,25 @@ class Loop:
                 self._halve(len(rows), error)
 
     def _part(self, rows: Sequence[int], batch: int) -> float:
-        inputs = self._examples.inputs(rows).to(self.device.torch)
+        inputs = self._inputs(rows).to(self.device.torch)
         generator = torch.Generator().manual_seed(derived_seed(self.settings.seed, "pixels", self.steps_done, rows[0]))
         settings = self.settings
-        pixels = augment(inputs.pixels, shift=settings.shift, brightness=settings.brightness, generator=generator)
         targets = {task: target.to(self.device.torch) for task, target in self._examples.targets_at(rows).items()}
-        with self.device.autocast():
+        penalty = self._penalty
+        with self.device.autocast(), penalty.watching(inputs) if penalty else contextlib.nullcontext() as watched:
+            pixels = augment(inputs.pixels, shift=settings.shift, brightness=settings.brightness, generator=generator)
             seen = type(inputs)(inputs.text, pixels, inputs.with_image)
             logits = logits_of(self.network, seen, answered(targets))
         loss: Tensor = self._losses(logits, targets, self._examples.weights_at(rows).to(self.device.torch))
+        if penalty is not None and watched is not None:
+            loss = loss + penalty.of(rows, watched, logits)
         (loss / batch).backward()  # type: ignore[no-untyped-call]
         return loss.item()
+
+    def _inputs(self, rows: Sequence[int]) -> Inputs:
+        if self._crossed_out is None:
+            return self._examples.inputs(rows)
+        return self._crossed_out.inputs(rows, self.settings.seed, self.steps_done)
 
     def _halve(self, batch: int, error: torch.OutOfMemoryError) -> None:
         if batch // (self.position.parts * 2) < 2:

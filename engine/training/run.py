@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,12 +19,14 @@ from engine.similarity import grouped
 from engine.training.answers import age_weights
 from engine.training.authors import author_items
 from engine.training.callbacks import BestWeights, Cancel, Checkpoint, EarlyStop, Emit, Progress
-from engine.training.data import Examples
+from engine.training.crossed_out import CrossedOutParts
+from engine.training.data import Examples, Inputs
 from engine.training.device import Device, choose_device
 from engine.training.finish import Trained, finished, leave_candidate
 from engine.training.job import Job, read_job
 from engine.training.loop import DivergedError, Loop
 from engine.training.losses import losses_for
+from engine.training.penalty import Penalty
 from engine.training.plan import Plan, check_inputs, check_task_weights, make_plan
 from engine.training.recipe import AUTHOR
 from engine.training.splits import SPLITS, TRAIN, VAL, Splits, assign_splits
@@ -246,7 +248,7 @@ class _Run:
         losses = losses_for(settings, heads, material.train.targets, self._job.recipe.tasks).to(device.torch)
         network = material.start.network.to(device.torch)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        validation = Validation(material.val, material.plan.majority, device)
+        validation = Validation(material.val, material.plan.majority, device, self._seen(material))
         counts = {split: material.plan.counts[split] for split in SPLITS}
         callbacks = (
             self._cancel,
@@ -255,6 +257,7 @@ class _Run:
             Progress(self._emit, self._job.id, counts, after=AFTER),
             Checkpoint(self._state_path, settings.checkpoint_seconds),
         )
+        crossed_out = self._crossed_out(TRAIN, material.train, material)
         loop = Loop(
             network,
             material.train,
@@ -263,8 +266,30 @@ class _Run:
             device,
             validate=lambda: validation.scores(network),
             callbacks=callbacks,
+            crossed_out=crossed_out,
+            penalty=self._penalty(crossed_out, material),
         )
         return loop, validation
+
+    def _seen(self, material: _Material) -> Callable[[Sequence[int]], Inputs] | None:
+        """Return how validation items are seen: as in training, or the best epoch would be that of a shortcut."""
+        parts = self._crossed_out(VAL, material.val, material)
+        return None if parts is None else lambda rows: parts.inputs(rows, self._job.recipe.training.seed, 0)
+
+    def _crossed_out(self, split: str, examples: Examples, material: _Material) -> CrossedOutParts | None:
+        """Return what reviewers crossed out of the items of a split; None where nothing was."""
+        items = material.splits.pick(self._job.items, split)
+        if not any(item.crossed_out for item in items):
+            return None
+        settings, start = self._job.recipe.crossed_out, material.start
+        return CrossedOutParts(items, examples, start.network.spec, start.tokenizer, settings)
+
+    def _penalty(self, parts: CrossedOutParts | None, material: _Material) -> Penalty | None:
+        weight, start = self._job.recipe.crossed_out.penalty, material.start
+        if parts is None or not weight:
+            return None
+        items = material.splits.pick(self._job.items, TRAIN)
+        return Penalty(items, parts, start.network, start.tokenizer, weight)
 
     def _stages(self, steps: int) -> Callable[[str], None]:
         """Return what tells of the work after the last step."""

@@ -20,7 +20,7 @@ from engine.training.data import Examples
 from engine.training.experiment.folds import Fold
 from engine.training.experiment.records import Details, Figures, figures_of
 from engine.training.job import Job
-from engine.training.recipe import Recipe, dump_recipe, read_recipe
+from engine.training.recipe import CrossedOutRecipe, Recipe, dump_recipe, read_recipe
 from engine.training.run import Fitted, fit
 from engine.training.validation import Validation
 
@@ -46,7 +46,8 @@ class RecipeRow:
         training = replaced(recipe.training, checkpoint_seconds=0.0, threads=0, seed=0, start="scratch")
         text = replaced(recipe.text, backbone=settled(recipe.text.backbone))
         plain = replaced(recipe, data=still, training=training, text=text)
-        digest = hashlib.sha256(dump_recipe(plain).encode())
+        usual = ("crossed_out",) if recipe.crossed_out == CrossedOutRecipe() else ()
+        digest = hashlib.sha256(dump_recipe(plain, without=usual).encode())
         for name in (text.backbone, recipe.image.weights):
             for file in _files(Path(name)):
                 digest.update(hashlib.sha256(file.read_bytes()).digest())
