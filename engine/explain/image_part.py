@@ -35,7 +35,8 @@ FIRST = 64
 class ImagePart:
     """The superpixels of one screenshot. Those that look the same when hidden are no features: they weigh nothing.
 
-    `visible` are the numbers of the segments that are features. For `paint_plain` see `engine.explain.hiding`.
+    `visible` are the numbers of the segments that are features. For `paint_plain` see `engine.explain.hiding`;
+    `superpixels` may come from elsewhere.
 
     Raises:
         InputError: the screenshot cannot be read any more.
@@ -44,7 +45,13 @@ class ImagePart:
     first = FIRST
 
     def __init__(
-        self, question: Question, pixels: npt.NDArray[np.float32], text_vector: Tensor, *, paint_plain: bool = True
+        self,
+        question: Question,
+        pixels: npt.NDArray[np.float32],
+        text_vector: Tensor,
+        *,
+        paint_plain: bool = True,
+        superpixels: Superpixels | None = None,
     ) -> None:
         self._question = question
         self._text_vector = text_vector
@@ -52,7 +59,7 @@ class ImagePart:
         spec = msgspec.convert(question.model.card.network.get("image", {}), ImageSpec)
         spec = msgspec.structs.replace(spec, size=pixels.shape[-1])
         try:
-            self.superpixels = cut(question.content)
+            self.superpixels = superpixels or cut(question.content)
             found = changes(question.content, self.superpixels, spec, paint_plain=paint_plain)
         except (OSError, SyntaxError, ValueError) as error:
             raise InputError(

@@ -1,0 +1,68 @@
+"""What the benchmarks of explanations share: the demo's captures, a settled predictor, times and agreement."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import spearmanr
+
+from engine.explain import explain
+from engine.models import proof
+from engine.models.precision import PROBE_ITEMS
+from engine.models.predictor import Predictor
+from engine.types import Explanation, ItemContent
+
+DEMO = Path(__file__).parents[2] / "resources" / "demo"
+SEEDS, SAMPLES, MANY, TOP = (0, 1), 1000, 5000, 5
+"""The library's samples by default for an image, and for a text and an answer to measure others by."""
+Values = npt.NDArray[np.float64]
+Row = dict[str, float]
+
+
+def demo_rows() -> list[dict[str, Any]]:
+    """The demo's captures, as they ship."""
+    return [json.loads(line) for line in (DEMO / "metadata.jsonl").read_text("utf-8").splitlines()]
+
+
+def settled(folder: Path, items: Sequence[ItemContent]) -> Predictor:
+    """A predictor in the arithmetic that it chose once it had scored enough items."""
+    predictor = Predictor.load(folder, "cpu")
+    for start in range(0, 3 * PROBE_ITEMS, 8):
+        if (folder / proof.FILE).exists():
+            break
+        predictor.predict([items[(start + at) % len(items)] for at in range(8)])
+    return Predictor.load(folder, "cpu")
+
+
+def timed(
+    predictor: Predictor, item: ItemContent, task: str, label: str, seed: int
+) -> tuple[Explanation, float, float]:
+    """An explanation, the seconds to the first map and those to the stable one."""
+    seen: list[float] = []
+    start = time.perf_counter()
+    final = explain(predictor, item, task, label, seed=seed, emit=lambda _one: seen.append(time.perf_counter() - start))
+    return final, seen[0], seen[-1]
+
+
+def seconds_of(run: Callable[[], Any]) -> tuple[Any, float]:
+    """What a call gives, and how long it takes."""
+    start = time.perf_counter()
+    found = run()
+    return found, time.perf_counter() - start
+
+
+def rank(one: Values, other: Values) -> float:
+    """Spearman's correlation; 0 where one is constant."""
+    return float(spearmanr(one, other).statistic) if np.ptp(one) and np.ptp(other) else 0.0
+
+
+def top(one: Values, other: Values) -> float:
+    """The share of the five strongest of one among those of the other."""
+    best = [set(np.argsort(-np.abs(weights), kind="stable")[:TOP].tolist()) for weights in (one, other)]
+    return len(best[0] & best[1]) / min(TOP, len(one))
