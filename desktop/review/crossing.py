@@ -87,8 +87,8 @@ class CrossingOut(QObject):
             return ""
         part = self._known()[self._place]
         weight = "" if isinstance(part, str) else f" {part.weight:+.3f}"
-        does = "crossed out, Delete takes it back" if self._holds(mark) else "Delete crosses it out"
-        return f"{name_of(part)}{weight} · {self._place + 1} of {len(self._known())} · {does}"
+        does = "crossed out" if self._holds(mark) else "Delete crosses out"
+        return f"{name_of(part)}{weight} · {self._place + 1}/{len(self._known())} · {does}"
 
     def _known(self) -> list[Part]:
         if self._parts is None:

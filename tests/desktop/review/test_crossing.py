@@ -66,14 +66,14 @@ def test_keys_step_through_the_strongest_parts_and_cross_them_out(page: ReviewPa
     current = page.centre.crossing.current
     assert current is not None
     assert (current.kind, current.text) == (Mark.WORD, "Item"), "0.2 for comes with 0.2 against: the word first"
-    assert page.centre.crossing.describe() == "“Item” +0.200 · 1 of 3 · Delete crosses it out"
-    assert page.centre.why._progress.text().startswith("“Item” +0.200 · 1 of 3")
+    assert page.centre.crossing.describe() == "“Item” +0.200 · 1/3 · Delete crosses out"
+    assert page.centre.why._progress.text().startswith("“Item” +0.200 · 1/3")
     press(page, DOWN)
     current = page.centre.crossing.current
     assert current is not None
     assert current.boxes == ((30.0, 0.0, 30.0, 60.0),)
     press(page, CROSS, UP, CROSS)
-    assert page.centre.crossing.describe().endswith("crossed out, Delete takes it back")
+    assert page.centre.crossing.describe().endswith(" · crossed out")
     assert saved(page, "tweet-0") == [], "nothing is saved before the decision"
     press(page, "1")
     region, word = saved(page, "tweet-0")
@@ -97,7 +97,7 @@ def test_steps_go_round_both_ways(page: ReviewPage) -> None:
     for key in (UP, DOWN, DOWN, DOWN, DOWN):
         press(page, key)
         names.append(page.centre.crossing.describe().split(" · ")[1])
-    assert names == ["3 of 3", "1 of 3", "2 of 3", "3 of 3", "1 of 3"]
+    assert names == ["3/3", "1/3", "2/3", "3/3", "1/3"]
 
 
 def test_what_was_crossed_out_can_be_taken_back_before_the_decision(page: ReviewPage) -> None:
