@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QGridLayout, QPlainTextEdit, QScrollArea, QVBoxLayout, QWidget
 
 from desktop.actions import ActionRegistry
+from desktop.models_page.faithfulness_panel import FaithfulnessPanel
 from desktop.models_page.looks_panel import LooksPanel
 from desktop.models_page.summary import facts, headline, held_out, score_sentence
 from desktop.models_page.task_card import LabelWords, task_card
@@ -13,7 +16,7 @@ from desktop.theme import GAP, PAD, WIDE, ThemeManager, fixed
 from desktop.widgets import label
 from engine.looks import Looks
 from engine.taxonomy import Taxonomy
-from engine.workspace import ModelRow
+from engine.workspace import ModelRow, faithfulness
 
 
 class ModelDetails(QScrollArea):
@@ -26,8 +29,8 @@ class ModelDetails(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
 
-    def show_model(self, row: ModelRow, taxonomy: Taxonomy, looks: Looks) -> None:
-        """Show what is known of a model, and where it looks."""
+    def show_model(self, row: ModelRow, taxonomy: Taxonomy, looks: Looks, workspace: Path) -> None:
+        """Show what is known of a model, where it looks, and how far a champion's explanations can be trusted."""
         page = QWidget()
         page.setProperty("surface", "window")
         column = QVBoxLayout(page)
@@ -40,6 +43,9 @@ class ModelDetails(QScrollArea):
         column.addSpacing(GAP)
         self._add_tasks(column, row, taxonomy, page)
         column.addWidget(LooksPanel(looks, self._theme, self._actions, page))
+        if row.champion:
+            found = faithfulness.read(workspace / "models" / row.card.id)
+            column.addWidget(FaithfulnessPanel(found, workspace, page))
         column.addSpacing(GAP)
         column.addWidget(label("How it was made", "section", page))
         column.addWidget(self._facts(row, page))

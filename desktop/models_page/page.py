@@ -158,7 +158,7 @@ class ModelsPage(QWidget):
         self._looks = looks(desk.workspace.explanations.looks(row.card.id))
         self._actions.retitle(MASK, mask_title(self._looks))
         self._actions.set_enabled(MASK, self._looks.shortcut is not None)
-        self.details.show_model(row, desk.workspace.taxonomy, self._looks)
+        self.details.show_model(row, desk.workspace.taxonomy, self._looks, desk.workspace.path)
 
     def _can_roll_back(self) -> bool:
         rows = (self.models.model_row(number) for number in range(self.models.rowCount()))

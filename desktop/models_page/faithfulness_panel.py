@@ -1,0 +1,123 @@
+"""Can the explanations be trusted? What hiding the parts that they name does to verdicts, beside parts at random."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QVBoxLayout, QWidget
+
+from desktop.models_page.summary import when
+from desktop.theme import GAP, HALF, PAD, WIDE, fixed
+from desktop.widgets import label
+from engine.evidence import is_clear
+from engine.types import Faithfulness, Spread
+
+HEADING = "Can the explanations be trusted?"
+NOT_MEASURED = "Not measured yet. Measure it with:"
+RANDOM, THE_DESKS = "random", "lime"
+CHECKS = {
+    "deletion": ("Left of the probability while the strongest parts of the screenshot are hidden", "low is good"),
+    "insertion": ("Reached while only the strongest parts of the screenshot are shown", "high is good"),
+    "comprehensiveness": ("Lost without the strongest words", "high is good"),
+    "sufficiency": ("Lost when only the strongest words are left", "low is good"),
+}
+TITLES = {THE_DESKS: "LIME, as on the desk", RANDOM: "At random"}
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+
+
+class FaithfulnessPanel(QFrame):
+    """A card with a row for each check and a column for each method, or the command that measures them.
+
+    What is concluded is also the panel's accessible description.
+    """
+
+    def __init__(self, found: Faithfulness | None, workspace: Path, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setProperty("surface", "card")
+        self.setAccessibleName(HEADING)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(PAD, PAD, PAD, PAD)
+        column.setSpacing(GAP)
+        column.addWidget(label(HEADING, "strong", self))
+        said = NOT_MEASURED if found is None else conclusion(found)
+        self.setAccessibleDescription(said)
+        column.addWidget(label(said, "quiet" if found is None else "", self, wrap=True))
+        if found is None:
+            column.addWidget(_command(workspace, self))
+            return
+        column.addLayout(self._table(found))
+        for text in (basis(found), *found.notes):
+            column.addWidget(label(text, "caption", self, wrap=True))
+
+    def _table(self, found: Faithfulness) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(WIDE)
+        grid.setVerticalSpacing(HALF)
+        for column, row in enumerate(found.rows, start=1):
+            grid.addWidget(label(title(row.method), "section", self), 0, column, _RIGHT)
+        for number, (name, (words, good)) in enumerate(_checks(found), start=1):
+            grid.addWidget(label(f"{words} ({good})", "", self), number, 0)
+            for column, row in enumerate(found.rows, start=1):
+                shown = _figure(row.scores.get(name), self)
+                shown.setAccessibleName(f"{words}, {title(row.method)}: {shown.text()}")
+                grid.addWidget(shown, number, column, _RIGHT)
+        grid.setColumnStretch(len(found.rows) + 1, 1)
+        return grid
+
+
+def conclusion(found: Faithfulness) -> str:
+    """Return in one or two sentences how the desk's method, or the first that was measured, does beside chance."""
+    row = next((row for row in found.rows if row.method == THE_DESKS), None) or found.rows[0]
+    results = [_beside_chance(one) for one in row.advantage.values()]
+    better, worse = results.count("better"), results.count("worse")
+    name = "" if row.method == THE_DESKS else f" ({title(row.method)})"
+    if results and better == len(results):
+        return f"Yes{name}: clearly better than naming parts at random in every check."
+    if worse:
+        return f"No{name}: clearly worse than naming parts at random in {worse} of {len(results)} checks."
+    if better:
+        return f"In part{name}: clearly better than naming parts at random in {better} of {len(results)} checks."
+    few = " Measuring more items may tell." if found.items < 100 else ""
+    return f"Not shown{name}: no check can be told from naming parts at random.{few}"
+
+
+def basis(found: Faithfulness) -> str:
+    """Return what the figures rest on."""
+    items = f"{found.items:,} held-out item{'' if found.items == 1 else 's'}"
+    return f"The mean over {items}, in percentage points of the label's probability. Measured {when(found.at)}."
+
+
+def title(method: str) -> str:
+    """Return what a column is called."""
+    return TITLES.get(method, method)
+
+
+def _checks(found: Faithfulness) -> Iterator[tuple[str, tuple[str, str]]]:
+    return ((name, words) for name, words in CHECKS.items() if any(name in row.scores for row in found.rows))
+
+
+def _beside_chance(one: Spread) -> str:
+    """A difference that is known from one item alone says nothing."""
+    if one.error is None or not is_clear(one.mean, one.error):
+        return "same"
+    return "better" if one.mean > 0 else "worse"
+
+
+def _figure(one: Spread | None, parent: QWidget) -> QLabel:
+    if one is None:
+        return label("–", "quiet", parent)
+    error = f" ± {100 * one.error:.0f}" if one.error is not None else ""
+    return label(f"{100 * one.mean:.0f}{error}", "", parent)
+
+
+def _command(workspace: Path, parent: QWidget) -> QLabel:
+    made = label(f"secondlook explain-eval {shlex.quote(str(workspace))}", "", parent, wrap=True)
+    made.setFont(fixed())
+    made.setTextInteractionFlags(
+        Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+    )
+    made.setAccessibleName(f"Command: {made.text()}")
+    return made

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QWidget
+from pytestqt.qtbot import QtBot
+
+from desktop.actions import ActionRegistry
+from desktop.models_page import ModelsPage
+from desktop.models_page.faithfulness_panel import FaithfulnessPanel, basis, conclusion
+from desktop.theme import ThemeManager
+from engine.types import Faithfulness, FaithfulnessRow, ModelCard, Spread
+from engine.workspace import faithfulness
+
+if TYPE_CHECKING:
+    from desktop.desk import Desk
+    from tests.desktop.models_page.conftest import FakeDesk
+
+pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints", extend=True)
+NAMES = ("deletion", "insertion", "comprehensiveness", "sufficiency")
+
+
+def measured(*advantages: float, method: str = "lime", items: int = 30, error: float | None = 0.02) -> Faithfulness:
+    """The named checks with these advantages over random order."""
+    names = NAMES[: len(advantages)]
+    scores = {name: Spread(mean=0.25, error=error, n=items) for name in names}
+    gains = {name: Spread(mean=gain, error=error, n=items) for name, gain in zip(names, advantages, strict=True)}
+    rows = (
+        FaithfulnessRow(method=method, scores=scores, advantage=gains),
+        FaithfulnessRow(method="random", scores={name: Spread(mean=0.5, error=0.1, n=items) for name in names}),
+    )
+    at = "2026-01-01T12:00:00+00:00"
+    return Faithfulness(model="m-a", at=at, split="val", items=items, seed=0, rows=rows, notes=("One was left out.",))
+
+
+def texts(widget: QWidget) -> list[str]:
+    return [one.text() for one in widget.findChildren(QLabel)]
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        (measured(0.2, 0.1, 0.1, 0.05), "Yes: clearly better than naming parts at random in every check."),
+        (measured(0.2, 0.01, 0.1, -0.01), "In part: clearly better than naming parts at random in 2 of 4 checks."),
+        (measured(0.2, -0.1), "No: clearly worse than naming parts at random in 1 of 2 checks."),
+        (
+            measured(0.01, 0.02),
+            "Not shown: no check can be told from naming parts at random. Measuring more items may tell.",
+        ),
+        (measured(0.01, items=400), "Not shown: no check can be told from naming parts at random."),
+        (
+            measured(0.9, items=1, error=None),
+            "Not shown: no check can be told from naming parts at random. Measuring more items may tell.",
+        ),
+        (measured(0.2, method="ig"), "Yes (ig): clearly better than naming parts at random in every check."),
+    ],
+)
+def test_the_conclusion_counts_only_what_can_be_told_from_chance(found: Faithfulness, sentence: str) -> None:
+    assert conclusion(found) == sentence
+
+
+def test_what_the_figures_rest_on_is_said() -> None:
+    assert "30 held-out items" in basis(measured(0.2))
+    assert "1 held-out item," in basis(measured(0.2, items=1))
+
+
+def test_the_table_has_a_row_for_each_check_and_a_column_for_each_method(qtbot: QtBot, tmp_path: Path) -> None:
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    panel = FaithfulnessPanel(measured(0.2, 0.1), tmp_path, parent)
+    shown = texts(panel)
+    assert shown.count("25 ± 2") == 2
+    assert shown.count("50 ± 10") == 2
+    assert {"LIME, as on the desk", "At random", "One was left out."} <= set(shown)
+    assert not any("words" in text for text in shown)
+    assert panel.accessibleDescription() == "Yes: clearly better than naming parts at random in every check."
+    named = [one.accessibleName() for one in panel.findChildren(QLabel)]
+    assert "Reached while only the strongest parts of the screenshot are shown, At random: 50 ± 10" in named
+
+
+def test_only_the_champion_has_it_and_before_it_is_measured_the_command_is_there(
+    qtbot: QtBot,
+    theme: ThemeManager,
+    actions: ActionRegistry,
+    desk: FakeDesk,
+    card: Callable[..., ModelCard],
+    add: Callable[[ModelCard], None],
+) -> None:
+    page = ModelsPage(theme, actions)
+    qtbot.addWidget(page)
+    add(card("m-a", 0.8, day=1))
+    add(card("m-b", 0.6, day=2))
+    desk.workspace.models.promote("m-a", "The first model.")
+    page.show_desk(cast("Desk", desk))
+    (panel,) = page.details.findChildren(FaithfulnessPanel)
+    command = next(one for one in panel.findChildren(QLabel) if one.text().startswith("secondlook explain-eval "))
+    assert str(desk.workspace.path) in command.text()
+    assert command.textInteractionFlags() & Qt.TextInteractionFlag.TextSelectableByKeyboard
+    faithfulness.write(desk.workspace.path / "models" / "m-a", measured(0.2, 0.1, 0.1, 0.05))
+    page.refresh()
+    (panel,) = page.details.widget().findChildren(FaithfulnessPanel)
+    assert panel.accessibleDescription().startswith("Yes")
+    page.list.setCurrentIndex(page.models.index(0))
+    chosen = page.chosen()
+    assert chosen is not None
+    assert chosen.card.id == "m-b"
+    assert page.details.widget().findChildren(FaithfulnessPanel) == []
