@@ -1,0 +1,87 @@
+"""What a capture starts from and what it brings: shared by the browser, the reading of pages and the campaign. Light."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from engine.types import Box, Struct
+
+Kind = Literal[
+    "captured",
+    "deleted",
+    "suspended",
+    "login wall",
+    "consent wall",
+    "blank",
+    "still loading",
+    "error page",
+    "refused",
+    "failed",
+]
+"""How the capture of one address ended."""
+
+
+class Address(Struct, frozen=True, kw_only=True):
+    """One page to capture: its address, and what the list said of it (the item's id, its kind, further fields)."""
+
+    url: str
+    id: str = ""
+    kind: str = ""
+    fields: dict[str, Any] = {}
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """How pages are captured.
+
+    `width` and `height` are pixels of the screenshot, `workers` tabs at work at once, `timeout` seconds that a page may
+    take to be ready, `max_bytes` what it may bring after decompression, `max_redirects` how often it may send the browser
+    on. `allow_local` lets pages reach loopback and private networks; `scripts` lets them run JavaScript.
+    """
+
+    width: int = 600
+    height: int = 600
+    workers: int = 4
+    timeout: float = 20.0
+    allow_local: bool = False
+    scripts: bool = True
+    max_bytes: int = 64 << 20
+    max_redirects: int = 10
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """What the browser brings of one page.
+
+    `status` is the page's HTTP status, 0 where there was none. `png` is empty where no picture could be taken. `regions`
+    are rectangles in screenshot pixels, `texts` inner texts, both by the profile's names. `ready` is False where the page
+    was still at work when its time was up. `problem` is one plain sentence where something went wrong, "" otherwise; it
+    starts with "Refused: " where the address may not be captured.
+    """
+
+    url: str
+    final_url: str = ""
+    status: int = 0
+    png: bytes = b""
+    html: str = ""
+    title: str = ""
+    regions: dict[str, tuple[Box, ...]] = {}
+    texts: dict[str, str] = {}
+    ready: bool = False
+    seconds: float = 0.0
+    problem: str = ""
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What became of one capture, why, and whether another pass may help."""
+
+    kind: Kind
+    reason: str = ""
+    retry: bool = False
+
+
+class Captured(Struct, frozen=True, kw_only=True):
+    """One finished capture: the fields of the item that it becomes, its regions and how it ended."""
+
+    address: Address
+    fields: dict[str, Any] = {}
+    regions: dict[str, tuple[Box, ...]] = {}
+    outcome: Outcome
