@@ -5,7 +5,7 @@ A shortcut is evidence that cannot be a reason: who posted an item (the handle),
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -80,11 +80,11 @@ def evidence(modality_share: Mapping[str, float], region_share: Mapping[str, flo
     """
     known = sum(modality_share.values())
     picture = modality_share.get("image", 0.0) / known if known else float(bool(region_share))
-    parts = Counter({WORDS: modality_share.get("text", 0.0) / known if known else 0.0})
+    parts = defaultdict(float, {WORDS: modality_share.get("text", 0.0) / known if known else 0.0})
     for name, share in region_share.items():
         parts[name] += picture * share
     parts[SCREENSHOT] += 0.0 if region_share else picture
-    return {name: share for name, share in parts.most_common() if share > 0}
+    return _largest_first({name: share for name, share in parts.items() if share > 0})
 
 
 def title(part: str) -> str:
@@ -99,7 +99,7 @@ def percent(share: float) -> str:
 
 def line(shares: Mapping[str, float], most: int = 3) -> str:
     """Name the largest shares: "words 62 %, handle 21 %"; what is below half a percent is left out."""
-    largest = sorted(shares.items(), key=lambda part: -part[1])[:most]
+    largest = list(_largest_first(shares).items())[:most]
     return ", ".join(f"{title(part)} {percent(share)}" for part, share in largest if share >= 0.005)
 
 
@@ -113,9 +113,13 @@ def _shortcut(placed: Mapping[str, list[dict[str, float]]]) -> Shortcut | None:
 
 
 def _mean_of_items(items: Mapping[str, list[dict[str, float]]]) -> dict[str, float]:
-    whole: Counter[str] = Counter()
+    whole: defaultdict[str, float] = defaultdict(float)
     for own in items.values():
         for parts in own:
             for name, share in parts.items():
                 whole[name] += share / len(own) / len(items)
-    return dict(whole.most_common())
+    return _largest_first(whole)
+
+
+def _largest_first(shares: Mapping[str, float]) -> dict[str, float]:
+    return dict(sorted(shares.items(), key=lambda part: -part[1]))

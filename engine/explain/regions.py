@@ -49,7 +49,8 @@ def _covered(labels: Labels, owners: Labels, names: int, width: int, height: int
     """How many pixels of each segment each region has, (segments, names)."""
     segments = int(labels.max()) + 1
     cells = np.outer(np.diff(edges(height, labels.shape[0])), np.diff(edges(width, labels.shape[1])))
-    return np.bincount((labels * names + owners).ravel(), cells.ravel(), segments * names).reshape(segments, names)
+    covered = np.bincount((labels * names + owners).ravel(), cells.ravel(), segments * names)
+    return covered.reshape(segments, names).astype(np.float64)
 
 
 def _owners(shape: tuple[int, ...], regions: Mapping[str, tuple[Box, ...]], width: int, height: int) -> Labels:
