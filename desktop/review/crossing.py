@@ -124,7 +124,8 @@ class CrossingOut(QObject):
             self._add(menu, mark)
         try:
             segment = segment_at(explanation, x, y) if explanation is not None else None
-            parts = [*([segment] if segment is not None else []), *regions_at(item, x, y)]
+            parts: list[Part] = [segment] if segment is not None else []
+            parts += regions_at(item, x, y)
             for part in parts:
                 mark = mark_of(part, explanation, item)
                 if not self._holds(mark):

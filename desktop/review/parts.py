@@ -31,7 +31,8 @@ def parts_of(explanation: Explanation | None, item: Item) -> list[Part]:
     """
     tokens: Sequence[TokenWeight] = explanation.tokens if explanation is not None else ()
     segments: Sequence[Segment] = explanation.segments if explanation is not None else ()
-    weighed = [part for part in (*tokens, *segments) if is_clear(part.weight, part.error)]
+    every: tuple[TokenWeight | Segment, ...] = (*tokens, *segments)
+    weighed = [part for part in every if is_clear(part.weight, part.error)]
     share = explanation.region_share if explanation is not None else {}
     names = [name for name in item.regions if region_boxes(item, name)]
     strongest = sorted(weighed, key=lambda part: -abs(part.weight))
@@ -117,4 +118,5 @@ def _coarser(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
     rows, columns = mask.shape
     even: NDArray[np.bool_] = np.pad(mask, ((0, rows % 2), (0, columns % 2)), mode="edge")
-    return even.reshape(len(even) // 2, 2, -1, 2).any(axis=(1, 3))
+    coarse: NDArray[np.bool_] = even.reshape(len(even) // 2, 2, -1, 2).max(axis=(1, 3))
+    return coarse

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from operator import itemgetter
+from typing import Any
 
 from PySide6.QtCore import QEvent, QLineF, QPoint, QRectF, Qt, Signal
 from PySide6.QtGui import (
@@ -17,6 +18,7 @@ from PySide6.QtGui import (
     QPen,
     QTextCharFormat,
     QTextCursor,
+    QTextLine,
     QTextOption,
 )
 from PySide6.QtWidgets import QFrame, QTextEdit, QWidget
@@ -124,7 +126,7 @@ class TextView(QTextEdit):
             line = layout.lineAt(number)
             begun, ended = max(first, line.textStart()), min(last, line.textStart() + line.textLength())
             if begun < ended:
-                left, right = sorted((line.cursorToX(begun)[0], line.cursorToX(ended)[0]))
+                left, right = sorted((_x_of(line, begun), _x_of(line, ended)))
                 yield QRectF(corner.x() + left, corner.y() + line.y() + moved, right - left, line.height())
 
     def _highlight(self) -> None:
@@ -173,6 +175,12 @@ class TextView(QTextEdit):
         if place < 0 or position >= self._spans[place][1]:
             return None
         return self._spans[place][2]
+
+
+def _x_of(line: QTextLine, position: int) -> float:
+    """Return where a position of its block stands in a line; Qt gives it with the position that it means."""
+    found: Any = line.cursorToX(position)
+    return float(found[0])
 
 
 @lru_cache(maxsize=512)

@@ -80,13 +80,10 @@ class Penalty:
             return 0.0
         marked = [place for place, row in enumerate(rows) if row in self._parts.cells or row in self._tokens]
         summed = torch.stack([self._sureness(task, logits[task][marked]) for task in logits]).sum()
-        gradients = torch.autograd.grad(summed, [given for given, _ in pairs], create_graph=True, allow_unused=True)
-        found = [
-            (gradient.float() * mask).square().sum()
-            for gradient, (_, mask) in zip(gradients, pairs, strict=True)
-            if gradient is not None
-        ]
-        return self._weight * torch.stack(found).sum() if found else 0.0
+        given = [one for one, _ in pairs]
+        gradients = torch.autograd.grad(summed, given, create_graph=True, allow_unused=True, materialize_grads=True)
+        found = [(gradient.float() * mask).square().sum() for gradient, (_, mask) in zip(gradients, pairs, strict=True)]
+        return self._weight * torch.stack(found).sum()
 
     def _sureness(self, task: str, logits: Tensor) -> Tensor:
         """Return the log-probabilities of all answers, summed over items and labels."""

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QContextMenuEvent, QImage, QTextCursor
+from PySide6.QtGui import QAction, QContextMenuEvent, QImage, QTextCursor
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
 from desktop.desk import Desk
 from desktop.review.page import ReviewPage
 from desktop.review.parts import MOST_BOXES, mark_of, parts_of, rectangles
-from engine.types import Annotation, Explanation, Item, Mark, Segment, SegmentMap, TokenWeight
+from engine.types import Annotation, CrossedOut, Explanation, Item, Mark, Segment, SegmentMap, TokenWeight
 
 Key = Qt.Key
 Explain = Callable[..., Explanation]
@@ -60,18 +60,25 @@ def seen(page: ReviewPage) -> Seen:
 # --- keys --------------------------------------------------------------------------------------------------------
 
 
-def test_keys_step_through_the_strongest_parts_and_cross_them_out(page: ReviewPage) -> None:
-    assert page.centre.crossing.current is None
-    press(page, DOWN)
+def framed(page: ReviewPage) -> CrossedOut:
     current = page.centre.crossing.current
     assert current is not None
+    return current
+
+
+def waiting(page: ReviewPage) -> list[str]:
+    """The words that are crossed out on screen."""
+    return [one.text for one in page.controller.crossed_out]
+
+
+def test_keys_step_through_the_strongest_parts_and_cross_them_out(page: ReviewPage) -> None:
+    press(page, DOWN)
+    current = framed(page)
     assert (current.kind, current.text) == (Mark.WORD, "Item"), "0.2 for comes with 0.2 against: the word first"
     assert page.centre.crossing.describe() == "“Item” +0.200 · 1/3 · Delete crosses out"
     assert page.centre.why._progress.text().startswith("“Item” +0.200 · 1/3")
     press(page, DOWN)
-    current = page.centre.crossing.current
-    assert current is not None
-    assert current.boxes == ((30.0, 0.0, 30.0, 60.0),)
+    assert framed(page).boxes == ((30.0, 0.0, 30.0, 60.0),)
     press(page, CROSS, UP, CROSS)
     assert page.centre.crossing.describe().endswith(" · crossed out")
     assert saved(page, "tweet-0") == [], "nothing is saved before the decision"
@@ -87,9 +94,9 @@ def test_keys_step_through_the_strongest_parts_and_cross_them_out(page: ReviewPa
 def test_the_first_press_frames_and_the_next_crosses_out(page: ReviewPage) -> None:
     press(page, CROSS)
     assert page.centre.crossing.current is not None
-    assert page.controller.crossed_out == ()
+    assert waiting(page) == []
     press(page, CROSS)
-    assert [one.text for one in page.controller.crossed_out] == ["Item"]
+    assert waiting(page) == ["Item"]
 
 
 def test_steps_go_round_both_ways(page: ReviewPage) -> None:
@@ -108,11 +115,11 @@ def test_what_was_crossed_out_can_be_taken_back_before_the_decision(page: Review
 
 def test_it_waits_for_its_own_item(page: ReviewPage) -> None:
     press(page, CROSS, CROSS, Key.Key_Right)
-    assert page.controller.crossed_out == ()
+    assert waiting(page) == []
     press(page, "1", Key.Key_Left)
     while on_screen(page) != "tweet-0":
         press(page, Key.Key_Left)
-    assert [one.text for one in page.controller.crossed_out] == ["Item"]
+    assert waiting(page) == ["Item"]
     press(page, "s")
     assert [one.text for one in saved(page, "tweet-0")] == ["Item"]
     assert saved(page, "tweet-1") == []
@@ -122,7 +129,7 @@ def test_undo_takes_it_back_with_the_decision_and_brings_it_to_the_item(page: Re
     press(page, CROSS, CROSS, "1", "u")
     assert on_screen(page) == "tweet-0"
     assert [one.stands for one in saved(page, "tweet-0")] == [False]
-    assert [one.text for one in page.controller.crossed_out] == ["Item"]
+    assert waiting(page) == ["Item"]
     press(page, "2")
     assert [(one.stands, one.decision) for one in saved(page, "tweet-0")] == [(False, 1), (True, 3)]
 
@@ -132,7 +139,7 @@ def test_a_second_look_shows_what_one_crossed_out_oneself(
 ) -> None:
     press(page, CROSS, CROSS, "1", Key.Key_Left)
     assert on_screen(page) == "tweet-0"
-    assert [one.text for one in page.controller.crossed_out] == ["Item"]
+    assert waiting(page) == ["Item"]
     press(page, "2")
     assert [one.decision for one in saved(page, "tweet-0")] == [1, 2], "what is not taken back stays crossed out"
     page.desk.settings.reviewer = "bob"
@@ -167,7 +174,10 @@ def test_without_an_explanation_there_is_nothing_to_step_through(page: ReviewPag
 # --- the mouse ---------------------------------------------------------------------------------------------------
 
 
-def menu_at(view: QWidget, at: QPoint) -> dict[str, object]:
+Entry = tuple[QMenu, QAction]
+
+
+def menu_at(view: QWidget, at: QPoint) -> dict[str, Entry]:
     """Ask for the menu at a point, and return its own entries; choosing one closes it."""
     before = set(QApplication.topLevelWidgets())
     event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, at, view.mapToGlobal(at))
@@ -176,8 +186,8 @@ def menu_at(view: QWidget, at: QPoint) -> dict[str, object]:
     return {action.text(): (menu, action) for menu in menus for action in menu.actions() if " " in action.text()}
 
 
-def choose(entry: object) -> None:
-    menu, action = entry  # type: ignore[misc]
+def choose(entry: Entry) -> None:
+    menu, action = entry
     action.trigger()
     menu.close()
 
@@ -200,7 +210,7 @@ def test_the_mouse_crosses_out_a_word(page: ReviewPage) -> None:
     cursor = QTextCursor(text.document())
     cursor.setPosition(2)
     choose(menu_at(text.viewport(), text.cursorRect(cursor).center())["Cross out “Item”"])
-    assert [one.text for one in page.controller.crossed_out] == ["Item"]
+    assert waiting(page) == ["Item"]
 
 
 # --- what is seen ------------------------------------------------------------------------------------------------
