@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from desktop.models_page.summary import when
 from desktop.theme import GAP, HALF, PAD, WIDE, fixed
@@ -19,17 +19,30 @@ HEADING = "Can the explanations be trusted?"
 NOT_MEASURED = "Not measured yet. Measure it with:"
 RANDOM, THE_DESKS = "random", "lime"
 CHECKS = {
-    "deletion": ("Left of the probability while the strongest parts of the screenshot are hidden", "low is good"),
-    "insertion": ("Reached while only the strongest parts of the screenshot are shown", "high is good"),
-    "comprehensiveness": ("Lost without the strongest words", "high is good"),
-    "sufficiency": ("Lost when only the strongest words are left", "low is good"),
+    "deletion": (
+        "Parts hidden",
+        "low is good",
+        "while the strongest parts of the screenshot are hidden, one by one",
+    ),
+    "insertion": ("Parts shown", "high is good", "while nothing but its strongest parts is shown"),
+    "comprehensiveness": ("Words taken out", "high is good", "lost without the strongest words"),
+    "sufficiency": ("Words alone", "low is good", "lost where only the strongest words are left"),
 }
-TITLES = {THE_DESKS: "LIME, as on the desk", RANDOM: "At random"}
+"""Each check's heading, which way is good, and what of the label's probability it is."""
+TITLES = {
+    THE_DESKS: "LIME, as on the desk",
+    "ig": "Integrated gradients",
+    "gradcam": "Grad-CAM",
+    "gradient": "Gradients",
+    "occlusion": "One left out at a time",
+    "attention": "Attention",
+    RANDOM: "At random",
+}
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 class FaithfulnessPanel(QFrame):
-    """A card with a row for each check and a column for each method, or the command that measures them.
+    """A card with a row for each method and a column for each check, or the command that measures them.
 
     What is concluded is also the panel's accessible description.
     """
@@ -48,23 +61,26 @@ class FaithfulnessPanel(QFrame):
         if found is None:
             column.addWidget(_command(workspace, self))
             return
-        column.addLayout(self._table(found))
-        for text in (basis(found), *found.notes):
+        checks = [name for name in CHECKS if any(name in row.scores for row in found.rows)]
+        column.addLayout(self._table(found, checks))
+        for text in (meaning(checks), basis(found), *found.notes):
             column.addWidget(label(text, "caption", self, wrap=True))
 
-    def _table(self, found: Faithfulness) -> QGridLayout:
+    def _table(self, found: Faithfulness, checks: Sequence[str]) -> QGridLayout:
         grid = QGridLayout()
         grid.setHorizontalSpacing(WIDE)
         grid.setVerticalSpacing(HALF)
-        for column, row in enumerate(found.rows, start=1):
-            grid.addWidget(label(title(row.method), "section", self), 0, column, _RIGHT)
-        for number, (name, (words, good)) in enumerate(_checks(found), start=1):
-            grid.addWidget(label(f"{words} ({good})", "", self), number, 0)
-            for column, row in enumerate(found.rows, start=1):
+        for column, name in enumerate(checks, start=1):
+            heading, good, _ = CHECKS[name]
+            grid.addWidget(label(heading, "section", self), 0, column, _RIGHT)
+            grid.addWidget(label(good, "caption", self), 1, column, _RIGHT)
+        for number, row in enumerate(found.rows, start=2):
+            grid.addWidget(label(title(row.method), "", self), number, 0)
+            for column, name in enumerate(checks, start=1):
                 shown = _figure(row.scores.get(name), self)
-                shown.setAccessibleName(f"{words}, {title(row.method)}: {shown.text()}")
+                shown.setAccessibleName(f"{CHECKS[name][0]}, {title(row.method)}: {shown.text()}")
                 grid.addWidget(shown, number, column, _RIGHT)
-        grid.setColumnStretch(len(found.rows) + 1, 1)
+        grid.setColumnStretch(len(checks) + 1, 1)
         return grid
 
 
@@ -84,19 +100,21 @@ def conclusion(found: Faithfulness) -> str:
     return f"Not shown{name}: no check can be told from naming parts at random.{few}"
 
 
+def meaning(checks: Sequence[str]) -> str:
+    """Return what the columns are."""
+    each = "; ".join(f"{CHECKS[name][0].lower()}: {CHECKS[name][2]}" for name in checks)
+    return f"Percentage points of the label's probability. {each[:1].upper()}{each[1:]}."
+
+
 def basis(found: Faithfulness) -> str:
     """Return what the figures rest on."""
     items = f"{found.items:,} held-out item{'' if found.items == 1 else 's'}"
-    return f"The mean over {items}, in percentage points of the label's probability. Measured {when(found.at)}."
+    return f"The mean over {items} ± its standard error. Measured {when(found.at)}."
 
 
 def title(method: str) -> str:
     """Return what a column is called."""
     return TITLES.get(method, method)
-
-
-def _checks(found: Faithfulness) -> Iterator[tuple[str, tuple[str, str]]]:
-    return ((name, words) for name, words in CHECKS.items() if any(name in row.scores for row in found.rows))
 
 
 def _beside_chance(one: Spread) -> str:
@@ -113,11 +131,10 @@ def _figure(one: Spread | None, parent: QWidget) -> QLabel:
     return label(f"{100 * one.mean:.0f}{error}", "", parent)
 
 
-def _command(workspace: Path, parent: QWidget) -> QLabel:
-    made = label(f"secondlook explain-eval {shlex.quote(str(workspace))}", "", parent, wrap=True)
+def _command(workspace: Path, parent: QWidget) -> QLineEdit:
+    made = QLineEdit(f"secondlook explain-eval {shlex.quote(str(workspace))}", parent)
+    made.setReadOnly(True)
     made.setFont(fixed())
-    made.setTextInteractionFlags(
-        Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
-    )
-    made.setAccessibleName(f"Command: {made.text()}")
+    made.setCursorPosition(0)
+    made.setAccessibleName("Command that measures it")
     return made
