@@ -189,7 +189,7 @@ def weighed(
             _tell(f"{method}, {label}: {number}/{len(missing)}")
             one = _weigh(asked, post, method, label)
             known[post.id] = one
-            out.write(msgspec.json.encode(one) + b"\n")
+            out.write(b"\n" + msgspec.json.encode(one))  # half a line of a killed run ends here
             out.flush()
     return known
 
