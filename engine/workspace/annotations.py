@@ -108,6 +108,12 @@ def crossed_out(annotations: Sequence[Annotation], decisions: Sequence[int]) -> 
     return tuple(dict.fromkeys(marks.plain(one) for one in annotations if one.decision in wanted and one.stands))
 
 
+def genuine(annotation: Annotation, decision: Decision) -> bool:
+    """Whether an annotation from elsewhere is the one whose hash it carries, recorded with this very decision."""
+    noted = _digest(annotation.number, decision.number, decision.hash, _fields(annotation), annotation.previous)
+    return annotation.decision == decision.number and annotation.hash == noted
+
+
 def _fields(part: CrossedOut) -> Row:
     """Return the values of the columns `kind` to `region`."""
     where = (part.field, part.start, part.end, part.text, dump(part.box), dump(part.boxes), part.region)

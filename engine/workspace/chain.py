@@ -20,6 +20,9 @@ COLUMNS = (
     "number, act, item, task, action, labels, reviewer, at, seconds, note, shown_model, shown_labels,"
     " shown_probability, undoes, previous, hash"
 )
+COLUMNS_OF_DECISIONS = ", ".join(f"decisions.{name}" for name in COLUMNS.split(", "))
+"""The same, where another table is read with it."""
+
 _PREFIX = b"second look decision 1\n"
 _encoder = msgspec.json.Encoder()
 
