@@ -38,7 +38,8 @@ def test_items_count_alike_however_many_of_their_labels_were_explained() -> None
 def test_a_model_that_relies_on_what_is_no_reason_is_warned_of(region: str) -> None:
     found = looks(look(number, 0.5, 0.8, region) for number in range(57)).shortcut
     assert found is not None
-    assert (found.region, found.share, found.items) == (region, pytest.approx(0.4), 57)
+    assert (found.region, found.items) == (region, 57)
+    assert found.share == pytest.approx(0.4)
     words = {"handle": "relies on the handle", ELSEWHERE: "relies on the page frame"}[region]
     assert words in found.sentence
     assert "40 % of its evidence lies there, on average over 57 items" in found.sentence
@@ -59,7 +60,8 @@ def test_items_without_known_regions_hide_no_shortcut() -> None:
     found = looks([*words_only, *(look(number, 0.5) for number in range(ENOUGH_ITEMS))])
     assert found.items == 500 + ENOUGH_ITEMS
     assert found.shortcut is not None
-    assert (found.shortcut.share, found.shortcut.items) == (pytest.approx(0.5), ENOUGH_ITEMS)
+    assert found.shortcut.share == pytest.approx(0.5)
+    assert found.shortcut.items == ENOUGH_ITEMS
 
 
 def test_a_line_names_the_largest_parts() -> None:
