@@ -48,6 +48,26 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_redirects: int = 10
 
 
+class Job(Struct, frozen=True, kw_only=True):
+    """One page to capture.
+
+    `html` is the page itself where it comes from a file: it is served to the browser under `url` (http or https, so that
+    the page gets a web page's rights and no more), and relative addresses in it are resolved against `url`.
+    `regions` and `texts` name CSS selectors: rectangles are taken of every visible element that one of a region's
+    selectors matches, the inner text of the first element that one of a text's selectors matches.
+    The page is ready only when every one of `present` matches something and none of `absent` (skeleton placeholders)
+    matches anything in view; `failed` are selectors of which one is enough to stop waiting (an error panel).
+    """
+
+    url: str
+    html: str | None = None
+    regions: dict[str, tuple[str, ...]] = {}
+    texts: dict[str, tuple[str, ...]] = {}
+    present: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
 class Snapshot(Struct, frozen=True, kw_only=True):
     """What the browser brings of one page.
 
