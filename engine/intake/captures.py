@@ -81,8 +81,11 @@ def read_capture(path: Path) -> Capture:
     return check_capture(raw, path.suffix)
 
 
-def check_capture(raw: bytes, suffix: str = ".png") -> Capture:
-    """Return the checked screenshot of these bytes; `suffix` is what its name claims to be. Raises `CaptureError`."""
+def check_capture(raw: bytes, suffix: str | None = ".png") -> Capture:
+    """Return the checked screenshot of these bytes; `suffix` is what its name claims to be, None where it has no name.
+
+    Raises `CaptureError`.
+    """
     from PIL import Image, UnidentifiedImageError
 
     if not raw:
@@ -91,7 +94,7 @@ def check_capture(raw: bytes, suffix: str = ".png") -> Capture:
         raise CaptureError(f"the file is larger than {MOST_BYTES >> 20} MB")
     try:
         with Image.open(io.BytesIO(raw), formats=_FORMATS) as image:
-            return _checked(image, raw, suffix.lower())
+            return _checked(image, raw, None if suffix is None else suffix.lower())
     except Image.DecompressionBombError as error:
         raise CaptureError(f"it has more than {MOST_PIXELS // 1_000_000} million pixels") from error
     except UnidentifiedImageError as error:
@@ -100,7 +103,7 @@ def check_capture(raw: bytes, suffix: str = ".png") -> Capture:
         raise CaptureError(f"the image is damaged or cut short ({error})") from error
 
 
-def _checked(image: Image.Image, raw: bytes, suffix: str) -> Capture:
+def _checked(image: Image.Image, raw: bytes, suffix: str | None) -> Capture:
     width, height = image.size
     if width * height > MOST_PIXELS:
         limit = MOST_PIXELS // 1_000_000
@@ -110,7 +113,7 @@ def _checked(image: Image.Image, raw: bytes, suffix: str) -> Capture:
     if getattr(image, "is_animated", False):
         raise CaptureError("it is animated; save the one frame that counts")
     changed = _what_to_change(image, raw)
-    misnamed = _SUFFIXES.get(suffix, suffix) != image.format
+    misnamed = suffix is not None and _SUFFIXES.get(suffix, suffix) != image.format
     note = f"its name ends in {suffix or 'nothing'} but it is {image.format}" if misnamed else ""
     if not changed:
         _verify(raw)

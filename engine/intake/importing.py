@@ -2,63 +2,104 @@
 
 Rows are read in batches, screenshots of a batch are checked on a few threads, and the workspace stages what was
 accepted, so memory stays bounded however long a file is. Each file is one transaction; with `strict` all of them are.
+
+An import that is killed leaves nothing of the file that it was at, and everything of the files before: the same
+command again passes over what is there and goes on. Screenshots that were kept before the kill are not written twice.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import msgspec
 
-from engine.errors import CancelledError
-from engine.intake.captures import Capture, CaptureError, quiet_pillow, read_capture
+from engine.errors import CancelledError, EngineError, InputError, NotFoundError
+from engine.intake.captures import Capture, CaptureError, quiet_pillow
+from engine.intake.formats import Format, Reading, guess, named
+from engine.intake.pictures import picture_of
 from engine.intake.report import ImportReport, RowError
 from engine.intake.rows import BadRowError, Row, read_row
-from engine.intake.sources import Record, count_lines, find_files, near_miss, read_records
-from engine.types import Item
-from engine.workspace import Workspace
+from engine.intake.sources import Record, near_miss
+from engine.types import Item, Struct
+from engine.workspace import GivenDecision, Workspace
+from engine.workspace.adopting import Waiting
 from engine.workspace.captures import digest
 
 Progress = Callable[[int, int], None]
 Accepted = tuple[Item, bytes | None]
 
 _BATCH = 64
+_BATCH_BYTES = 64 << 20
 _DECODERS = min(2, os.cpu_count() or 1)
 _LARGE_CAPTURE = 2 << 20  # kept at once instead of waiting in memory for its batch
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    """A file to import and the format to read it as."""
+
+    path: Path
+    format: Format
+
+
+class _Read(Struct, frozen=True, kw_only=True):
+    """A record and the row that it makes."""
+
+    record: Record
+    row: Row
 
 
 def import_paths(
     ws: Workspace,
     paths: Sequence[Path | str],
     *,
+    format: str = "",  # noqa: A002 - the option's name everywhere
+    kind: str = "",
     strict: bool = False,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> ImportReport:
-    """Import JSON lines, CSV files and folders of images with `metadata.jsonl`.
+    """Import files and folders of the formats in `FORMATS`; `format` names one, else each file's is guessed.
 
-    An item that is already there with the same content is skipped; with other content its row is an error. With
-    `strict` one bad row anywhere keeps everything out. `progress` is called with (rows read, about how many there are).
+    An item that is already there with the same content is skipped; with other content its row is an error. Decisions
+    that came with items are recorded as they were made, those that are there already are passed over. `kind` is the
+    kind of items whose file does not say it. With `strict` one bad row anywhere keeps everything out. `progress` is
+    called with (rows read, about how many there are).
 
     Raises:
-        InputError: a path does not exist or is of no known kind; nothing was imported.
+        InputError: a path does not exist or is of no known format; nothing was imported.
         CancelledError: `cancelled` said so; files that were finished before are kept.
         StorageError: the disk refused; files that were finished before are kept.
     """
-    files = find_files([Path(path) for path in paths])
+    sources = find_sources([Path(path) for path in paths], format)
     with quiet_pillow(), ThreadPoolExecutor(_DECODERS, "captures") as decoders:
-        run = _Import(ws, files, decoders, progress, cancelled, passes=2 if strict else 1)
+        run = _Import(ws, sources, kind, decoders, progress, cancelled, passes=2 if strict else 1)
         if strict:
-            run.all_or_nothing(files)
+            run.all_or_nothing()
         else:
-            for file in files:
-                run.seen.clear()
-                run.imported += ws.items.add(run.accepted(file))
+            run.file_by_file()
     return run.report()
+
+
+def find_sources(paths: Sequence[Path], name: str = "") -> list[Source]:
+    """Return what to import, each file once.
+
+    Raises:
+        NotFoundError: a path does not exist.
+        InputError: there is no such format, or a path looks like none.
+    """
+    found: dict[Path, Source] = {}
+    for path in paths:
+        if not path.exists():
+            raise NotFoundError(f"There is no file or folder '{path}'.", "Check the path.")
+        chosen = named(name) if name else guess(path)
+        file = chosen.locate(path)
+        if not file.exists():
+            raise InputError(f"'{path}' cannot be read as {chosen.title}: there is no '{file}'.")
+        found.setdefault(file, Source(path=file, format=chosen))
+    return list(found.values())
 
 
 class _RefusedError(Exception):
@@ -71,7 +112,8 @@ class _Import:
     def __init__(
         self,
         ws: Workspace,
-        files: Sequence[Path],
+        sources: Sequence[Source],
+        kind: str,
         decoders: ThreadPoolExecutor,
         progress: Progress | None,
         cancelled: Callable[[], bool] | None,
@@ -79,63 +121,92 @@ class _Import:
         passes: int,
     ) -> None:
         self.ws = ws
+        self.sources = sources
+        self.how = Reading(taxonomy=ws.taxonomy, kind=kind)
         self.decoders = decoders
         self.progress = progress
         self.cancelled = cancelled
-        self.total = passes * sum(count_lines(file) for file in files) if progress else 0
-        self.order = {str(file): number for number, file in enumerate(files)}
-        self.done = self.imported = self.skipped = 0
+        self.total = passes * sum(one.format.count(one.path) for one in sources) if progress else 0
+        self.order = {str(one.path): number for number, one in enumerate(sources)}
+        self.done = self.imported = self.skipped = self.decisions = self.known = 0
         self.seen: dict[str, str] = {}
         self.errors: list[RowError] = []
         self.warnings: list[RowError] = []
         self.remarked: set[tuple[Path, str]] = set()
 
     def report(self) -> ImportReport:
-        errors, warnings = self.in_order(self.errors), self.in_order(self.warnings)
-        return ImportReport(imported=self.imported, skipped=self.skipped, errors=errors, warnings=warnings)
+        return ImportReport(
+            imported=self.imported,
+            skipped=self.skipped,
+            decisions=self.decisions,
+            known=self.known,
+            read_as={str(one.path): one.format.name for one in self.sources},
+            errors=self.in_order(self.errors),
+            warnings=self.in_order(self.warnings),
+        )
 
     def in_order(self, rows: Sequence[RowError]) -> tuple[RowError, ...]:
         return tuple(sorted(rows, key=lambda row: (self.order[row.file], row.line)))
 
-    def all_or_nothing(self, files: Sequence[Path]) -> None:
+    def file_by_file(self) -> None:
+        for source in self.sources:
+            self.seen.clear()
+            with self.ws.waiting() as waiting:
+                self.take_in(self.accepted(source, waiting), waiting)
+
+    def all_or_nothing(self) -> None:
         """Check everything without keeping anything, then import everything in one transaction."""
-        for file in files:
-            for _ in self.accepted(file, keep=False):
+        for source in self.sources:
+            for _ in self.accepted(source, None):
                 pass
+        self.skipped = 0
         if self.errors:
-            self.skipped = 0
             return
         self.seen.clear()
         self.warnings.clear()
         self.remarked.clear()
-        self.skipped = 0
         try:
-            self.imported = self.ws.items.add(self.faultless(files))
+            with self.ws.waiting() as waiting:
+                self.take_in(self.faultless(waiting), waiting)
         except _RefusedError:
             self.skipped = 0
 
-    def faultless(self, files: Sequence[Path]) -> Iterator[Accepted]:
-        for file in files:
-            yield from self.accepted(file)
+    def take_in(self, items: Iterator[Accepted], waiting: Waiting) -> None:
+        self.imported += self.ws.items.add(items, then=waiting.adopt)
+        self.decisions += waiting.adopted
+        self.known += waiting.known
+
+    def faultless(self, waiting: Waiting) -> Iterator[Accepted]:
+        for source in self.sources:
+            yield from self.accepted(source, waiting)
         if self.errors:
             raise _RefusedError
 
-    def accepted(self, file: Path, *, keep: bool = True) -> Iterator[Accepted]:
-        """Give the items of a file that can come in, with their captures; note the rows that cannot."""
-        records = read_records(file)
-        while batch := list(itertools.islice(records, _BATCH)):
+    def accepted(self, source: Source, waiting: Waiting | None) -> Iterator[Accepted]:
+        """Give the items of a file that can come in, with their captures; note the rows that cannot.
+
+        Their decisions go onto the waiting list; without one, nothing is kept.
+        """
+        assert source.format.read is not None
+        file = source.path
+        for batch in _batches(source.format.read(file, self.how)):
             if self.cancelled is not None and self.cancelled():
                 raise CancelledError(f"The import was cancelled; nothing of '{file}' was imported.")
-            rows = [(record.line, row) for record in batch if (row := self.row(file, record)) is not None]
-            known = self.ws.items.exists([row.item.id for _, row in rows])
-            captures = self.decoders.map(lambda row: _capture(file.parent, row[1].screenshot), rows)
-            for (line, row), capture in zip(rows, captures, strict=True):
-                if isinstance(capture, CaptureError):
-                    self.refuse(file, line, f"screenshot '{row.screenshot}': {capture.message}")
+            rows = [_Read(record=record, row=row) for record in batch if (row := self.row(file, record)) is not None]
+            known = self.ws.items.exists([one.row.item.id for one in rows])
+            folder = file if file.is_dir() else file.parent
+            pictures = self.decoders.map(lambda one, at=folder: picture_of(one.record, one.row, at, self.ws), rows)
+            decisions: list[list[GivenDecision]] = []
+            for read, picture in zip(rows, pictures, strict=True):
+                found = self.item(file, read, picture, known)
+                if found is None:
                     continue
-                item = self.complete(file, line, row, capture)
-                if not self.already_there(file, line, item, known):
-                    yield self.kept(item, capture) if keep else (item, None)
+                item, given = found
+                decisions.append(given)
+                if item.id not in known:
+                    yield self.kept(item, picture) if waiting is not None else (item, None)
+            if waiting is not None:
+                waiting.put(decisions)
             self.done += len(batch)
             if self.progress is not None:
                 self.progress(self.done, max(self.total, self.done))
@@ -145,39 +216,65 @@ class _Import:
             self.refuse(file, record.line, record.problem)
             return None
         self.remark_on_columns(file, record)
+        has_picture = bool(record.picture or record.capture)
+        fields = {**record.fields, "kind": record.fields.get("kind") or self.how.kind}
         try:
-            row = read_row(record.fields, self.ws.taxonomy)
+            row = read_row(fields, self.ws.taxonomy, pictured=has_picture)
         except BadRowError as error:
             self.refuse(file, record.line, error.message)
             return None
-        first = self.seen.setdefault(row.item.id, f"line {record.line} of '{file.name}'")
-        if first != f"line {record.line} of '{file.name}'":
-            self.refuse(file, record.line, f"the id '{row.item.id}' is already on {first}")
+        place = f"line {record.line} of '{file.name}'"
+        if row.item.id in self.seen:
+            self.refuse(file, record.line, f"the id '{row.item.id}' is already on {self.seen[row.item.id]}")
             return None
+        self.seen[row.item.id] = place
         return row
 
-    def complete(self, file: Path, line: int, row: Row, capture: Capture | None) -> Item:
+    def item(
+        self, file: Path, read: _Read, picture: Capture | CaptureError | None, known: set[str]
+    ) -> tuple[Item, list[GivenDecision]] | None:
+        """Return a row's item and decisions; None where it is refused, which is noted."""
+        record, row = read.record, read.row
+        name = f"screenshot '{row.screenshot}'" if row.screenshot else "the screenshot"
+        if isinstance(picture, CaptureError):
+            self.refuse(file, record.line, f"{name}: {picture.message}")
+            return None
+        item = self.complete(file, read, picture, name)
+        if not (item.text or item.title or item.capture):
+            self.refuse(file, record.line, "it has no text or title, and its screenshot is not here: nothing to review")
+            return None
+        if item.id in known and not self.the_same(file, record.line, item):
+            return None
+        try:
+            return item, self.ws.decisions.fitting(item, record.decisions)
+        except EngineError as error:
+            self.refuse(file, record.line, f"{error}".rstrip("."))
+            return None
+
+    def complete(self, file: Path, read: _Read, picture: Capture | None, name: str) -> Item:
         """Return the item with its capture's digest and size; note what was mended."""
-        for warning in row.warnings:
-            self.warn(file, line, warning)
-        if capture is None:
+        record, row = read.record, read.row
+        for warning in (*row.warnings, *record.warnings):
+            self.warn(file, record.line, warning)
+        if picture is None:
+            if record.capture:
+                reason = "its screenshot is not here; it came in without: put the folder `captures` beside the file"
+                self.warn(file, record.line, reason)
             return row.item
-        if capture.changed:
-            reason = f"screenshot '{row.screenshot}': {capture.changed}"
-            self.warn(file, line, reason, kind=f"screenshot: {capture.changed}")
+        if picture.changed:
+            self.warn(file, record.line, f"{name}: {picture.changed}", kind=f"screenshot: {picture.changed}")
         outside = [
-            name
-            for name, boxes in row.item.regions.items()
-            if any(x >= capture.width or y >= capture.height or x + w <= 0 or y + h <= 0 for x, y, w, h in boxes)
+            region
+            for region, boxes in row.item.regions.items()
+            if any(x >= picture.width or y >= picture.height or x + w <= 0 or y + h <= 0 for x, y, w, h in boxes)
         ]
         if outside:
-            self.warn(file, line, f"the region '{outside[0]}' lies outside the screenshot")
-        width, height = capture.width, capture.height
-        return msgspec.structs.replace(row.item, capture=digest(capture.png), width=width, height=height)
+            self.warn(file, record.line, f"the region '{outside[0]}' lies outside the screenshot")
+        width, height = picture.width, picture.height
+        return msgspec.structs.replace(row.item, capture=digest(picture.png), width=width, height=height)
 
-    def already_there(self, file: Path, line: int, item: Item, known: set[str]) -> bool:
-        if item.id not in known:
-            return False
+    def the_same(self, file: Path, line: int, item: Item) -> bool:
+        """Whether the item that is there already is this one; note it."""
         old = self.ws.items.get(item.id)
         # The workspace assigns splits where an import leaves them open; that makes no other item.
         new = item if item.split else msgspec.structs.replace(item, split=old.split)
@@ -185,13 +282,15 @@ class _Import:
             self.skipped += 1
         else:
             self.refuse(file, line, f"the workspace already has an item '{item.id}' with other content")
-        return True
+        return new == old
 
-    def kept(self, item: Item, capture: Capture | None) -> Accepted:
-        if capture is not None and len(capture.png) > _LARGE_CAPTURE:
-            self.ws.captures.store(capture.png)
+    def kept(self, item: Item, picture: Capture | CaptureError | None) -> Accepted:
+        if not isinstance(picture, Capture):
             return item, None
-        return item, None if capture is None else capture.png
+        if len(picture.png) > _LARGE_CAPTURE:
+            self.ws.captures.store(picture.png)
+            return item, None
+        return item, picture.png
 
     def remark_on_columns(self, file: Path, record: Record) -> None:
         for name in record.fields or ():
@@ -206,26 +305,15 @@ class _Import:
         self.warnings.append(RowError(file=str(file), line=line, reason=reason, kind=kind))
 
 
-def _capture(folder: Path, screenshot: str) -> Capture | CaptureError | None:
-    """Return a row's checked screenshot, what is wrong with it, or None where it has none."""
-    if not screenshot:
-        return None
-    try:
-        return read_capture(_inside(folder, screenshot))
-    except CaptureError as error:
-        return error
-
-
-def _inside(folder: Path, screenshot: str) -> Path:
-    """Return the screenshot's path, which must not lead out of the import file's folder, also not through links."""
-    parts = PurePosixPath(screenshot)
-    if parts.is_absolute() or ".." in parts.parts:
-        raise CaptureError("the path must be relative to the file and stay in its folder")
-    try:
-        path = (folder / parts).resolve()
-        inside = path.is_relative_to(folder.resolve())
-    except (OSError, ValueError, RuntimeError) as error:
-        raise CaptureError(f"it is no usable path ({error})") from error
-    if not inside:
-        raise CaptureError("it is a link that leads out of the file's folder")
-    return path
+def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
+    """Give records together, fewer where they carry large pictures."""
+    batch: list[Record] = []
+    held = 0
+    for record in records:
+        batch.append(record)
+        held += len(record.picture or b"")
+        if len(batch) == _BATCH or held > _BATCH_BYTES:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+import msgspec
+
 from engine.types import Struct
 
 
@@ -21,10 +23,17 @@ class RowError(Struct, frozen=True, kw_only=True):
 
 
 class ImportReport(Struct, frozen=True, kw_only=True):
-    """How many items came in, how many were there already, and every row that was refused or mended."""
+    """How many items came in, how many were there already, and every row that was refused or mended.
+
+    `decisions` counts the decisions that came in with them, `known` those that were there already. `read_as` says for
+    each file which format it was read as (a name of `FORMATS`).
+    """
 
     imported: int
     skipped: int
+    decisions: int = 0
+    known: int = 0
+    read_as: dict[str, str] = msgspec.field(default_factory=dict)
     errors: tuple[RowError, ...] = ()
     warnings: tuple[RowError, ...] = ()
 
@@ -41,7 +50,7 @@ def grouped(rows: Iterable[RowError]) -> list[tuple[RowError, int]]:
 
 
 class ExportReport(Struct, frozen=True, kw_only=True):
-    """What was written: `rows` lines of `format` ("jsonl" or "csv") for `items` items."""
+    """What was written: `rows` lines (or records) of `format` (a name of `FORMATS`) for `items` items."""
 
     file: str
     format: str

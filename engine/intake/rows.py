@@ -53,8 +53,8 @@ class Row(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-def read_row(record: Mapping[str, Any], taxonomy: Taxonomy) -> Row:
-    """Return the item that a record describes.
+def read_row(record: Mapping[str, Any], taxonomy: Taxonomy, *, pictured: bool = False) -> Row:
+    """Return the item that a record describes; `pictured` where it has a screenshot that no field names.
 
     `kind` may be left out where the taxonomy knows only one, `id` where there is a screenshot, whose path is taken.
 
@@ -64,7 +64,7 @@ def read_row(record: Mapping[str, Any], taxonomy: Taxonomy) -> Row:
     Raises:
         BadRowError: one or more of its fields cannot be used.
     """
-    reader = _Reader({ALIASES.get(name, name): value for name, value in record.items()}, taxonomy)
+    reader = _Reader({ALIASES.get(name, name): value for name, value in record.items()}, taxonomy, pictured)
     row = reader.row()
     if reader.problems:
         raise BadRowError("; ".join(reader.problems))
@@ -74,8 +74,9 @@ def read_row(record: Mapping[str, Any], taxonomy: Taxonomy) -> Row:
 class _Reader:
     """Reads the fields of one record and collects what is wrong on the way."""
 
-    def __init__(self, record: Mapping[str, Any], taxonomy: Taxonomy) -> None:
+    def __init__(self, record: Mapping[str, Any], taxonomy: Taxonomy, pictured: bool) -> None:
         self.record = record
+        self.pictured = pictured
         self.taxonomy = taxonomy
         self.problems: list[str] = []
         self.warnings: list[str] = []
@@ -98,7 +99,7 @@ class _Reader:
             regions=self.regions(),
             meta=self.meta(),
         )
-        if not (item.text or item.title or screenshot or self.problems):
+        if not (item.text or item.title or screenshot or self.pictured or self.problems):
             self.problems.append("it has no text, title or screenshot, so there is nothing to review")
         return Row(item=item, screenshot=screenshot, warnings=tuple(dict.fromkeys(self.warnings)))
 

@@ -1,4 +1,4 @@
-"""Find the files of an import and read their records one at a time, whatever state the bytes are in.
+"""Read the records of JSON lines and tables one at a time, whatever state the bytes are in.
 
 CSV cells: `labels`, `regions`, `meta` hold JSON; `subsets` JSON or names parted by `;`; a column `label:TASK` holds one
 label, or several parted by `;`. An empty cell is a field that was not given. Commas, semicolons and tabs part columns,
@@ -10,19 +10,20 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
-from engine.errors import InputError, NotFoundError
+from engine.errors import InputError
 from engine.intake.rows import ALIASES, FIELDS
 from engine.types import Struct
+from engine.workspace import GivenDecision
 
 LONGEST_LINE = 8 << 20
-METADATA = ("metadata.jsonl", "metadata.csv")
-_SUFFIXES = (".jsonl", ".ndjson", ".csv")
+EXPORT_COLUMNS = frozenset({"id", "task", "act", "action", "reviewer", "undoes"})
+"""Columns that only our own exported tables have all of: their rows are decisions, and their cells are left as text."""
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _JSON_CELLS = ("labels", "regions", "meta")
 _LABEL_COLUMN = "label:"
@@ -31,53 +32,59 @@ _JSON_NAMES = {list: "a list", str: "a text", int: "a number", float: "a number"
 
 
 class Record(Struct, frozen=True, kw_only=True):
-    """One record of a file, or what is wrong with its line. `line` counts from 1."""
+    """One record of a file, or what is wrong with its line. `line` counts from 1.
+
+    `decisions` are answers that came with it, oldest first; their `item` is filled in later. Its screenshot is the
+    path in the field `screenshot`, or `picture`, the bytes themselves, or `capture`, the SHA-256 of one that the
+    workspace may have or that lies in the folder `captures` beside the file. `warnings` say what could not be kept.
+    """
 
     line: int
     fields: dict[str, Any] | None = None
     problem: str = ""
+    decisions: tuple[GivenDecision, ...] = ()
+    picture: bytes | None = None
+    capture: str = ""
+    warnings: tuple[str, ...] = ()
 
 
-def find_files(paths: Sequence[Path]) -> list[Path]:
-    """Return the files to import, each once; a folder stands for its `metadata.jsonl` or `metadata.csv`.
-
-    Raises:
-        NotFoundError: a path does not exist.
-        InputError: a path is neither a known file nor such a folder.
-    """
-    found = {_file_of(Path(path)): None for path in paths}
-    return list(found)
-
-
-def _file_of(path: Path) -> Path:
-    if not path.exists():
-        raise NotFoundError(f"There is no file or folder '{path}'.", "Check the path.")
-    if path.is_dir():
-        metadata = next((path / name for name in METADATA if (path / name).is_file()), None)
-        if metadata is None:
-            raise InputError(
-                f"The folder '{path}' holds neither metadata.jsonl nor metadata.csv.",
-                "Add one that names each image in `screenshot`, or give a .jsonl or .csv file.",
-            )
-        return metadata
-    if path.suffix.lower() not in _SUFFIXES or not path.is_file():
-        way_out = "Give JSON lines (.jsonl, .ndjson), CSV (.csv), or a folder of images with metadata.jsonl."
-        raise InputError(f"'{path}' cannot be imported.", way_out)
-    return path
+def metadata_of(path: Path, name: str) -> Path:
+    """Return the file of this name in a folder, and a file itself as it is."""
+    return path / name if path.is_dir() else path
 
 
 def count_lines(path: Path) -> int:
-    """Return about how many records a file has, for progress."""
+    """Return about how many records a file has, for progress; 0 for a folder."""
+    if not path.is_file():
+        return 0
     with path.open("rb") as file:
         return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
 
 
-def read_records(path: Path) -> Iterator[Record]:
-    """Give every record of a file; a line that cannot be read is a record with a `problem`.
+def read_json_lines(path: Path) -> Iterator[Record]:
+    """Give the record of every line of a file; a line that cannot be read is a record with a `problem`.
 
     Raises:
         InputError: the file cannot be opened.
     """
+    yield from _opened(path, _read_json_lines)
+
+
+def read_csv(path: Path) -> Iterator[Record]:
+    """Give the record of every row of a table; a row that cannot be read is a record with a `problem`.
+
+    Raises:
+        InputError: the file cannot be opened.
+    """
+    yield from _opened(path, _read_csv)
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """Give every record of a file of JSON lines or, where its name ends in .csv, of a table."""
+    yield from (read_csv if path.suffix.lower() == ".csv" else read_json_lines)(path)
+
+
+def _opened(path: Path, read: Callable[[IO[bytes]], Iterator[Record]]) -> Iterator[Record]:
     try:
         file = path.open("rb")
     except OSError as error:
@@ -88,7 +95,7 @@ def read_records(path: Path) -> Iterator[Record]:
             yield Record(line=1, problem="the file is UTF-16; save it as UTF-8")
             return
         file.seek(3 if start == codecs.BOM_UTF8 else 0)
-        yield from _read_csv(file) if path.suffix.lower() == ".csv" else _read_json_lines(file)
+        yield from read(file)
 
 
 def _read_json_lines(file: IO[bytes]) -> Iterator[Record]:
@@ -217,6 +224,8 @@ def _csv_record(line: int, header: Sequence[str], cells: Sequence[str]) -> Recor
         has = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
         wants = "1 column" if len(header) == 1 else f"{len(header)} columns"
         return Record(line=line, problem=f"it has {has}, but the header has {wants}")
+    if EXPORT_COLUMNS.issubset(header):
+        return Record(line=line, fields=dict(zip(header, cells, strict=True)))
     fields: dict[str, Any] = {}
     labels: dict[str, Any] = {}
     for name, cell in zip(header, cells, strict=True):

@@ -6,7 +6,7 @@ The only room that writes SQL. Light: imports no torch, and sqlite-utils only wh
 from __future__ import annotations
 
 from engine.workspace.chain import ChainReport
-from engine.workspace.decisions import Decisions, NewDecision, Undone
+from engine.workspace.decisions import Decisions, GivenDecision, NewDecision, Undone
 from engine.workspace.lock import exclusive
 from engine.workspace.models import ModelRow
 from engine.workspace.queues import Cursor, QueueCounts, QueuePage, QueueQuery, QueueRow
@@ -17,6 +17,7 @@ __all__ = [
     "ChainReport",
     "Cursor",
     "Decisions",
+    "GivenDecision",
     "ModelRow",
     "NewDecision",
     "QueueCounts",

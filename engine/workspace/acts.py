@@ -6,9 +6,10 @@ undos there were.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 import msgspec
@@ -19,7 +20,9 @@ from engine.types import Action, Decision
 from engine.workspace.database import Database
 
 if TYPE_CHECKING:
-    from engine.workspace.decisions import NewDecision
+    from engine.workspace.decisions import GivenDecision, NewDecision
+
+_New = TypeVar("_New", bound="NewDecision")
 
 Rows = Mapping[str, tuple[int, str]]
 """Item id to (row, kind)."""
@@ -32,10 +35,23 @@ def new_act() -> str:
 
 def checked(new: NewDecision, taxonomy: Taxonomy, *, kind: str) -> NewDecision:
     """Return the decision in canonical form; raises `InputError` where it does not fit the taxonomy."""
-    if not new.reviewer.strip():
-        raise InputError(f"The decision on '{new.item}' names no reviewer.", "Say who decides.")
     if new.action is Action.UNDO:
         raise InputError("An undo is not recorded as a decision.", "Take the act back with undo instead.")
+    return _checked(new, taxonomy, kind)
+
+
+def checked_given(given: GivenDecision, taxonomy: Taxonomy, *, kind: str) -> GivenDecision:
+    """Return the same for a decision that was made elsewhere, which may be an undo and has an act and a time."""
+    if not given.act:
+        raise InputError(f"A decision on '{given.item}' has no act.", "Give each visit a name of its own.")
+    if (given.action is Action.UNDO) != bool(given.undoes):
+        raise InputError(f"The {given.action.value} of '{given.item}' and what it takes back do not fit.")
+    return _checked(given, taxonomy, kind)
+
+
+def _checked(new: _New, taxonomy: Taxonomy, kind: str) -> _New:
+    if not new.reviewer.strip():
+        raise InputError(f"The decision on '{new.item}' names no reviewer.", "Say who decides.")
     if not math.isfinite(new.seconds) or new.seconds < 0:
         raise InputError(f"The time spent on '{new.item}' is {new.seconds} seconds, which cannot be.")
     if new.shown_probability is not None and not math.isfinite(new.shown_probability):
@@ -50,6 +66,41 @@ def checked(new: NewDecision, taxonomy: Taxonomy, *, kind: str) -> NewDecision:
     return msgspec.structs.replace(
         new, labels=labels, note=_writable(new.note), reviewer=_writable(new.reviewer), seconds=float(new.seconds)
     )
+
+
+def unknown(
+    db: Database, given: Sequence[GivenDecision], rows: Rows, known: Mapping[int, Sequence[Decision]]
+) -> list[GivenDecision]:
+    """Return those that are not among the `known` rows (by item row), under an act that is theirs alone.
+
+    An act that another item or reviewer has here gets a name that follows from all three, the same each time.
+    """
+    there = {row: {_mark(one, at=at) for one in found for at in (True, False)} for row, found in known.items()}
+    taken: dict[str, tuple[int, str]] = {}
+    new = []
+    for one in given:
+        row = rows[one.item][0]
+        own = msgspec.structs.replace(
+            one,
+            act=_own_act(db, one.act, (row, one.reviewer), taken),
+            undoes=one.undoes and _own_act(db, one.undoes, (row, one.reviewer), taken),
+        )
+        if _mark(own, at=bool(own.at)) not in there.get(row, ()):
+            new.append(own)
+    return new
+
+
+def _mark(one: Decision | GivenDecision, *, at: bool) -> tuple[object, ...]:
+    return (one.act, one.task, one.action, one.labels, one.reviewer, one.at if at else "")
+
+
+def _own_act(db: Database, act: str, owner: tuple[int, str], taken: dict[str, tuple[int, str]]) -> str:
+    if act not in taken:
+        found = db.one("SELECT row, reviewer FROM acts WHERE act = ?", (act,))
+        taken[act] = owner if found is None else (found[0], found[1])
+    if taken[act] == owner:
+        return act
+    return hashlib.sha256(f"{act}\n{owner[0]}\n{owner[1]}".encode()).hexdigest()[:32]
 
 
 def _labels(new: NewDecision, task: Task, kind: str) -> tuple[str, ...]:

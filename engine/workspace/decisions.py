@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from engine.errors import NotFoundError
+from engine.errors import InputError, NotFoundError
 from engine.taxonomy import Taxonomy
-from engine.types import Action, CrossedOut, Decision, Struct
+from engine.types import Action, CrossedOut, Decision, Item, Struct
 from engine.workspace import acts, board, chain, marks, meta
 from engine.workspace.annotations import attach
 from engine.workspace.database import Database
@@ -40,6 +40,18 @@ class NewDecision(Struct, frozen=True, kw_only=True):
     shown_probability: float | None = None
     act: str = ""
     crossed_out: tuple[CrossedOut, ...] = ()
+
+
+class GivenDecision(NewDecision, frozen=True, kw_only=True):
+    """A decision that was made elsewhere, to be recorded as it was made.
+
+    `at` is when (UTC, ISO 8601 with milliseconds), "" where nobody knows: then it is when it came in. `act` tells one
+    visit from another and a decision that came in before from a new one; it must be given. `undoes` is the `act` that
+    an undo takes back.
+    """
+
+    at: str = ""
+    undoes: str = ""
 
 
 class Undone(Struct, frozen=True, kw_only=True):
@@ -99,9 +111,54 @@ class Decisions:
             board.refresh(self._db, self._taxonomy, [row])
         return Undone(act=act, item=last.item, decisions=tuple(taken), undo=recorded)
 
+    def fitting(self, item: Item, given: Sequence[GivenDecision]) -> list[GivenDecision]:
+        """Return the decisions as `adopt` would record them of this item, which need not be in the workspace yet.
+
+        Raises `InputError` for one that does not fit the taxonomy, the item, or those before it.
+        """
+        fit: list[GivenDecision] = []
+        standing: set[tuple[str, str]] = set()
+        for number, one in enumerate(given, 1):
+            own = acts.checked_given(msgspec.structs.replace(one, item=item.id), self._taxonomy, kind=item.kind)
+            if own.action is Action.UNDO and (own.undoes, own.reviewer) not in standing:
+                raise InputError(f"Decision {number} on '{item.id}' takes back an act that does not stand.")
+            standing.discard((own.undoes, own.reviewer))
+            standing |= set() if own.action is Action.UNDO else {(own.act, own.reviewer)}
+            fit.append(msgspec.structs.replace(own, crossed_out=marks.checked_in(item, own.crossed_out)))
+        return fit
+
+    def adopt(self, given: Sequence[GivenDecision]) -> list[Decision]:
+        """Append decisions that were made elsewhere and return those that are new; all or none.
+
+        They are to be whole items: every decision about an item in one call, oldest first. What the workspace has
+        already is passed over, so that the same file may be brought in twice. Raises as `record` does.
+        """
+        with self._db.transaction():
+            rows = self._rows({one.item for one in given})
+            checked = [acts.checked_given(one, self._taxonomy, kind=rows[one.item][1]) for one in given]
+            known = board.decisions_of_rows(self._db, sorted({row for row, _ in rows.values()}))
+            new = acts.unknown(self._db, checked, rows, known)
+            if not new:
+                return []
+            crossed = [marks.checked(self._db, one.item, one.crossed_out) for one in new]
+            recorded = self._append(new, rows)
+            acts.note(self._db, [one for one in recorded if one.action is not Action.UNDO], rows)
+            attach(self._db, recorded, crossed, {item: row for item, (row, _) in rows.items()})
+            for undo in recorded:
+                if undo.action is Action.UNDO:
+                    acts.close(self._db, undo.undoes, undo.number)
+            board.refresh(self._db, self._taxonomy, sorted({rows[one.item][0] for one in recorded}))
+        return recorded
+
     def of(self, item: str) -> list[Decision]:
         """Return every row about an item, undos and undone ones included, oldest first."""
         return self._of_row(self._row(item))
+
+    def of_many(self, items: Sequence[str]) -> dict[str, list[Decision]]:
+        """Return the same for several items; raises `NotFoundError` for one that does not exist."""
+        rows = self._rows(items)
+        found = board.decisions_of_rows(self._db, [row for row, _ in rows.values()])
+        return {item: found.get(rows[item][0], []) for item in items}
 
     def last(self, reviewer: str) -> Decision | None:
         """Return the last row of the reviewer's last standing act: what `undo` would take back. None if nothing is."""
@@ -172,16 +229,13 @@ class Decisions:
         recorded = []
         for one in new:
             number += 1
-            fields = msgspec.structs.asdict(one)
+            fields = {"at": moment, "undoes": undoes} | msgspec.structs.asdict(one)
+            fields["at"] = fields["at"] or moment
             del fields["crossed_out"]
-            sealed = chain.seal(Decision(number=number, at=moment, undoes=undoes, previous=previous, **fields))
+            sealed = chain.seal(Decision(number=number, previous=previous, **fields))
             previous = sealed.hash
             recorded.append(sealed)
-        self._db.many(
-            f"INSERT INTO decisions ({chain.COLUMNS}, row) VALUES ({', '.join('?' * 17)})",
-            [(*chain.row_of(decision), rows[decision.item][0]) for decision in recorded],
-        )
-        meta.put(self._db, meta.CHAIN_HEAD, f"{number}:{previous}")
+        write(self._db, recorded, {item: row for item, (row, _) in rows.items()})
         return recorded
 
     def _row(self, item: str) -> int:
@@ -203,6 +257,15 @@ class Decisions:
         return board.decisions_of_rows(self._db, [row]).get(row, [])
 
 
+def write(db: Database, sealed: Sequence[Decision], rows: Mapping[str, int]) -> None:
+    """Put rows that continue the chain behind its end and note the new end, inside the caller's transaction."""
+    db.many(
+        f"INSERT INTO decisions ({chain.COLUMNS}, row) VALUES ({', '.join('?' * 17)})",
+        [(*chain.row_of(decision), rows[decision.item]) for decision in sealed],
+    )
+    meta.put(db, meta.CHAIN_HEAD, f"{sealed[-1].number}:{sealed[-1].hash}")
+
+
 def _parse_head(value: str | None) -> tuple[int, str]:
     if value is None:
         return 0, ""
@@ -210,4 +273,4 @@ def _parse_head(value: str | None) -> tuple[int, str]:
     return int(number), noted
 
 
-__all__ = ["Decisions", "NewDecision", "Undone"]
+__all__ = ["Decisions", "GivenDecision", "NewDecision", "Undone"]

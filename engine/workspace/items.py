@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -51,15 +51,16 @@ class Items:
         self._taxonomy = taxonomy
         self._captures = captures
 
-    def add(self, items: Iterable[tuple[Item, bytes | None]]) -> int:
+    def add(self, items: Iterable[tuple[Item, bytes | None]], *, then: Callable[[], None] | None = None) -> int:
         """Add items with their PNG bytes and return how many; all of them or, on any error, none.
 
         Captures are on the disk before the rows are. The rows wait in a temporary table while the caller still
         produces them, so that the database is locked for the final move only. `Item.capture` is filled in from the
-        bytes; where it is given without bytes, the capture must already be kept. Raises `InputError` (an id that is
-        already taken, a capture that is not there), `StorageError`.
+        bytes; where it is given without bytes, the capture must already be kept. `then` is called in the transaction
+        that adds them, for what is to be written with them. Raises `InputError` (an id that is already taken, a
+        capture that is not there), `StorageError`.
         """
-        return staging.add(self._db, self._captures, items, imported=time.time())
+        return staging.add(self._db, self._captures, items, imported=time.time(), then=then)
 
     def get(self, item: str) -> Item:
         """Return the item of this id; raises `NotFoundError` that names the nearest id."""

@@ -7,7 +7,7 @@ import math
 import msgspec
 
 from engine.errors import InputError
-from engine.types import Box, CrossedOut, Mark
+from engine.types import Box, CrossedOut, Item, Mark
 from engine.workspace.database import Database
 from engine.workspace.encoding import read_regions
 
@@ -22,17 +22,27 @@ def checked(db: Database, item: str, marks: tuple[CrossedOut, ...]) -> tuple[Cro
     """Return the marks in canonical form, each once; raises `InputError` for one that the item does not have."""
     if not marks:
         return ()
-    if len(marks) > MOST:
-        raise InputError(f"{len(marks)} parts of '{item}' are crossed out at once; {MOST} is the most.")
     row = db.one("SELECT title, text, capture, width, height, regions FROM items WHERE id = ?", (item,))
     title, text, capture, width, height, regions = row or ("", "", None, 0, 0, "{}")
+    size = (float(width), float(height)) if capture is not None else (0.0, 0.0)
+    return _checked(item, marks, {"title": title, "text": text}, size, set(read_regions(regions)))
+
+
+def checked_in(item: Item, marks: tuple[CrossedOut, ...]) -> tuple[CrossedOut, ...]:
+    """Return the same for an item that is not in the workspace yet."""
+    size = (float(item.width), float(item.height)) if item.capture is not None else (0.0, 0.0)
+    return _checked(item.id, marks, {"title": item.title, "text": item.text}, size, set(item.regions))
+
+
+def _checked(
+    item: str, marks: tuple[CrossedOut, ...], fields: dict[str, str], size: tuple[float, float], regions: set[str]
+) -> tuple[CrossedOut, ...]:
+    if len(marks) > MOST:
+        raise InputError(f"{len(marks)} parts of '{item}' are crossed out at once; {MOST} is the most.")
     found: dict[CrossedOut, None] = {}
     for mark in marks:
-        if mark.kind is Mark.WORD:
-            found[_word(item, mark, {"title": title, "text": text})] = None
-        else:
-            size = (float(width), float(height)) if capture is not None else (0.0, 0.0)
-            found[_region(item, mark, size, set(read_regions(regions)))] = None
+        word = mark.kind is Mark.WORD
+        found[_word(item, mark, fields) if word else _region(item, mark, size, regions)] = None
     return tuple(found)
 
 

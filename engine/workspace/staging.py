@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -30,8 +30,18 @@ COLUMNS = (
 _DERIVED = "moment, risk_key, exposure_key, folded"
 
 
-def add(db: Database, captures: Captures, items: Iterable[tuple[Item, bytes | None]], *, imported: float) -> int:
-    """Add all items or none; `imported` (seconds since 1970) stands in for a missing capture time."""
+def add(
+    db: Database,
+    captures: Captures,
+    items: Iterable[tuple[Item, bytes | None]],
+    *,
+    imported: float,
+    then: Callable[[], None] | None = None,
+) -> int:
+    """Add all items or none; `imported` (seconds since 1970) stands in for a missing capture time.
+
+    `then` is called in the transaction that adds them.
+    """
     if db.read_only:
         with db.transaction():
             return 0
@@ -45,7 +55,11 @@ def add(db: Database, captures: Captures, items: Iterable[tuple[Item, bytes | No
                     f"INSERT INTO temp.incoming ({COLUMNS}, {_DERIVED}) VALUES ({', '.join('?' * 20)})",
                     [(*_columns(item), *_derived(item, imported)) for item in kept],
                 )
-        return _move(db)
+        with db.transaction():
+            added = _move(db)
+            if then is not None:
+                then()
+        return added
     finally:
         db.execute("DROP TABLE IF EXISTS temp.incoming")
 

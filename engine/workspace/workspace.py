@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sqlite3
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,6 +13,7 @@ from typing import Self
 from engine.errors import EngineError, StorageError, WorkspaceError
 from engine.taxonomy import Taxonomy, dump_taxonomy, load_taxonomy
 from engine.workspace import board, meta
+from engine.workspace.adopting import Waiting, waiting
 from engine.workspace.annotations import Annotations
 from engine.workspace.backup import Backup
 from engine.workspace.captures import Captures, sync_folder
@@ -20,7 +22,9 @@ from engine.workspace.decisions import Decisions
 from engine.workspace.explanations import Explanations
 from engine.workspace.flips import Flips
 from engine.workspace.items import Items
+from engine.workspace.merging import Merging
 from engine.workspace.models import Models
+from engine.workspace.origins import Origins
 from engine.workspace.queues import Queues
 from engine.workspace.runs import Runs
 from engine.workspace.schema import LATEST, migrate, unknown_step
@@ -61,6 +65,8 @@ class Workspace:
         self.teaching = Teaching(db, self.queues)
         self.runs = Runs(db, taxonomy, self.items, self.models)
         self.backup = Backup(db)
+        self.origins = Origins(db)
+        self.merging = Merging(db, taxonomy, self.items, self.verdicts, self.explanations, self.decisions, self.models)
 
     @classmethod
     def create(cls, path: Path | str, taxonomy: Taxonomy) -> Workspace:
@@ -124,6 +130,10 @@ class Workspace:
         """
         _run_check(self._db, f"{'integrity_check' if full else 'quick_check'}(1)")
         self.unchecked = False
+
+    def waiting(self) -> AbstractContextManager[Waiting]:
+        """Return a waiting list for decisions that come in together with items, for the length of a block."""
+        return waiting(self._db, self.decisions)
 
     def __enter__(self) -> Self:
         return self

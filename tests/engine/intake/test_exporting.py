@@ -134,7 +134,7 @@ def test_bad_places_and_formats_are_the_users(
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("engine.intake.exporting.os.fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(StorageError, match="No space left"):
         export(reviewed, tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()

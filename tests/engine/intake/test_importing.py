@@ -24,7 +24,8 @@ def captures_of(ws: Workspace) -> set[str]:
 def test_a_folder_comes_in_with_its_captures(ws: Workspace, folder: Path, lines: Any, picture: Any) -> None:
     lines({"id": "a", "screenshot": "a.png"}, {"id": "b", "screenshot": "b.png", "labels": {"toxicity": "toxic"}})
     report = import_paths(ws, [folder])
-    assert report == ImportReport(imported=2, skipped=0)
+    read_as = {str(folder / "metadata.jsonl"): "jsonl"}
+    assert report == ImportReport(imported=2, skipped=0, read_as=read_as)
     item = ws.items.get("b")
     assert (item.width, item.height, item.truths) == (50, 20, {"toxicity": ("toxic",)})
     assert item.capture == digest(picture(size=(50, 20)))
@@ -85,7 +86,8 @@ def test_the_same_again_is_skipped_and_a_change_is_an_error(ws: Workspace, folde
     lines({"id": "a", "screenshot": "a.png"}, {"id": "b", "exposure": 3})
     import_paths(ws, [folder])
     ws.items.set_splits({"a": "train"})
-    assert import_paths(ws, [folder]) == ImportReport(imported=0, skipped=2)
+    again = import_paths(ws, [folder])
+    assert (again.imported, again.skipped, again.errors) == (0, 2, ())
     lines({"id": "a", "screenshot": "b.png"}, {"id": "b", "exposure": 4}, {"id": "c"})
     report = import_paths(ws, [folder])
     assert (report.imported, report.skipped) == (1, 0)
@@ -97,7 +99,8 @@ def test_the_same_again_is_skipped_and_a_change_is_an_error(ws: Workspace, folde
 
 def test_the_same_item_in_two_files_is_skipped_the_second_time(ws: Workspace, lines: Any) -> None:
     one, two = lines({"id": "a"}, name="one.jsonl"), lines({"id": "a"}, name="two.jsonl")
-    assert import_paths(ws, [one, two]) == ImportReport(imported=1, skipped=1)
+    report = import_paths(ws, [one, two])
+    assert (report.imported, report.skipped, report.errors) == (1, 1, ())
 
 
 @pytest.mark.parametrize("screenshot", ["../secret.png", "/etc/passwd", "x/../../secret.png", "link.png", "out/s.png"])

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.errors import InputError, NotFoundError
-from engine.intake.sources import LONGEST_LINE, Record, count_lines, find_files, near_miss, read_records
+from engine.intake.sources import LONGEST_LINE, Record, count_lines, near_miss, read_records
 
 LINE = json.dumps({"id": "a", "kind": "tweet", "text": "καλημέρα", "regions": {"x": [[1, 2, 3, 4]]}}).encode()
 
@@ -103,23 +102,6 @@ def test_bad_csv_says_where_and_why(tmp_path: Path, raw: bytes, line: int, words
 def test_only_the_bad_rows_of_a_csv_are_refused(tmp_path: Path) -> None:
     records = read(tmp_path, b"id,text\n1,caf\xe9\n2,x\n", "in.csv")
     assert [record.fields for record in records] == [None, {"id": "2", "text": "x"}]
-
-
-def test_files_are_found_once(tmp_path: Path) -> None:
-    (tmp_path / "metadata.jsonl").write_bytes(LINE)
-    (tmp_path / "b.CSV").write_text("id\n")
-    found = find_files([tmp_path, tmp_path / "metadata.jsonl", tmp_path / "b.CSV"])
-    assert found == [tmp_path / "metadata.jsonl", tmp_path / "b.CSV"]
-
-
-def test_what_cannot_be_imported_is_said(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match="There is no file or folder"):
-        find_files([tmp_path / "none"])
-    with pytest.raises(InputError, match=r"holds neither metadata.jsonl nor metadata.csv"):
-        find_files([tmp_path])
-    (tmp_path / "a.txt").write_text("x")
-    with pytest.raises(InputError, match="JSON lines"):
-        find_files([tmp_path / "a.txt"])
 
 
 def test_lines_are_counted(tmp_path: Path) -> None:

@@ -1,0 +1,93 @@
+"""What a format is, what its reader and writer are told, and how a file is written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+from uuid import uuid4
+
+from engine.errors import InputError, StorageError
+from engine.intake.report import ExportReport
+from engine.intake.sources import Record, count_lines
+from engine.taxonomy import Taxonomy
+from engine.types import Struct
+from engine.workspace import Workspace
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """What a reader is told: the workspace's tasks, and the kind of items whose file does not say it ("" for none)."""
+
+    taxonomy: Taxonomy
+    kind: str = ""
+
+
+class Writing(Struct, frozen=True, kw_only=True):
+    """What a writer is told: whom to tell how many items are done of how many, and who may call it off."""
+
+    progress: Callable[[int, int], None] | None = None
+    cancelled: Callable[[], bool] | None = None
+
+
+def _itself(path: Path) -> Path:
+    return path
+
+
+class Format(Struct, frozen=True, kw_only=True):
+    """One interchange format.
+
+    `title` is what people call it, `describes` one line for a list. `suffixes` are the names' ends that stand for it
+    when writing (the first format of the table with an end has it) and that are tried first when reading.
+
+    `sniff` says how sure it is, in [0, 1], that a file or folder is of this format; it reads only its beginning and
+    raises nothing. `locate` gives the file to read of what was named (a folder's metadata.jsonl); screenshots lie
+    beside it. `count` gives about how many records a file has, for progress. `read` gives records, a line that cannot
+    be read as one with a `problem`; `write` writes everything, whole or not at all. A format without `read` or `write`
+    is one-way.
+    """
+
+    name: str
+    title: str
+    describes: str
+    suffixes: tuple[str, ...] = ()
+    sniff: Callable[[Path], float] | None = None
+    locate: Callable[[Path], Path] = _itself
+    count: Callable[[Path], int] = count_lines
+    read: Callable[[Path, Reading], Iterator[Record]] | None = None
+    write: Callable[[Workspace, Path, Writing], ExportReport] | None = None
+
+    @property
+    def reads(self) -> bool:
+        """Whether files of this format can be imported."""
+        return self.read is not None
+
+    @property
+    def writes(self) -> bool:
+        """Whether a workspace can be exported to it."""
+        return self.write is not None
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[IO[bytes]]:
+    """Give a file under a temporary name that takes the place of `path` once the block has ended, safe on the disk.
+
+    Raises:
+        InputError: the folder does not exist, or `path` is one.
+        StorageError: the disk refused. As after any other failure, what was there before is untouched.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        raise InputError(f"'{path}' is no place for a file.", "Give a file name in a folder that exists.")
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise StorageError(f"'{path}' cannot be written ({error.strerror}).", "Nothing was changed.") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
