@@ -143,7 +143,7 @@ def _reliability(design: Design, table: Values, contexts: Contexts, width: float
         halves.append(_regression(part, width).weights(shares @ table[np.ix_(seen, rows)]))
     if min(np.ptp(weights) for weights in halves) < UNMOVED:
         return None
-    return float(np.corrcoef(*halves)[0, 1])
+    return float(np.corrcoef(halves[0], halves[1])[0, 1])
 
 
 def _half(groups: Groups, half: int, *, whole: bool) -> npt.NDArray[np.bool_]:

@@ -28,9 +28,9 @@ from engine.models import checkpoint
 from engine.models.predictor import Predictor
 from engine.taxonomy import preset
 from engine.training.run import train
-from engine.types import Explanation, ItemContent
+from engine.types import ItemContent
 from engine.workspace import Workspace
-from tests.benchmarks.explaining import DEMO, MANY, SAMPLES, SEEDS, Row, Values, rank, seconds_of, timed, top
+from tests.benchmarks.explaining import DEMO, MANY, SAMPLES, SEEDS, Row, Timed, Values, rank, seconds_of, timed, top
 
 KEPT = Path("build/bench/explanations")
 TASKS = {"tweet": "toxicity", "product": "verdict"}
@@ -110,8 +110,8 @@ class Pictures:
         answers = np.concatenate([part.probabilities(own[rows]) for rows in part.batches(own)])
         return np.array(fit(masks, answers, IMAGE_KERNEL_WIDTH).weights)
 
-    def ours(self, seed: int) -> tuple[Explanation, float, float]:
-        """The explanation, seconds to the first map and to the stable one."""
+    def ours(self, seed: int) -> Timed:
+        """Our explanation."""
         return timed(self._predictor, self._item, self.task, self.question.label, seed)
 
     def curves(self, density: Values) -> tuple[float, float]:
@@ -153,13 +153,13 @@ def shifted(image: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
 def measure_image(predictor: Predictor, folder: Path, row: dict[str, Any]) -> Row:
     """All figures of one capture."""
     one = Pictures(predictor, folder, capture_of(row))
-    theirs, slow = seconds_of(lambda: one.library(SEEDS[0]))
-    cut, cutting = seconds_of(one.segments)
+    theirs, slow, slow_cpu = seconds_of(lambda: one.library(SEEDS[0]))
+    cut, cutting, cutting_cpu = seconds_of(one.segments)
     expected = np.array([weight for _, weight in sorted(theirs.local_exp[one.question.column])])
-    same, answering = seconds_of(lambda: one.same(cut, SAMPLES, SEEDS[0]))
+    same, answering, answering_cpu = seconds_of(lambda: one.same(cut, SAMPLES, SEEDS[0]))
     second, many = one.same(cut, SAMPLES, SEEDS[1]), one.same(cut, MANY, SEEDS[0])
     runs = [one.ours(seed) for seed in SEEDS]
-    finals = [final for final, _, _ in runs]
+    finals = [run.final for run in runs]
     weights = [np.array([segment.weight for segment in final.segments]) for final in finals]
     shown = [np.array([s.weight if is_clear(s.weight, s.error) else 0.0 for s in f.segments]) for f in finals]
     assert finals[0].segment_map is not None
@@ -172,12 +172,16 @@ def measure_image(predictor: Predictor, folder: Path, row: dict[str, Any]) -> Ro
     }
     return {
         "lime_seconds": slow,
+        "lime_cpu": slow_cpu,
         "same_ratio": slow / (cutting + answering),
+        "same_ratio_cpu": slow_cpu / (cutting_cpu + answering_cpu),
+        "same_ratio_cpu_without_quickshift": (slow_cpu - cutting_cpu) / answering_cpu,
         "same_rank": rank(expected, same),
-        "first_seconds": statistics.mean(first for _, first, _ in runs),
-        "first_ratio": slow / statistics.mean(first for _, first, _ in runs),
-        "stable_seconds": statistics.mean(last for _, _, last in runs),
-        "stable_ratio": slow / statistics.mean(last for _, _, last in runs),
+        "first_seconds": statistics.mean(run.first for run in runs),
+        "first_ratio": slow / statistics.mean(run.first for run in runs),
+        "stable_seconds": statistics.mean(run.last for run in runs),
+        "stable_ratio": slow / statistics.mean(run.last for run in runs),
+        "stable_ratio_cpu": slow_cpu / statistics.mean(run.cpu for run in runs),
         "samples": statistics.mean(final.samples for final in finals),
         "segments": float(len(weights[0])),
         "lime_segments": float(cut.count),

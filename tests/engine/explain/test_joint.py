@@ -11,11 +11,17 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from engine.explain import explain
 from engine.explain.designs import Design, coin_flips, folded, listed
 from engine.explain.joint import CONTEXTS, Answers, as_it_is, contexts_of
 from engine.explain.model import Question
 from engine.explain.sampling import Sampler
 from engine.explain.surrogate import Masks, Values, distances, kernel
+from engine.models.checkpoint import Checkpoint
+from engine.models.network import build
+from engine.models.predictor import Predictor
+from engine.models.spec import FusionSpec, HeadSpec, ImageSpec, NetworkSpec, TextSpec
+from engine.models.tokenizer import tokenizer_for
 from engine.types import ItemContent, ModelCard
 
 WIDTH = 0.25
@@ -150,3 +156,24 @@ def test_a_part_without_influence_has_no_surrogate(question: Question) -> None:
     answers = Answers(question, same, WIDTH, text=False)
     list(answers.extend(as_it_is(torch.ones((1, WORDS), dtype=torch.float64))))
     assert answers.evidence().surrogate is None
+
+
+def test_late_fusion_is_explained_too(make_item: Any) -> None:
+    """There, a text of which every word is hidden is a missing part: the vector that marks it comes from the model."""
+    torch.manual_seed(0)
+    spec = NetworkSpec(
+        heads=(HeadSpec(task="toxicity", labels=("toxic", "non-toxic")),),
+        text=TextSpec(vocabulary=300, width=8, filters=4, max_tokens=16),
+        image=ImageSpec(size=32),
+        fusion=FusionSpec(kind="late", hidden=(4,)),
+    )
+    content = make_item("four words are few")
+    tokenizer = tokenizer_for(spec, [content.text])
+    network = build(spec, tokenizer)
+    card = ModelCard(id="late", created="", recipe="", tasks={"toxicity": ("toxic", "non-toxic")})
+    predictor = Predictor(Checkpoint(network=network, card=card, tokenizer=tokenizer), torch.device("cpu"))
+    found = explain(predictor, content, "toxicity", "toxic", samples=64)
+    assert np.isfinite([token.weight for token in found.tokens]).all()
+    assert np.isfinite([segment.weight for segment in found.segments]).all()
+    assert any(token.weight for token in found.tokens)
+    assert sum(found.modality_share.values()) == pytest.approx(1)

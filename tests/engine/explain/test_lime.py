@@ -222,7 +222,7 @@ def test_a_very_long_text_is_explained_in_groups_of_words(fake: Any, make_item: 
 
 def test_every_weight_has_an_error_and_each_part_its_reliability(fake: Any, make_item: Any) -> None:
     found = explain(fake, make_item("a b c d e f g glorp i j"), "toxicity", "toxic")
-    errors = [one.error for one in (*found.tokens, *found.segments)]
+    errors = [token.error for token in found.tokens] + [segment.error for segment in found.segments]
     assert all(error is not None and 0 <= error < 0.1 for error in errors)
     assert set(found.reliability) == {"image", "text"}
     assert all(0.8 < value <= 1 for value in found.reliability.values())

@@ -90,7 +90,9 @@ def test_two_errors_hold_the_true_weight_in_95_of_100_designs(
     every = versions()
     counts = kernel(distances(every), IMAGE_KERNEL_WIDTH)
     if make is folded:
-        counts = (counts + counts[::-1]) / 2  # the last version is the first one's complement, and so on
+        counts = ((counts + counts[::-1]) / 2).astype(
+            np.float64
+        )  # the last version is the first one's complement, and so on
     true = weighted_least_squares(every, curved(every), counts)
     inside: list[npt.NDArray[np.bool_]] = []
     for seed in range(150):
