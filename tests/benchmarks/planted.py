@@ -64,7 +64,7 @@ def train(folder: Path, captures: Sequence[Planted], *, size: int = 128, epochs:
     tokenizer = tokenizer_for(spec, [one.content.text for one in captures])
     network = build(spec, tokenizer)
     _fit(network, captures, lambda texts: tokenizer.encode(texts) if tokenizer is not None else [], epochs, seed)
-    tasks = dict.fromkeys((BADGE, WORD), LABELS)
+    tasks: dict[str, tuple[str, ...]] = dict.fromkeys((BADGE, WORD), LABELS)
     card = ModelCard(id=folder.name, created="", recipe="", tasks=tasks, network=to_plain(spec))
     checkpoint.save(folder, network.eval(), card, tokenizer)
     predictor = Predictor.load(folder, "cpu")

@@ -126,9 +126,9 @@ class Setting(msgspec.Struct, frozen=True):
 
     def scores(self, weighed: Weighed) -> Scores:
         """One weight a token, (tokens,)."""
-        found = np.array([JOINS[self.join](words) if words else 0.0 for words in weighed.words])
-        padded = np.pad(found, 1)
-        return found + self.shared * (padded[:-2] + padded[2:])
+        found = np.pad([JOINS[self.join](words) if words else 0.0 for words in weighed.words], 1)
+        scores: Scores = found[1:-1] + self.shared * (found[:-2] + found[2:])
+        return scores
 
 
 def tokens_of(size: str, post: Post) -> int:
@@ -285,7 +285,7 @@ def people(asked: Asked, posts: Sequence[Post]) -> dict[str, float]:
         marks = np.array(post.rationales, dtype=bool)
         for number in range(len(marks) if len(marks) > 1 else 0):
             named.append(marks[number])
-            truths.append(np.delete(marks, number, axis=0).any(axis=0))
+            truths.append(np.delete(marks, number, axis=0).sum(axis=0) > 0)
     return agree(truths, named) | faith(asked, posts, [post.truth(UNION) for post in posts])
 
 

@@ -40,6 +40,12 @@ def texts(widget: QWidget) -> list[str]:
     return [one.text() for one in widget.findChildren(QLabel)]
 
 
+def shown(page: ModelsPage) -> list[FaithfulnessPanel]:
+    details = page.details.widget()
+    assert details is not None
+    return details.findChildren(FaithfulnessPanel)
+
+
 @pytest.mark.parametrize(
     ("found", "sentence"),
     [
@@ -74,11 +80,11 @@ def test_the_table_has_a_row_for_each_method_and_a_column_for_each_check(qtbot: 
     parent = QWidget()
     qtbot.addWidget(parent)
     panel = FaithfulnessPanel(measured(0.2, 0.1), tmp_path, parent)
-    shown = texts(panel)
-    assert shown.count("25 ± 2") == 2
-    assert shown.count("50 ± 10") == 2
-    assert {"LIME, as on the desk", "At random", "One was left out."} <= set(shown)
-    assert not any("words" in text.lower() for text in shown)
+    told = texts(panel)
+    assert told.count("25 ± 2") == 2
+    assert told.count("50 ± 10") == 2
+    assert {"LIME, as on the desk", "At random", "One was left out."} <= set(told)
+    assert not any("words" in text.lower() for text in told)
     assert panel.accessibleDescription() == "Yes: clearly better than naming parts at random in every check."
     named = [one.accessibleName() for one in panel.findChildren(QLabel)]
     assert "Parts shown, At random: 50 ± 10" in named
@@ -98,17 +104,17 @@ def test_only_the_champion_has_it_and_before_it_is_measured_the_command_is_there
     add(card("m-b", 0.6, day=2))
     desk.workspace.models.promote("m-a", "The first model.")
     page.show_desk(cast("Desk", desk))
-    (panel,) = page.details.findChildren(FaithfulnessPanel)
+    (panel,) = shown(page)
     (command,) = panel.findChildren(QLineEdit)
     assert command.text() == f"secondlook explain-eval {desk.workspace.path}"
     assert command.isReadOnly()
     assert command.accessibleName() == "Command that measures it"
     faithfulness.write(desk.workspace.path / "models" / "m-a", measured(0.2, 0.1, 0.1, 0.05))
     page.refresh()
-    (panel,) = page.details.widget().findChildren(FaithfulnessPanel)
+    (panel,) = shown(page)
     assert panel.accessibleDescription().startswith("Yes")
     page.list.setCurrentIndex(page.models.index(0))
     chosen = page.chosen()
     assert chosen is not None
     assert chosen.card.id == "m-b"
-    assert page.details.widget().findChildren(FaithfulnessPanel) == []
+    assert shown(page) == []

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -31,7 +33,7 @@ def test_spans_are_runs_of_marked_tokens() -> None:
 def test_spans_hold_just_the_marked_tokens(tokens: list[bool]) -> None:
     found = spans(np.array(tokens, dtype=bool))
     assert [at for start, end in found for at in range(start, end)] == [at for at, one in enumerate(tokens) if one]
-    assert all(later[0] > earlier[1] for earlier, later in zip(found, found[1:], strict=False))
+    assert all(later[0] > earlier[1] for earlier, later in itertools.pairwise(found))
 
 
 def test_iou_f1_by_hand() -> None:

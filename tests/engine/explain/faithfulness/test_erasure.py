@@ -26,7 +26,8 @@ class Additive:
 
     def __call__(self, masks: Masks) -> Values:
         self.asked += len(masks)
-        return self.base + masks @ self.weights
+        probabilities: Values = self.base + masks @ self.weights
+        return probabilities
 
 
 def test_each_row_hides_one_more_of_the_order() -> None:
