@@ -103,6 +103,7 @@ def workspace(path: Path) -> Iterator[Check]:
         yield _integrity(ws)
         yield _chain(ws)
         yield _annotations(ws)
+        yield _origins(ws)
         yield _captures(ws)
         yield from _models(ws)
 
@@ -126,6 +127,12 @@ def _annotations(ws: Workspace) -> Check:
     report = ws.annotations.verify()
     detail = f"{report.rows} parts crossed out, every hash follows" if report.ok else report.reason
     return Check(name="annotations", ok=report.ok, detail=detail)
+
+
+def _origins(ws: Workspace) -> Check:
+    report = ws.origins.verify()
+    detail = f"{report.rows} decisions came with packs, all as they were recorded" if report.ok else report.reason
+    return Check(name="origins", ok=report.ok, detail=detail)
 
 
 def _captures(ws: Workspace) -> Check:
