@@ -33,6 +33,6 @@ def lbfgs(measure: Callable[[Tensor], tuple[float, Tensor]], start: Tensor, *, s
         start.double().numpy().ravel(),
         jac=True,
         method="L-BFGS-B",
-        options={"maxiter": steps, "maxcor": MEMORY, "gtol": tolerance, "ftol": 1e-6},
+        options={"maxiter": steps, "maxcor": MEMORY, "gtol": tolerance, "ftol": 1e-5},
     )
     return torch.from_numpy(found.x).float().view(start.shape)
