@@ -146,7 +146,6 @@ class _Lime:
         question, model = self._question, self._question.model
         pixels = model.pixels(question.content)
         text_vector = model.text_vectors([model.text_of(question.content)])
-        yield
         image_vector = (
             model.missing_image[None] if pixels is None else model.image_vectors(torch.from_numpy(pixels)[None])
         )
