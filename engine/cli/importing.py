@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from engine.cli.common import JsonOption, WorkspaceArgument, answer, note, progress, turn
+from engine.cli.packing import merge_all, only_packs
 from engine.intake import ImportReport, RowError, grouped, import_paths
 from engine.workspace import Workspace
 
@@ -36,6 +37,8 @@ def import_items(
     In CSV, labels, regions and meta hold JSON, and a column 'label:TASK' holds that task's label, several parted by
     ';'. Other fields are kept in meta.
     """
+    if only_packs(paths):
+        return merge_all(workspace, paths, as_json=as_json)
     with Workspace.open(workspace) as ws, turn(ws.path, "secondlook import"), progress("Importing") as show:
         report = import_paths(ws, paths, strict=strict, progress=show)
     answer(report, lambda: _summary(report, strict), as_json=as_json)

@@ -1,4 +1,4 @@
-"""`secondlook init`: make an empty workspace."""
+"""`secondlook init`: make an empty workspace, or one of a review pack."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from engine.workspace import Workspace
 EXAMPLES = (
     "secondlook init tweets.secondlook --preset tweets",
     "secondlook init shop.secondlook --taxonomy shop.toml",
+    "secondlook init ben.secondlook --from for-ben.zip",
 )
 
 
@@ -26,11 +27,19 @@ def init(
     taxonomy: Annotated[
         Path | None, typer.Option("--taxonomy", metavar="FILE", help="A taxonomy of your own, as TOML.")
     ] = None,
+    pack: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="A review pack: its tasks, items and verdicts.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make an empty workspace with the tasks and labels of a preset or of a taxonomy file."""
-    if preset_name is not None and taxonomy is not None:
-        raise InputError("--preset and --taxonomy exclude each other.", "Give one of them.")
+    """Make an empty workspace with the tasks and labels of a preset or of a taxonomy file, or one of a review pack."""
+    if sum(given is not None for given in (preset_name, taxonomy, pack)) > 1:
+        raise InputError("--preset, --taxonomy and --from exclude each other.", "Give one of them.")
+    if pack is not None:
+        from engine.cli.packing import init_from
+
+        init_from(workspace, pack, as_json=as_json)
+        return
     chosen = load_taxonomy(taxonomy) if taxonomy is not None else preset(preset_name or "both")
     with Workspace.create(workspace, chosen) as made:
         path = made.path

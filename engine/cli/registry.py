@@ -35,6 +35,7 @@ COMMANDS = {
     "models": Command("models", "models", "WORKSPACE [ACTION]", "list models, promote one, roll back, rebuild one"),
     "backbones": Command("backbones", "backbones", "", "list what a recipe can read text and screenshots with"),
     "export": Command("export", "export", "WORKSPACE FILE", "write items, decisions and labels to a file"),
+    "pack": Command("packing", "pack", "WORKSPACE FILE", "pack items for a reviewer who is offline"),
     "doctor": Command("doctor", "doctor", "[WORKSPACE]", "check the installation and a workspace"),
 }
 
