@@ -16,7 +16,7 @@ import msgspec
 
 import resources
 from engine.errors import InputError, NotFoundError, did_you_mean
-from engine.intake.capture.types import Kind
+from engine.intake.capture.types import Job, Kind
 from engine.types import Struct
 
 Source = Literal["json-ld", "microdata", "opengraph", "page"]
@@ -134,6 +134,18 @@ class Profile(Struct, frozen=True, kw_only=True):
     def failed(self) -> tuple[str, ...]:
         """Selectors of which one is enough to stop waiting: signs that no later pass changes."""
         return tuple(one for sign in self.signs if not sign.retry and not sign.covers for one in sign.selectors)
+
+    def job(self, url: str, html: str | None = None) -> Job:
+        """Return what is asked of the browser for the page at `url`, or for this HTML served under `url`."""
+        return Job(
+            url=url,
+            html=html,
+            regions=self.asked_regions,
+            texts=self.asked_texts,
+            present=self.ready.present,
+            absent=self.ready.absent,
+            failed=self.failed,
+        )
 
 
 def names() -> tuple[str, ...]:
