@@ -1,4 +1,4 @@
-"""Chromium under Selenium for pages that nobody trusts: several tabs, ready pages, nothing reached, nothing left behind.
+"""Chromium under Selenium for pages that nobody trusts: several tabs, ready pages, nothing left behind.
 
 Heavy (selenium): loaded by `engine.cli.capture` and the capture's child process alone.
 """

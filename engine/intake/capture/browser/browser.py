@@ -52,9 +52,14 @@ class Running:
 
     def take(self) -> Tab:
         """Return a free tab, a new one if there is none."""
-        with self._lock:
-            if self._free:
-                return self._free.pop()
+        while True:
+            with self._lock:
+                tab = self._free.pop() if self._free else None
+            if tab is None:
+                break
+            if tab.is_alive():
+                return tab
+            tab.close()
         return Tab(self.connection, self._settings, self._guard)
 
     def give(self, tab: Tab) -> None:

@@ -17,6 +17,10 @@ class CommandError(Exception):
         self.message = message
 
 
+class ScriptError(Exception):
+    """One of our scripts failed in the page: a selector is none."""
+
+
 class LateError(Exception):
     """The answer to a command did not come in time."""
 

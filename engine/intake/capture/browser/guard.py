@@ -1,4 +1,4 @@
-"""Which addresses a captured page may reach: the public internet and nothing else, unless it was asked for otherwise."""
+"""Which addresses a captured page may reach: the public internet, unless it was asked for otherwise."""
 
 from __future__ import annotations
 
@@ -118,9 +118,13 @@ class Guard:
         failure: OSError = OSError(f"nobody answers at '{host}'")
         for address in addresses:
             try:
-                return self._connect(address, port, timeout)
+                connection = self._connect(address, port, timeout)
             except OSError as error:
                 failure = error
+            else:
+                with self._lock:
+                    self._refused.pop(host.strip("[]").lower(), None)
+                return connection
         raise failure
 
     def _refuse(self, host: str, address: str) -> RefusedError:

@@ -228,8 +228,8 @@ def _does_not_start(error: Exception, user: User | None) -> BrowserUnavailableEr
     command = "chromium --headless=new --dump-dom about:blank"
     return BrowserUnavailableError(
         f"Chromium does not start: {first}.",
-        f"See what '{command}' says as {f'user {user.name}' if user else 'yourself'}; its sandbox needs user namespaces "
-        "or the package chromium-sandbox, and the driver the browser's version.",
+        f"See what '{command}' says as {f'user {user.name}' if user else 'yourself'}; its sandbox needs user "
+        "namespaces or the package chromium-sandbox, and the driver the browser's version.",
     )
 
 

@@ -48,11 +48,13 @@ READ = """
   const box = (element) => {
     const found = element.getBoundingClientRect();
     const left = Math.max(0, found.left), top = Math.max(0, found.top);
-    const width = Math.min(innerWidth, found.right) - left, height = Math.min(innerHeight, found.bottom) - top;
+    const width = Math.min(innerWidth, found.right) - left;
+    const height = Math.min(innerHeight, found.bottom) - top;
     return width > 0 && height > 0 && element.checkVisibility({visibilityProperty: true})
       ? [left, top, width, height] : null;
   };
-  const each = (object, value) => Object.fromEntries(Object.entries(object).map(([name, given]) => [name, value(given)]));
+  const each = (object, value) =>
+    Object.fromEntries(Object.entries(object).map(([name, given]) => [name, value(given)]));
   const boxes = (selectors) => [...document.querySelectorAll(selectors.join(","))].slice(0, most.boxes)
     .map(box).filter((found) => found);
   const text = (selectors) => {
@@ -63,7 +65,8 @@ READ = """
     return "";
   };
   const elements = document.getElementsByTagName("*").length;
-  const found = {elements, title: document.title.slice(0, most.title), url: location.href, html: "", regions: {}, texts: {}};
+  const title = document.title.slice(0, most.title);
+  const found = {elements, title, url: location.href, html: "", regions: {}, texts: {}};
   if (elements > most.elements) return found;
   const html = document.documentElement ? document.documentElement.outerHTML : "";
   return {...found, long: html.length > most.html, html: html.slice(0, most.html),

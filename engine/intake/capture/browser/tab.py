@@ -9,7 +9,7 @@ import time
 from typing import Any, NamedTuple
 
 from engine.intake.capture.browser import scripts
-from engine.intake.capture.browser.failures import CommandError, LateError, TabGoneError
+from engine.intake.capture.browser.failures import CommandError, LateError, ScriptError, TabGoneError
 from engine.intake.capture.browser.guard import Guard
 from engine.intake.capture.browser.traffic import Traffic
 from engine.intake.capture.browser.wire import Connection, Message, Session
@@ -22,6 +22,7 @@ _SLICE = 500
 _GRACE = 3.0
 """Seconds for reading a page and for its picture, twice: the second time its scripts have been interrupted."""
 _PATIENCE = 15.0
+_GLANCE = 0.001
 _SHOTS = 4
 _MOST = {"boxes": 500, "text": 100_000, "title": 1000, "elements": 100_000, "html": 16_000_000}
 _AGAIN = ("Not attached to an active page", "Unable to capture screenshot", "Internal error")
@@ -49,6 +50,7 @@ class Tab:
         self._settings, self._guard = settings, guard
         self._children: set[str] = set()
         self._html: Job | None = None
+        self._world: int | None = None
         self._traffic = Traffic(settings, "")
         self.spoiled = False
         until = time.monotonic() + _PATIENCE
@@ -69,6 +71,14 @@ class Tab:
         """Leave the page, so that it does nothing while nobody looks."""
         self._session.post("Page.navigate", url="about:blank")
 
+    def is_alive(self) -> bool:
+        """Return whether nothing happened to the tab while nobody used it."""
+        try:
+            self._session.pump(lambda: False, time.monotonic() + _GLANCE)
+        except TabGoneError:
+            return False
+        return True
+
     def capture(self, job: Job) -> Snapshot:
         """Return what `job` asks for; what the page did wrong is in the snapshot's `problem`.
 
@@ -82,8 +92,14 @@ class Tab:
         problem = self._open(job, until)
         if problem:
             return self._snapshot(job, began, problem)
-        ready = self._settle(job, until)
-        look = self._look(job, ready=ready)
+        try:
+            ready = self._settle(job, until)
+            look = None if self._traffic.over else self._look(job, ready=ready)
+        except ScriptError as error:
+            return self._snapshot(job, began, f"The page cannot be read with this profile: {error}.")
+        if self._traffic.over:
+            self.spoiled = True
+            return self._snapshot(job, began, self._traffic.over)
         return self._told(job, began, look, ready=ready)
 
     def _prepare(self, until: float) -> None:
@@ -141,10 +157,14 @@ class Tab:
                 return False
             if waits or traffic.started != started:
                 continue
-            disturbed = pump(lambda mark=started: traffic.started != mark or bool(traffic.over), traffic.last + QUIET)
-            if not disturbed:
+            if self._undisturbed(started):
                 return True
         return False
+
+    def _undisturbed(self, started: int) -> bool:
+        """Return whether no further request begins until the network has been quiet for long enough."""
+        traffic = self._traffic
+        return not self._session.pump(lambda: traffic.started != started or bool(traffic.over), traffic.last + QUIET)
 
     def _look(self, job: Job, *, ready: bool) -> Look | None:
         """Return what the page shows, None if it does not let itself be looked at even with its scripts interrupted."""
@@ -178,17 +198,25 @@ class Tab:
         """Return what one of our scripts returns.
 
         Raises:
-            CommandError: the document went away meanwhile, or a selector is none.
+            CommandError: the document went away meanwhile.
+            ScriptError: a selector is none.
             LateError: the page did not let it run in time.
         """
         call = self._session.call
-        world = call("Page.createIsolatedWorld", until, frameId=self._frame, worldName=_WORLD)
+        if self._world is None:
+            world = call("Page.createIsolatedWorld", until, frameId=self._frame, worldName=_WORLD)
+            self._world = int(world["executionContextId"])
         expression = f"({script})({json.dumps(given)})"
-        context = {"contextId": world["executionContextId"], "awaitPromise": True, "returnByValue": True}
-        answer = call("Runtime.evaluate", until, expression=expression, **context)
+        context = {"contextId": self._world, "awaitPromise": True, "returnByValue": True}
+        try:
+            answer = call("Runtime.evaluate", until, expression=expression, **context)
+        except CommandError:
+            self._world = None
+            raise
         if "exceptionDetails" in answer:
             details = answer["exceptionDetails"]
-            raise CommandError("script", str(details.get("exception", {}).get("description", details.get("text"))))
+            told = str(details.get("exception", {}).get("description", details.get("text")))
+            raise ScriptError(told.split("\n")[0])
         return answer["result"].get("value")
 
     def _told(self, job: Job, began: float, look: Look | None, *, ready: bool) -> Snapshot:
@@ -196,7 +224,7 @@ class Tab:
         if refused or look is None:
             self.spoiled = True
             return self._snapshot(job, began, refused or "The page does not let itself be looked at.")
-        page, problem = look.page, self._traffic.over
+        page, problem = look.page, ""
         if page["elements"] > _MOST["elements"] or page.get("long"):
             problem = f"The page is too large to be read: {page['elements']:,} elements."
         if not page["url"].startswith(("http:", "https:")):
@@ -228,6 +256,8 @@ class Tab:
     def _on_event(self, message: Message) -> None:
         method, params, session = message["method"], message.get("params", {}), message.get("sessionId", "")
         own = session == self._session.id
+        if method == "Page.frameNavigated" and params["frame"]["id"] == self._frame:
+            self._world = None
         noted = _NOTED.get(method)
         if noted is not None:
             noted(self._traffic, params, "" if own else session)

@@ -7,8 +7,10 @@ from typing import Any
 
 from engine.intake.capture.types import Settings
 
-_NEVER_QUIET = frozenset({"Media", "EventSource", "WebSocket", "Ping", "CSPViolationReport", "Preflight"})
-"""Kinds of requests that may stay open as long as the page, or that no page waits for."""
+_NEVER_QUIET = frozenset(
+    {"Media", "EventSource", "WebSocket", "Ping", "CSPViolationReport", "Preflight", "Prefetch", "Manifest", "Other"}
+)
+"""Kinds of requests that may stay open as long as the page, or that show nothing (the tab's icon is an "Other")."""
 
 Params = dict[str, Any]
 
@@ -16,8 +18,8 @@ Params = dict[str, Any]
 class Traffic:
     """Bookkeeping of one page from the protocol's Network and Page events.
 
-    `status` and `url` are the main document's. `over` is one sentence once a limit is passed. `started` counts requests,
-    `last` is the monotonic time of the last request that began or ended.
+    `status` and `url` are the main document's. `over` is one sentence once a limit is passed. `started` counts
+    requests, `last` is the monotonic time of the last request that began or ended.
     """
 
     def __init__(self, settings: Settings, frame: str) -> None:

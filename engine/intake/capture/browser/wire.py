@@ -1,4 +1,4 @@
-"""One websocket to the browser, many sessions on it (https://chromedevtools.github.io/devtools-protocol/, flat sessions).
+"""One websocket to the browser, many sessions on it (https://chromedevtools.github.io/devtools-protocol/, flat).
 
 One thread receives and sorts: an answer goes to who asked, an event to who owns its session. They read their inbox in
 their own thread, so nothing that a page does is handled in two threads at once.
