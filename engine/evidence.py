@@ -1,6 +1,8 @@
-"""When a weight of an explanation says something: the one rule for colours, words and shares. Light."""
+"""When a weight of an explanation says something, and where a word stands: one rule each for all rooms. Light."""
 
 from __future__ import annotations
+
+import re
 
 CLEAR = 2.0
 """Standard errors; about 95 % of a normal distribution lie within them."""
@@ -11,3 +13,12 @@ ELSEWHERE = "elsewhere"
 def is_clear(weight: float, error: float | None) -> bool:
     """Whether a weight can be told from zero: it is more than two standard errors away, or known without error."""
     return weight != 0.0 and (error is None or abs(weight) > CLEAR * error)
+
+
+def occurrences(raw: str, word: str) -> list[tuple[int, int]]:
+    """Return where a word stands in a raw text as a whole word, in whatever case: starts and exclusive ends."""
+    if not word.strip():
+        return []
+    before, after = (r"(?<!\w)" if word[0].isalnum() else ""), (r"(?!\w)" if word[-1].isalnum() else "")
+    pattern = before + re.escape(word) + after
+    return [match.span() for match in re.finditer(pattern, raw, re.IGNORECASE)]

@@ -119,7 +119,7 @@ class CrossedOutParts:
         own, first = self._items[row], _drawn(len(among), generator)
         for number in (*among[first:], *among[:first]):
             other = self._items[number]
-            if other.content.kind == own.content.kind and _differ(own.labels, other.labels):
+            if other.content.kind == own.content.kind and differ(own.labels, other.labels):
                 return number
         return None
 
@@ -200,5 +200,6 @@ def _drawn(count: int, generator: torch.Generator) -> int:
     return int(torch.randint(count, (1,), generator=generator))
 
 
-def _differ(one: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, ...]]) -> bool:
+def differ(one: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, ...]]) -> bool:
+    """Return whether two items have different labels in a task that both answer."""
     return any(one[task] != other[task] for task in one.keys() & other.keys())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from engine.models.predictor import Predictor
 from engine.training.metrics import predictions, task_metrics
 from engine.training.splits import TRAIN
+from engine.training.versions import Version
 from engine.types import ModelCard, TaskMetrics, TrainingItem, Verdict
 
 
@@ -34,6 +36,14 @@ class Answers:
         keep = np.array([name not in ids for name in self.ids], dtype=np.bool_)
         kept = tuple(name for name in self.ids if name not in ids)
         return replace(self, ids=kept, truth=self.truth[keep], probabilities=self.probabilities[keep])
+
+    def instead(self, given: Mapping[str, Sequence[float]]) -> Answers:
+        """Return the answers with other probabilities of the model's labels, in their order, for some items."""
+        probabilities = self.probabilities.copy()
+        for row, name in enumerate(self.ids):
+            if name in given:
+                probabilities[row, : len(given[name])] = given[name]
+        return replace(self, probabilities=probabilities)
 
 
 def evaluate(
@@ -70,6 +80,27 @@ def collect_answers(
         task: _answers(predictor.card, task, ours, [truths[verdict.item][task] for verdict in ours])
         for task, ours in found.items()
     }
+
+
+def with_versions(
+    predictor: Predictor,
+    answers: Mapping[str, Answers],
+    versions: Mapping[str, Version],
+    *,
+    cancelled: Callable[[], bool] | None = None,
+) -> dict[str, Answers]:
+    """Return a model's answers with those of some items in place of which it is shown a version, by item id.
+
+    Raises:
+        CancelledError: `cancelled` said so.
+    """
+    shown = ((one.content, one.square(predictor.spec.image)) for one in versions.values())
+    chances: dict[str, dict[str, list[float]]] = {task: {} for task in answers}
+    for verdict in chain.from_iterable(predictor.predict_prepared(shown, cancelled=cancelled)):
+        if verdict.task in chances:
+            row = [verdict.probabilities[label] for label in predictor.card.tasks[verdict.task]]
+            chances[verdict.task][verdict.item] = row
+    return {task: one.instead(chances[task]) for task, one in answers.items()}
 
 
 def answers_of(

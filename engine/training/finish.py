@@ -21,8 +21,9 @@ from engine.models.spec import to_plain
 from engine.models.tokenizer import TextTokenizer
 from engine.training.answers import decisions_used
 from engine.training.compare import Comparison, beyond_majority, compare, first_model, kept_beside, seen_before
-from engine.training.evaluate import Answers, collect_answers, majority_label, metrics_of
+from engine.training.evaluate import Answers, collect_answers, majority_label, metrics_of, with_versions
 from engine.training.job import Job
+from engine.training.parts_hidden import PartsHidden, remark, to_compare, told_more
 from engine.training.plan import Plan
 from engine.training.recipe import AUTHOR
 from engine.training.splits import TEST, TRAIN, VAL, Splits
@@ -76,14 +77,16 @@ def leave_candidate(
     checkpoint.save(part, trained.network, card, trained.tokenizer)
     card = msgspec.structs.replace(card, weights=checkpoint.weights_digest(part))
     held_out = {split: found for split in (VAL, TEST) if (found := splits.pick(job.items, split))}
-    mine = _answers_of(Predictor.load(part), held_out, cancelled)
+    model = Predictor.load(part)
+    mine = _answers_of(model, held_out, cancelled)
     progress("evaluate")
     rival = _champion(job)
     theirs = {} if isinstance(rival, str) else _answers_of(rival, held_out, cancelled)
     progress("evaluate")
     rival_metrics = {} if isinstance(rival, str) else metrics_by_split(rival.card, theirs)
     card = msgspec.structs.replace(card, metrics=metrics_by_split(card, mine), champion_metrics=rival_metrics)
-    outcome = outcome_of(job, plan, splits, mine, theirs, rival, card)
+    hidden = None if isinstance(rival, str) else _parts_hidden(job, held_out, (model, rival), (mine, theirs), cancelled)
+    outcome = outcome_of(job, plan, splits, mine, theirs, rival, card, hidden=hidden)
     outcome = msgspec.structs.replace(outcome, reason=" ".join([outcome.reason, *trained.notes]))
     leave(job, part, card, outcome, splits)
     progress("save")
@@ -151,6 +154,30 @@ def _answers_of(
     return {split: collect_answers(predictor, items, cancelled=cancelled) for split, items in held_out.items()}
 
 
+def _parts_hidden(
+    job: Job,
+    held_out: Mapping[str, Sequence[TrainingItem]],
+    models: tuple[Predictor, Predictor],
+    answers: tuple[SplitAnswers, SplitAnswers],
+    cancelled: Callable[[], bool],
+) -> PartsHidden | None:
+    """Return both models' answers where what reviewers crossed out is hidden; None where there is nothing to hide."""
+    split = compared_split(answers[0])
+    versions = to_compare(job.items, held_out[split], [model.spec for model in models])
+    if not versions:
+        return None
+    mine, theirs = (
+        with_versions(model, one.get(split, {}), versions, cancelled=cancelled)
+        for model, one in zip(models, answers, strict=True)
+    )
+    return PartsHidden(mine, theirs, frozenset(versions))
+
+
+def compared_split(answers: SplitAnswers) -> str:
+    """Return the split that decides: the test items, or the validation items where there are none."""
+    return TEST if answers.get(TEST) else VAL
+
+
 def metrics_by_split(card: ModelCard, answers: SplitAnswers) -> dict[str, dict[str, TaskMetrics]]:
     """Return a model's scores by split, then task."""
     return {
@@ -169,36 +196,48 @@ def outcome_of(
     card: ModelCard,
     *,
     tie: bool = False,
+    hidden: PartsHidden | None = None,
 ) -> Outcome:
     """Return how a candidate with this card compares with the champion (or why there is none), with all remarks.
 
-    `tie` as in `compare`.
+    `tie` as in `compare`; it also holds for a candidate that was told of more wrong reasons than the champion. With
+    `hidden` those answers decide.
     """
-    split = TEST if mine.get(TEST) else VAL
+    split = compared_split(mine)
     notes = [*beyond_majority(card.metrics.get(split, {})), *plan.left_out, *_moved(splits)]
     if job.recipe.data.level == AUTHOR:  # it has no verdict for anything but profiles
         comparison = kept_beside(mine[split], split)
     elif isinstance(rival, str):
         comparison = first_model(mine[split], split, rival)
     else:
-        comparison, seen = _fair(mine[split], theirs.get(split, {}), split, _recorded_splits(job), tie=tie)
-        notes = [*seen, *notes]
+        tie = tie or told_more(job.items, splits, job.recipe.crossed_out, rival.card)
+        comparison, told = _fair(job, split, PartsHidden(mine[split], theirs.get(split, {})), hidden, tie=tie)
+        notes = [*told, *notes]
     return Outcome(model=job.id, better=comparison.better, reason=" ".join([comparison.reason, *notes]))
 
 
 def _fair(
-    mine: Mapping[str, Answers], theirs: Mapping[str, Answers], split: str, recorded: Mapping[str, str], *, tie: bool
+    job: Job, split: str, plain: PartsHidden, hidden: PartsHidden | None, *, tie: bool
 ) -> tuple[Comparison, list[str]]:
-    """Compare on the items that the champion was not trained on; says so where there were others."""
-    ids = sorted({name for one in mine.values() for name in one.ids})
+    """Compare with parts hidden, and on the items that the champion was not trained on; says so where there are any."""
+    ids = sorted({name for one in plain.mine.values() for name in one.ids})
+    seen, notes = _not_compared(ids, _recorded_splits(job))
+    plain = PartsHidden(without(plain.mine, seen), without(plain.theirs, seen))
+    shown = plain
+    if hidden is not None:
+        shown = PartsHidden(without(hidden.mine, seen), without(hidden.theirs, seen), hidden.ids - seen)
+    crossed = any(item.crossed_out for item in job.items)
+    return compare(shown.mine, shown.theirs, split, tie=tie), [*(remark(plain, shown) if crossed else []), *notes]
+
+
+def _not_compared(ids: Sequence[str], recorded: Mapping[str, str]) -> tuple[set[str], list[str]]:
+    """Return the items that are left out because the champion was trained on them, and what is to be said of it."""
     seen = set(seen_before(ids, recorded))
     if not seen:
-        return compare(mine, theirs, split, tie=tie), []
+        return seen, []
     if len(seen) == len(ids):
-        note = "The champion was trained on all of these items, which flatters it."
-        return compare(mine, theirs, split, tie=tie), [note]
-    note = f"{len(seen)} more held-out items are left out because the champion was trained on them."
-    return compare(without(mine, seen), without(theirs, seen), split, tie=tie), [note]
+        return set(), ["The champion was trained on all of these items, which flatters it."]
+    return seen, [f"{len(seen)} more held-out items are left out because the champion was trained on them."]
 
 
 def without(answers: Mapping[str, Answers], seen: set[str]) -> dict[str, Answers]:
