@@ -105,6 +105,11 @@ class _Side:
         return self.evidence.surrogate
 
     @property
+    def reliability(self) -> float | None:
+        """How well halves of the samples agree."""
+        return self.evidence.reliability
+
+    @property
     def settled(self) -> bool:
         """Whether more samples would tell nothing new."""
         if self.sampler.samples >= len(self.sampler.design.masks) or self.surrogate is None:
@@ -203,9 +208,7 @@ class _Lime:
             note=note(self._text, words, self._image, superpixels, final=final),
             seconds=time.perf_counter() - self._started,
             reliability={
-                name: side.evidence.reliability
-                for name, side in sides.items()
-                if side and side.evidence.reliability is not None
+                name: value for name, side in sides.items() if side and (value := side.reliability) is not None
             },
             modality_share=modality_share(superpixels, words) if self._text and self._image else {},
             region_share=region_shares(self._question.content, self._image, segments),

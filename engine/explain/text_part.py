@@ -13,11 +13,11 @@ from engine.explain.designs import MOST_LISTED, Design, folded, listed
 from engine.explain.model import Question, Values
 from engine.explain.surrogate import Masks
 from engine.explain.words import words_of
-from engine.models.registry import text_backbone
+from engine.models.registry import CNN, MINILM, text_backbone
 from engine.models.text import fields_of
 from engine.types import TokenWeight
 
-ENCODER_BATCH, CNN_BATCH, GPU_BATCH = 4, 32, 128
+ENCODER_BATCH, MINILM_BATCH, CNN_BATCH, GPU_BATCH = 4, 16, 32, 128
 """How many texts are encoded before the next look at whether somebody else waits: 50 ms or so."""
 FIRST_OF_ENCODER, FIRST = 16, 64
 """Samples before the first map, which is not to wait for an encoder."""
@@ -133,8 +133,15 @@ def _pieces(places: Sequence[_Place], raw: str) -> list[tuple[str, int]]:
 def _batch_size(question: Question) -> int:
     if question.model.device_name.startswith("CUDA"):
         return GPU_BATCH
+    if _backbone(question) == MINILM:
+        return MINILM_BATCH
     return ENCODER_BATCH if _encoder(question) else CNN_BATCH
 
 
 def _encoder(question: Question) -> bool:
-    return text_backbone(question.model.card.network.get("text", {}).get("backbone", "cnn")).encoder
+    return text_backbone(_backbone(question)).encoder
+
+
+def _backbone(question: Question) -> str:
+    name: str = question.model.card.network.get("text", {}).get("backbone", CNN)
+    return name
