@@ -10,11 +10,13 @@ import typer
 from engine.cli.common import JsonOption, WorkspaceArgument, answer, note, progress, turn
 from engine.cli.packing import merge_all, only_packs
 from engine.intake import ImportReport, RowError, grouped, import_paths
+from engine.intake.formats import FORMATS
 from engine.workspace import Workspace
 
 EXAMPLES = (
     "secondlook import tweets.secondlook captured.jsonl",
     "secondlook import shop.secondlook pages/ more.csv --strict",
+    "secondlook import tweets.secondlook project-1.json --format label-studio --kind tweet",
 )
 _SHOWN = 20
 
@@ -22,14 +24,30 @@ _SHOWN = 20
 def import_items(
     workspace: WorkspaceArgument,
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH…", help="JSON lines, CSV, or a folder of images with metadata.jsonl.")
+        list[Path], typer.Argument(metavar="PATH…", help="Files of a known format, or folders of images with a list.")
     ],
+    format_name: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help=f"One of: {', '.join(n for n, f in FORMATS.items() if f.reads)}. Guessed where it is left out.",
+        ),
+    ] = "",
+    kind: Annotated[
+        str, typer.Option("--kind", metavar="KIND", help="What the items are, where the file does not say it.")
+    ] = "",
+    reviewer: Annotated[
+        str,
+        typer.Option("--reviewer", metavar="NAME", help="Whose the answers are, where the file does not say it."),
+    ] = "",
     strict: Annotated[bool, typer.Option("--strict", help="Import nothing if any row is bad.")] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Import captured items; bad rows are named with their line and reason, good ones come in.
 
-    Each file is imported as a whole or not at all. Items that are already there with the same content are skipped.
+    Each file is imported as a whole or not at all. Items that are already there with the same content are skipped, so
+    an import that was stopped is simply started again. Answers of people who are named come in as their decisions.
     The exit status is 2 where bad rows kept everything out, else 0.
 
     Fields, as JSON keys or CSV columns: id, kind (tweet, product), text, title, author, url, screenshot (a path beside
@@ -40,18 +58,29 @@ def import_items(
     if only_packs(paths):
         return merge_all(workspace, paths, as_json=as_json)
     with Workspace.open(workspace) as ws, turn(ws.path, "secondlook import"), progress("Importing") as show:
-        report = import_paths(ws, paths, strict=strict, progress=show)
+        report = import_paths(ws, paths, format=format_name, kind=kind, reviewer=reviewer, strict=strict, progress=show)
+    if not format_name:
+        _say_formats(report.read_as)
     answer(report, lambda: _summary(report, strict), as_json=as_json)
     _name_errors(report.errors)
     _sum_up_warnings(report.warnings)
     return 2 if report.errors and not report.imported + report.skipped else 0
 
 
+def _say_formats(read_as: dict[str, str]) -> None:
+    for file, name in read_as.items():
+        note(f"Read {file} as {FORMATS[name].title}; name another with --format.")
+
+
 def _summary(report: ImportReport, strict: bool) -> str:
     kept_out = " Nothing was imported because of --strict." if strict and report.errors else ""
     there = f"{report.skipped} {_form(report.skipped, 'was', 'were')} there already"
     bad = f"{_counted(report.errors)} {_form(len(report.errors), 'is', 'are')} bad"
-    return f"Imported {report.imported} {_form(report.imported, 'item', 'items')}; {there}, {bad}.{kept_out}"
+    came = f"{report.imported} {_form(report.imported, 'item', 'items')}"
+    if report.decisions or report.known:
+        came += f" and {report.decisions} {_form(report.decisions, 'decision', 'decisions')}"
+        there += f" (and {report.known} {_form(report.known, 'decision', 'decisions')})" if report.known else ""
+    return f"Imported {came}; {there}, {bad}.{kept_out}"
 
 
 def _form(number: int, one: str, several: str) -> str:

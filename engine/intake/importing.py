@@ -9,6 +9,7 @@ command again passes over what is there and goes on. Screenshots that were kept 
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -57,6 +58,7 @@ def import_paths(
     *,
     format: str = "",  # noqa: A002 - the option's name everywhere
     kind: str = "",
+    reviewer: str = "",
     strict: bool = False,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -65,7 +67,8 @@ def import_paths(
 
     An item that is already there with the same content is skipped; with other content its row is an error. Decisions
     that came with items are recorded as they were made, those that are there already are passed over. `kind` is the
-    kind of items whose file does not say it. With `strict` one bad row anywhere keeps everything out. `progress` is
+    kind of items whose file does not say it, `reviewer` who gave the answers of a file that names nobody.
+    With `strict` one bad row anywhere keeps everything out. `progress` is
     called with (rows read, about how many there are).
 
     Raises:
@@ -75,7 +78,8 @@ def import_paths(
     """
     sources = find_sources([Path(path) for path in paths], format)
     with quiet_pillow(), ThreadPoolExecutor(_DECODERS, "captures") as decoders:
-        run = _Import(ws, sources, kind, decoders, progress, cancelled, passes=2 if strict else 1)
+        how = Reading(taxonomy=ws.taxonomy, kind=kind, reviewer=reviewer)
+        run = _Import(ws, sources, how, decoders, progress, cancelled, passes=2 if strict else 1)
         if strict:
             run.all_or_nothing()
         else:
@@ -113,7 +117,7 @@ class _Import:
         self,
         ws: Workspace,
         sources: Sequence[Source],
-        kind: str,
+        how: Reading,
         decoders: ThreadPoolExecutor,
         progress: Progress | None,
         cancelled: Callable[[], bool] | None,
@@ -122,14 +126,14 @@ class _Import:
     ) -> None:
         self.ws = ws
         self.sources = sources
-        self.how = Reading(taxonomy=ws.taxonomy, kind=kind)
+        self.how = how
         self.decoders = decoders
         self.progress = progress
         self.cancelled = cancelled
         self.total = passes * sum(one.format.count(one.path) for one in sources) if progress else 0
         self.order = {str(one.path): number for number, one in enumerate(sources)}
         self.done = self.imported = self.skipped = self.decisions = self.known = 0
-        self.seen: dict[str, str] = {}
+        self.seen: dict[str, tuple[str, bytes]] = {}
         self.errors: list[RowError] = []
         self.warnings: list[RowError] = []
         self.remarked: set[tuple[Path, str]] = set()
@@ -201,9 +205,9 @@ class _Import:
                 found = self.item(file, read, picture, known)
                 if found is None:
                     continue
-                item, given = found
+                item, given, new = found
                 decisions.append(given)
-                if item.id not in known:
+                if new:
                     yield self.kept(item, picture) if waiting is not None else (item, None)
             if waiting is not None:
                 waiting.put(decisions)
@@ -223,17 +227,16 @@ class _Import:
         except BadRowError as error:
             self.refuse(file, record.line, error.message)
             return None
-        place = f"line {record.line} of '{file.name}'"
-        if row.item.id in self.seen:
-            self.refuse(file, record.line, f"the id '{row.item.id}' is already on {self.seen[row.item.id]}")
+        if row.item.id in self.seen and not record.repeats:
+            self.refuse(file, record.line, f"the id '{row.item.id}' is already on {self.seen[row.item.id][0]}")
             return None
-        self.seen[row.item.id] = place
+        self.seen.setdefault(row.item.id, (f"line {record.line} of '{file.name}'", b""))
         return row
 
     def item(
         self, file: Path, read: _Read, picture: Capture | CaptureError | None, known: set[str]
-    ) -> tuple[Item, list[GivenDecision]] | None:
-        """Return a row's item and decisions; None where it is refused, which is noted."""
+    ) -> tuple[Item, list[GivenDecision], bool] | None:
+        """Return a row's item, decisions, and whether the item is new; None where it is refused, which is noted."""
         record, row = read.record, read.row
         name = f"screenshot '{row.screenshot}'" if row.screenshot else "the screenshot"
         if isinstance(picture, CaptureError):
@@ -243,13 +246,23 @@ class _Import:
         if not (item.text or item.title or item.capture):
             self.refuse(file, record.line, "it has no text or title, and its screenshot is not here: nothing to review")
             return None
-        if item.id in known and not self.the_same(file, record.line, item):
+        place, first = self.seen[item.id]
+        again = place != f"line {record.line} of '{file.name}'"
+        if again and first != _fingerprint(item):
+            what = "whose item was refused" if not first else "with other content or labels"
+            hint = "" if not first else "; where its answers name nobody, say whose they are with --reviewer"
+            self.refuse(file, record.line, f"the id '{item.id}' is already on {place}, {what}{hint}")
+            return None
+        if item.id in known and not again and not self.the_same(file, record.line, item):
             return None
         try:
-            return item, self.ws.decisions.fitting(item, record.decisions)
+            given = self.ws.decisions.fitting(item, record.decisions)
         except EngineError as error:
             self.refuse(file, record.line, f"{error}".rstrip("."))
             return None
+        if record.repeats and not again:
+            self.seen[item.id] = (place, _fingerprint(item))
+        return item, given, not again and item.id not in known
 
     def complete(self, file: Path, read: _Read, picture: Capture | None, name: str) -> Item:
         """Return the item with its capture's digest and size; note what was mended."""
@@ -281,7 +294,9 @@ class _Import:
         if new == old:
             self.skipped += 1
         else:
-            self.refuse(file, line, f"the workspace already has an item '{item.id}' with other content")
+            same = msgspec.structs.replace(new, truths=old.truths) == old
+            hint = "labels; say whose answers they are with --reviewer" if same else "content"
+            self.refuse(file, line, f"the workspace already has an item '{item.id}' with other {hint}")
         return new == old
 
     def kept(self, item: Item, picture: Capture | CaptureError | None) -> Accepted:
@@ -303,6 +318,11 @@ class _Import:
 
     def warn(self, file: Path, line: int, reason: str, *, kind: str = "") -> None:
         self.warnings.append(RowError(file=str(file), line=line, reason=reason, kind=kind))
+
+
+def _fingerprint(item: Item) -> bytes:
+    """Return what tells whether two lines describe the same item."""
+    return hashlib.blake2b(msgspec.json.encode(item), digest_size=16).digest()
 
 
 def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:

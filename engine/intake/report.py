@@ -50,9 +50,13 @@ def grouped(rows: Iterable[RowError]) -> list[tuple[RowError, int]]:
 
 
 class ExportReport(Struct, frozen=True, kw_only=True):
-    """What was written: `rows` lines (or records) of `format` (a name of `FORMATS`) for `items` items."""
+    """What was written: `rows` lines (or records) of `format` (a name of `FORMATS`) for `items` items.
+
+    `notes` are sentences on what the format could not take.
+    """
 
     file: str
     format: str
     items: int
     rows: int
+    notes: tuple[str, ...] = ()

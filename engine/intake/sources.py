@@ -37,6 +37,8 @@ class Record(Struct, frozen=True, kw_only=True):
     `decisions` are answers that came with it, oldest first; their `item` is filled in later. Its screenshot is the
     path in the field `screenshot`, or `picture`, the bytes themselves, or `capture`, the SHA-256 of one that the
     workspace may have or that lies in the folder `captures` beside the file. `warnings` say what could not be kept.
+    `only_answers`: it says nothing of the item but its id; where there is such an item, its decisions are added to it.
+    `repeats` where a format gives an item several records, each with other decisions.
     """
 
     line: int
@@ -46,6 +48,7 @@ class Record(Struct, frozen=True, kw_only=True):
     picture: bytes | None = None
     capture: str = ""
     warnings: tuple[str, ...] = ()
+    repeats: bool = False
 
 
 def metadata_of(path: Path, name: str) -> Path:
@@ -61,13 +64,15 @@ def count_lines(path: Path) -> int:
         return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
 
 
-def read_json_lines(path: Path) -> Iterator[Record]:
+def read_json_lines(path: Path, longest: int = LONGEST_LINE) -> Iterator[Record]:
     """Give the record of every line of a file; a line that cannot be read is a record with a `problem`.
+
+    A line may take `longest` bytes.
 
     Raises:
         InputError: the file cannot be opened.
     """
-    yield from _opened(path, _read_json_lines)
+    yield from _opened(path, lambda file: _read_json_lines(file, longest))
 
 
 def read_csv(path: Path) -> Iterator[Record]:
@@ -98,28 +103,29 @@ def _opened(path: Path, read: Callable[[IO[bytes]], Iterator[Record]]) -> Iterat
         yield from read(file)
 
 
-def _read_json_lines(file: IO[bytes]) -> Iterator[Record]:
-    for number, line in _lines(file):
+def _read_json_lines(file: IO[bytes], longest: int) -> Iterator[Record]:
+    for number, line in _lines(file, longest):
         if line is None:
-            yield Record(line=number, problem=f"the line is longer than {LONGEST_LINE >> 20} MB")
+            yield Record(line=number, problem=f"the line is longer than {longest >> 20} MB")
         elif line.strip():
-            yield _json_record(number, line)
+            yield json_record(number, line)
 
 
-def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
+def _lines(file: IO[bytes], longest: int = LONGEST_LINE) -> Iterator[tuple[int, bytes | None]]:
     """Give numbered lines; None for one that is too long, which is passed over in pieces."""
     number = 0
-    while line := file.readline(LONGEST_LINE + 1):
+    while line := file.readline(longest + 1):
         number += 1
-        if len(line) <= LONGEST_LINE:
+        if len(line) <= longest:
             yield number, line
             continue
         while line and not line.endswith(b"\n"):
-            line = file.readline(LONGEST_LINE)
+            line = file.readline(longest)
         yield number, None
 
 
-def _json_record(number: int, line: bytes) -> Record:
+def json_record(number: int, line: bytes) -> Record:
+    """Return the record of one JSON object, or what is wrong with it."""
     try:
         fields = msgspec.json.decode(line)
     except UnicodeDecodeError:
@@ -169,7 +175,7 @@ def _read_csv(file: IO[bytes]) -> Iterator[Record]:
     csv.field_size_limit(LONGEST_LINE)
     line = 1
     try:
-        lines = _text_lines(file)
+        lines = text_lines(file)
         first = next(lines, "")
         reader = csv.reader(_chain(first, lines), delimiter=max(",;\t", key=first.count), strict=True)
         header = [name.strip() for name in next(reader, [])]
@@ -187,7 +193,8 @@ def _read_csv(file: IO[bytes]) -> Iterator[Record]:
         yield Record(line=line, problem=problem)
 
 
-def _text_lines(file: IO[bytes]) -> Iterator[str]:
+def text_lines(file: IO[bytes]) -> Iterator[str]:
+    """Give the lines of a table for the csv module; raises `csv.Error` for one that is too long."""
     for number, line in _lines(file):
         if line is None:
             raise csv.Error(f"line {number} is longer than {LONGEST_LINE >> 20} MB")

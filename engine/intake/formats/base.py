@@ -18,10 +18,14 @@ from engine.workspace import Workspace
 
 
 class Reading(Struct, frozen=True, kw_only=True):
-    """What a reader is told: the workspace's tasks, and the kind of items whose file does not say it ("" for none)."""
+    """What a reader is told: the workspace's tasks, and what to take where a file does not say it ("" for nothing).
+
+    `kind` is the kind of its items, `reviewer` who gave its answers.
+    """
 
     taxonomy: Taxonomy
     kind: str = ""
+    reviewer: str = ""
 
 
 class Writing(Struct, frozen=True, kw_only=True):

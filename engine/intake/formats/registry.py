@@ -6,12 +6,21 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from engine.errors import InputError, NotFoundError, did_you_mean
-from engine.intake.formats import jsonl, table
+from engine.intake.formats import doccano, jsonl, label_studio_writing, prodigy, table
 from engine.intake.formats.base import Format
 
 _SURE_ENOUGH = 0.3
 
-FORMATS: dict[str, Format] = {one.name: one for one in (jsonl.FORMAT, table.FORMAT)}
+_ALL = (
+    jsonl.FORMAT,
+    table.FORMAT,
+    doccano.FORMAT,
+    doccano.SPANS,
+    label_studio_writing.FORMAT,
+    prodigy.FORMAT,
+)
+
+FORMATS: dict[str, Format] = {one.name: one for one in _ALL}
 """Every format by its name. A new one is a module with a `Format` and its place here."""
 
 
