@@ -49,6 +49,7 @@ class Record(Struct, frozen=True, kw_only=True):
     capture: str = ""
     warnings: tuple[str, ...] = ()
     repeats: bool = False
+    only_answers: bool = False
 
 
 def metadata_of(path: Path, name: str) -> Path:

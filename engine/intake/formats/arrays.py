@@ -105,11 +105,13 @@ class _Elements:
                 # What is cut off at the window's end looks broken too: only a full window or the file's end decides.
                 if len(self.text) - self.at > LONGEST_ELEMENT:
                     raise _BrokenError(f"an element is broken or longer than {LONGEST_ELEMENT >> 20} MB") from None
-                if self.more(grow=True):
+                if not self.ended:
+                    self.more(grow=True)
                     continue
                 raise _BrokenError(self.what_is_wrong(error)) from None
-            if end == len(self.text) and self.more(grow=True):
-                continue  # a number may go on
+            if end == len(self.text) and not self.ended:
+                self.more(grow=True)  # a number may go on
+                continue
             break
         line, raw = self.line, self.text[self.at : end]
         self.line += raw.count("\n")
