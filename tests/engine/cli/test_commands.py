@@ -131,7 +131,8 @@ def test_import_sums_up_warnings_of_one_kind_after_the_errors(secondlook: Any, m
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     ended = secondlook("import", made, file)
     assert ended.out == "Imported 29 items; 0 were there already, 1 row is bad.\n"
-    bad, many, one = ended.err.splitlines()
+    guessed, bad, many, one = ended.err.splitlines()
+    assert guessed == f"Read {file} as JSON lines; name another with --format."
     assert bad.startswith(f"{file}, line 10: there is no kind 'twet'")
     assert many.startswith(f"warning: 28 rows, the first in {file}, line 1: control characters in `text` (U+0000)")
     assert one.startswith(f"warning: {file}, line 8: control characters in `title` (U+0007)")
@@ -145,7 +146,7 @@ def test_import_counts_many_photographs_in_one_line(secondlook: Any, made: Path,
         Image.new("RGB", (8, 8), (number, 0, 0)).save(folder / f"{number}.jpg")
     rows = [{"screenshot": f"{number}.jpg", "kind": "product"} for number in range(3)]
     (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    ended = secondlook("import", made, folder)
+    ended = secondlook("import", made, folder, "--format", "jsonl")
     place = f"{folder / 'metadata.jsonl'}, line 1"
     expected = f"warning: 3 rows, the first in {place}: screenshot: converted from JPEG to 8-bit RGB PNG\n"
     assert ended.err == expected
@@ -311,9 +312,24 @@ def test_models_says_what_it_takes(secondlook: Any, made: Path) -> None:
 
 def test_export_writes_what_its_name_says(secondlook: Any, made: Path, tmp_path: Path) -> None:
     ended = secondlook("export", made, tmp_path / "x.jsonl", "--json")
-    assert ended.json == {"file": str(tmp_path / "x.jsonl"), "format": "jsonl", "items": 3, "rows": 3}
+    assert ended.json == {"file": str(tmp_path / "x.jsonl"), "format": "jsonl", "items": 3, "rows": 3, "notes": []}
     assert "Wrote 3 items as 3 rows" in secondlook("export", made, tmp_path / "x", "--format", "csv").out
     assert secondlook("export", made, tmp_path / "x").status == 2
+
+
+def test_decisions_travel_to_another_workspace_by_way_of_another_tool(
+    secondlook: Any, made: Path, tmp_path: Path
+) -> None:
+    assert secondlook("decide", made, "t1", "--label", "toxic", "--reviewer", "ada").status == 0
+    assert "(Label Studio tasks)" in secondlook("export", made, tmp_path / "x.json").out
+    other = tmp_path / "other.secondlook"
+    secondlook("init", other, "--preset", "both")
+    ended = secondlook("import", other, tmp_path / "x.json")
+    assert "Imported 3 items and 1 decision;" in ended.out
+    assert "as Label Studio tasks; name another with --format." in ended.err
+    wrong = secondlook("import", other, tmp_path / "x.json", "--format", "labelstudio")
+    assert wrong.status == 2
+    assert "Did you mean 'label-studio'?" in wrong.err
 
 
 # --- doctor -------------------------------------------------------------------------------------------------------

@@ -60,8 +60,8 @@ def test_files_are_found_once(tmp_path: Path) -> None:
 def test_what_cannot_be_imported_is_said(new_workspace: Any, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="There is no file or folder"):
         find_sources([tmp_path / "none"])
+    (tmp_path / "a.txt").write_text("x")
     with pytest.raises(InputError, match=r"looks like no known format.*--format"):
-        (tmp_path / "a.txt").write_text("x")
         find_sources([tmp_path / "a.txt"])
     with pytest.raises(InputError, match="cannot be read as JSON lines"):
         import_paths(new_workspace(), [tmp_path], format="jsonl")
