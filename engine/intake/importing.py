@@ -221,7 +221,7 @@ class _Import:
             return None
         self.remark_on_columns(file, record)
         has_picture = bool(record.picture or record.capture)
-        fields = {**record.fields, "kind": record.fields.get("kind") or self.how.kind}
+        fields = {**record.fields, "kind": self.kind_of(record)}
         try:
             row = read_row(fields, self.ws.taxonomy, pictured=has_picture)
         except BadRowError as error:
@@ -233,6 +233,13 @@ class _Import:
         self.seen.setdefault(row.item.id, (f"line {record.line} of '{file.name}'", b""))
         return row
 
+    def kind_of(self, record: Record) -> object:
+        """Return the kind of a record's item: what it says, else what the workspace or the command says."""
+        fields = record.fields or {}
+        if record.only_answers and self.ws.items.exists([str(fields.get("id"))]):
+            return self.ws.items.get(str(fields["id"])).kind
+        return fields.get("kind") or self.how.kind
+
     def item(
         self, file: Path, read: _Read, picture: Capture | CaptureError | None, known: set[str]
     ) -> tuple[Item, list[GivenDecision], bool] | None:
@@ -243,6 +250,8 @@ class _Import:
             self.refuse(file, record.line, f"{name}: {picture.message}")
             return None
         item = self.complete(file, read, picture, name)
+        if record.only_answers and item.id in known:
+            item = self.ws.items.get(item.id)
         if not (item.text or item.title or item.capture):
             self.refuse(file, record.line, "it has no text or title, and its screenshot is not here: nothing to review")
             return None

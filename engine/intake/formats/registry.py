@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from engine.errors import InputError, NotFoundError, did_you_mean
-from engine.intake.formats import doccano, jsonl, label_studio_writing, prodigy, table
+from engine.intake.formats import doccano, imagefolder, jsonl, label_studio_writing, parquet, prodigy, table, workers
 from engine.intake.formats.base import Format
 
 _SURE_ENOUGH = 0.3
@@ -18,6 +18,10 @@ _ALL = (
     doccano.SPANS,
     label_studio_writing.FORMAT,
     prodigy.FORMAT,
+    imagefolder.FORMAT,
+    parquet.FORMAT,
+    workers.CROWDKIT,
+    workers.CLEANLAB,
 )
 
 FORMATS: dict[str, Format] = {one.name: one for one in _ALL}
