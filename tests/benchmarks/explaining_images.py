@@ -122,9 +122,9 @@ class Pictures:
         blurred = ndimage.gaussian_filter(self.pixels, (0, BLUR, BLUR))
         deleted, inserted = [], []
         for gone in np.linspace(0, grid.size, STEPS + 1).astype(int):
-            mask = np.zeros(grid.size, dtype=bool)
-            mask[order[:gone]] = True
-            mask = mask.reshape(grid.shape)
+            flat = np.zeros(grid.size, dtype=bool)
+            flat[order[:gone]] = True
+            mask = flat.reshape(grid.shape)
             deleted.append(np.where(mask, blurred, self.pixels))
             inserted.append(np.where(mask, self.pixels, blurred))
         return self._mean(deleted), self._mean(inserted)
@@ -146,7 +146,8 @@ class Pictures:
 
 def shifted(image: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """Quickshift as `lime_image` sets it by default."""
-    labels: npt.NDArray[np.int64] = quickshift(image, kernel_size=4, max_dist=200, ratio=0.2, rng=0).astype(np.int64)
+    found = quickshift(image, kernel_size=4, max_dist=200, ratio=0.2, rng=0)  # type: ignore[no-untyped-call]
+    labels: npt.NDArray[np.int64] = found.astype(np.int64)
     return labels
 
 

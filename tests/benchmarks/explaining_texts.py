@@ -43,7 +43,8 @@ TEXT_TASK, TEXT_LABELS = "toxicity", ("toxic", "non-toxic")
 def posts(count: int) -> list[tuple[str, bool]]:
     """Four posts in one, 36 to 44 words, and whether the text of one of them makes it toxic."""
     tweets = [row for row in demo_rows() if row["kind"] == "tweet"]
-    random, found = np.random.default_rng(0), []
+    random = np.random.default_rng(0)
+    found: list[tuple[str, bool]] = []
     while len(found) < count:
         chosen = [tweets[at] for at in random.permutation(len(tweets))[:4]]
         text = " ".join(row["text"] for row in chosen)
