@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
+
+from tests.benchmarks import planted, rationales, shortcut
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "RESULTS.md"
@@ -106,16 +108,36 @@ def gpu(found: dict[str, Any]) -> Iterator[str]:
 
 
 def explanations(found: dict[str, Any]) -> Iterator[str]:
-    """Rows of `explanations.py`: ours and the library's defaults in the same run."""
-    yield f"\n### Explanations beside lime's defaults, {found['captures']} captures (`explanations.py`)\n"
-    yield "| | median |\n|---|---|"
-    for name, key in (
-        ("first preview", "first"),
-        ("final", "final"),
-        ("lime_image", "lime_image"),
-        ("lime_text", "lime_text"),
-    ):
-        yield f"| {name} | {found[key]['median']:.2f} s |"
+    """Rows of `explanations.py`: ours and the library in the same run, images and texts."""
+    for name, one in found.items():
+        if not isinstance(one, dict):
+            continue
+        yield f"\n### Explanations beside lime: {name}, {one['items']} items, {one['arithmetic']} (`explanations.py`)\n"
+        yield "| | mean | median | range |\n|---|---|---|---|"
+        for key, value in one["of"].items():
+            range_ = f"{value['least']:.3g}–{value['most']:.3g}"
+            yield f"| {key} | {value['mean']:.3g} | {value['median']:.3g} | {range_} |"
+
+
+def prefetch(found: dict[str, Any]) -> Iterator[str]:
+    """Rows of `prefetch.py`: how often the explanation was there when the item was painted."""
+    yield f"\n### Explanations there before the item, one decision every {found['every_s']:g} s (`prefetch.py`)\n"
+    yield "| | moves | final | at least a preview | trainer running |\n|---|---|---|---|---|"
+    for name, key in (("with prefetch", "ours"), ("without", "peer")):
+        one = found[key]
+        shares = [f"{fmean(one[part]):.1%}" for part in ("final", "some", "trainer")]
+        yield f"| {name} | {len(one['final'])} | " + " | ".join(shares) + " |"
+
+
+def as_printed(title: str, words: Callable[[Any], str]) -> Callable[[dict[str, Any]], Iterator[str]]:
+    """The tables of a script as it prints them."""
+
+    def rows(found: dict[str, Any]) -> Iterator[str]:
+        yield f"\n### {title}\n\n```"
+        yield from (words(one) for one in found.get("tables", [found]))
+        yield "```"
+
+    return rows
 
 
 def learning_curve(found: dict[str, Any]) -> Iterator[str]:
@@ -228,6 +250,10 @@ def main(folder: Path) -> None:
         "training_speed": training_speed,
         "gpu": gpu,
         "explanations": explanations,
+        "prefetch": prefetch,
+        "rationales": as_printed("Agreement with people's rationales (`rationales.py`)", rationales.words_of),
+        "planted": as_printed("Planted evidence (`planted.py`)", planted.words_of),
+        "shortcut": as_printed("A planted shortcut, crossed out (`shortcut.py`)", shortcut.report),
         "refit": refit,
         "learning_curve": learning_curve,
         "text_table": lambda found: recipes(found, "Recipes for text on val, one for all sets (`text_table.py`)"),
