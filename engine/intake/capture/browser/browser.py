@@ -62,11 +62,13 @@ class Running:
             tab.close()
         return Tab(self.connection, self._settings, self._guard)
 
-    def give(self, tab: Tab) -> None:
-        """Take a tab back; one that a page has spoiled is closed."""
+    def give(self, tab: Tab, *, rest: bool) -> None:
+        """Take a tab back; one that a page has spoiled is closed. `rest`: nobody waits for it, so it leaves its page."""
         if tab.spoiled:
             tab.close()
             return
+        if rest:
+            tab.blank()
         with self._lock:
             self._free.append(tab)
 
@@ -215,7 +217,7 @@ class Browser:
             raise
         finally:
             if not self._stopped.is_set():
-                running.give(tab)
+                running.give(tab, rest=self._open <= self._settings.workers)
         return snapshot
 
     def _alive(self) -> Running:

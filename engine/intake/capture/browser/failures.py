@@ -21,6 +21,10 @@ class ScriptError(Exception):
     """One of our scripts failed in the page: a selector is none."""
 
 
+class OverLimitError(Exception):
+    """The page passed a limit; the message is one sentence that says which."""
+
+
 class LateError(Exception):
     """The answer to a command did not come in time."""
 

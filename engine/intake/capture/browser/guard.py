@@ -11,6 +11,11 @@ from urllib.parse import urlsplit
 Resolve = Callable[[str, int], list[str]]
 Dial = Callable[[str, int, float], socket.socket]
 
+_CLOSED = tuple(
+    map(ipaddress.ip_network, ("192.0.0.0/24", "64:ff9b:1::/48", "fec0::/10", "2001:db8::/32", "3fff::/20"))
+)
+"""What older versions of `ipaddress` take for public: IETF protocol assignments, local NAT64, site-local, examples."""
+
 LONGEST = 8192
 """Characters of an address; browsers and servers agree on little more."""
 
@@ -53,6 +58,8 @@ def is_public(address: str) -> bool:
         inner = _inside(parsed)
         if inner:
             return all(is_public(str(one)) for one in inner)
+    if any(parsed in network for network in _CLOSED if network.version == parsed.version):
+        return False
     return parsed.is_global and not (parsed.is_multicast or parsed.is_reserved or parsed.is_unspecified)
 
 

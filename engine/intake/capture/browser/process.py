@@ -32,7 +32,7 @@ from engine.intake.capture.browser.options import arguments, preferences
 _PREFIX = "secondlook-capture-"
 _USERS = ("secondlook", "nobody")
 _NAMES = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "chromium-driver": ("chromedriver",)}
-_WATCH = 'read -r _ || { kill -KILL -- "-$1"; rm -rf -- "$2"; }'
+_WATCH = 'read -r _ || { kill -s KILL -- "-$1"; rm -rf -- "$2"; }'
 
 
 class User(NamedTuple):

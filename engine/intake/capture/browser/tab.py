@@ -9,7 +9,7 @@ import time
 from typing import Any, NamedTuple
 
 from engine.intake.capture.browser import scripts
-from engine.intake.capture.browser.failures import CommandError, LateError, ScriptError, TabGoneError
+from engine.intake.capture.browser.failures import CommandError, LateError, OverLimitError, ScriptError, TabGoneError
 from engine.intake.capture.browser.guard import Guard
 from engine.intake.capture.browser.traffic import Traffic
 from engine.intake.capture.browser.wire import Connection, Message, Session
@@ -75,7 +75,7 @@ class Tab:
         """Return whether nothing happened to the tab while nobody used it."""
         try:
             self._session.pump(lambda: False, time.monotonic() + _GLANCE)
-        except TabGoneError:
+        except (TabGoneError, OverLimitError):
             return False
         return True
 
@@ -89,18 +89,17 @@ class Tab:
         began = time.monotonic()
         until = began + self._settings.timeout
         self._traffic = Traffic(self._settings, self._frame)
-        problem = self._open(job, until)
-        if problem:
-            return self._snapshot(job, began, problem)
         try:
+            problem = self._open(job, until)
+            if problem:
+                return self._snapshot(job, began, problem)
             ready = self._settle(job, until)
-            look = None if self._traffic.over else self._look(job, ready=ready)
+            return self._told(job, began, self._look(job, ready=ready), ready=ready)
         except ScriptError as error:
             return self._snapshot(job, began, f"The page cannot be read with this profile: {error}.")
-        if self._traffic.over:
+        except OverLimitError as error:
             self.spoiled = True
-            return self._snapshot(job, began, self._traffic.over)
-        return self._told(job, began, look, ready=ready)
+            return self._snapshot(job, began, str(error))
 
     def _prepare(self, until: float) -> None:
         settings, session = self._settings, self._session
@@ -122,11 +121,13 @@ class Tab:
             self._html = job
             pattern = {"urlPattern": "*", "resourceType": "Document", "requestStage": "Request"}
             self._session.post("Fetch.enable", patterns=[pattern])
+        if "#" in job.url:
+            # Else the same page with another fragment would not be loaded at all.
+            self.blank()
         try:
             answer = self._session.call("Page.navigate", until, url=job.url)
         except LateError:
-            self.spoiled = True
-            return f"Nothing came within {self._settings.timeout:g} seconds."
+            return self._nothing()
         except CommandError as error:
             return f"The address cannot be opened: {error.message}."
         finally:
@@ -137,15 +138,18 @@ class Tab:
             return "Refused: the address is a file to download, not a page."
         refused = self._refusal(job.url)
         if refused or answer.get("errorText"):
-            return refused or self._traffic.over or f"The page cannot be opened: {answer['errorText']}."
-        self._session.pump(lambda: self._traffic.committed, until)
-        return ""
+            return refused or f"The page cannot be opened: {answer['errorText']}."
+        return "" if self._session.pump(lambda: self._traffic.committed, until) else self._nothing()
+
+    def _nothing(self) -> str:
+        self.spoiled = True
+        return f"Nothing came within {self._settings.timeout:g} seconds."
 
     def _settle(self, job: Job, until: float) -> bool:
-        """Wait until the page is ready; return whether it is, False once its time is up or it went too far."""
+        """Wait until the page is ready; return whether it is, False once its time is up or it went where it may not."""
         traffic, pump = self._traffic, self._session.pump
         asked = {"present": job.present, "absent": job.absent, "failed": job.failed, "slice": _SLICE}
-        while not traffic.over and pump(lambda: traffic.idle or bool(traffic.over), until):
+        while pump(lambda: traffic.idle, until) and not self._refusal(traffic.url):
             started = traffic.started
             try:
                 waits = self._run(scripts.READY, asked, until)
@@ -154,6 +158,7 @@ class Tab:
                 waits = "the document"
                 pump(lambda: traffic.started != started, min(until, time.monotonic() + QUIET))
             except LateError:
+                self._session.post("Runtime.terminateExecution")
                 return False
             if waits or traffic.started != started:
                 continue
@@ -164,7 +169,7 @@ class Tab:
     def _undisturbed(self, started: int) -> bool:
         """Return whether no further request begins until the network has been quiet for long enough."""
         traffic = self._traffic
-        return not self._session.pump(lambda: traffic.started != started or bool(traffic.over), traffic.last + QUIET)
+        return not self._session.pump(lambda: traffic.started != started, traffic.last + QUIET)
 
     def _look(self, job: Job, *, ready: bool) -> Look | None:
         """Return what the page shows, None if it does not let itself be looked at even with its scripts interrupted."""
@@ -216,7 +221,7 @@ class Tab:
         if "exceptionDetails" in answer:
             details = answer["exceptionDetails"]
             told = str(details.get("exception", {}).get("description", details.get("text")))
-            raise ScriptError(told.split("\n")[0])
+            raise ScriptError(told.split("\n", maxsplit=1)[0])
         return answer["result"].get("value")
 
     def _told(self, job: Job, began: float, look: Look | None, *, ready: bool) -> Snapshot:
@@ -262,7 +267,7 @@ class Tab:
         if noted is not None:
             noted(self._traffic, params, "" if own else session)
             if self._traffic.over:
-                self._session.post("Page.stopLoading")
+                raise OverLimitError(self._traffic.over)
         elif method == "Page.javascriptDialogOpening":
             # Leaving is always allowed, everything else is answered with "cancel".
             self._session.post("Page.handleJavaScriptDialog", session, accept=params.get("type") == "beforeunload")

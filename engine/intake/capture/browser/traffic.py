@@ -68,7 +68,7 @@ class Traffic:
 
     def navigated(self, params: Params, _session: str) -> None:
         """Page.frameNavigated: a new document; requests of the one before it are no longer waited for."""
-        if params["frame"]["id"] != self._frame:
+        if params["frame"]["id"] != self._frame or params["frame"]["url"] == "about:blank":
             return
         if self.committed:
             self._move()

@@ -150,7 +150,7 @@ def capture(browser: Browser) -> Capture:
         finally:
             tab._settings = browser._settings
             tab.spoiled = tab.spoiled or own
-            running.give(tab)
+            running.give(tab, rest=True)
 
     return capture
 

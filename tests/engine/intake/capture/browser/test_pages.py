@@ -50,7 +50,7 @@ def test_regions_are_rectangles_in_view_in_pixels_of_the_picture(capture: Any, s
 
 
 def test_a_selector_that_is_none_is_told(capture: Any, site: Any) -> None:
-    snapshot = capture(Job(url=site.at("/", "<p>x"), regions={"a": ("p",)}, present=("p[",)), timeout=1.0)
+    snapshot = capture(Job(url=site.at("/", "<p>x"), regions={"a": ("p",)}, present=("p[",)))
     assert "p[" in snapshot.problem
 
 
@@ -107,7 +107,7 @@ def test_a_sign_of_failure_ends_the_waiting(capture: Any, site: Any) -> None:
 
 def test_a_page_that_is_never_ready_is_captured_at_the_ceiling_and_says_so(capture: Any, site: Any) -> None:
     url = site.at("/", "<title>Still</title><div class=skeleton>…</div>")
-    snapshot = capture(Job(url=url, absent=(".skeleton",)), timeout=0.8)
+    snapshot = capture(Job(url=url, absent=(".skeleton",)), timeout=1.5)
     assert not snapshot.ready
     assert snapshot.title == "Still"
     assert snapshot.png
@@ -163,3 +163,9 @@ def test_a_page_cannot_change_what_reads_it(capture: Any, site: Any) -> None:
         Object.defineProperty(document, 'title', {get: () => 'false'}); window.requestAnimationFrame = () => 0</script>"""
     snapshot = capture(Job(url=site.at("/", page), texts={"p": ("p",)}))
     assert (snapshot.title, snapshot.texts, snapshot.ready) == ("true", {"p": "true"}, True)
+
+
+def test_the_same_page_with_another_fragment_is_loaded_anew(capture: Any, site: Any) -> None:
+    url = site.at("/", "<script>document.title = location.hash</script>")
+    assert [capture(f"{url}#{part}").title for part in ("a", "b", "b")] == ["#a", "#b", "#b"]
+    assert site.asked.count("/") == 3
