@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from engine.intake.capture.extract_page import Link, Page, tidy
-from engine.intake.capture.extract_prices import Price, price_of, stated_price
+from engine.intake.capture.extract_labels import labelled
+from engine.intake.capture.extract_page import Link, Page, text_of, tidy
+from engine.intake.capture.extract_prices import Price, commonest_currency, price_of, stated_price
 from engine.intake.capture.extract_structured import stated
 from engine.intake.capture.extract_times import utc_of
-from engine.intake.capture.profile import Profile
+from engine.intake.capture.profile import VISIBLE, Profile, part_of
 from engine.intake.capture.types import Snapshot
 
 _LONGEST = {"text": 50_000, "quoted": 20_000, "link-preview": 2_000, "title": 1_000}
@@ -56,6 +57,7 @@ class _Reader:
     def __init__(self, snapshot: Snapshot, profile: Profile, page: Page, said: Mapping[str, Mapping[str, str]]) -> None:
         self.snapshot, self.profile, self.page, self.said = snapshot, profile, page, said
         self.sources: dict[str, str] = {}
+        self.beside = labelled(page.root, profile.labels)
 
     def keep(self, field: str, value: str, source: str) -> str:
         self.sources[field] = source
@@ -70,10 +72,14 @@ class _Reader:
 
     def values(self, field: str) -> Iterator[tuple[str, str]]:
         for source in self.profile.order:
-            if source != _PAGE:
-                yield self.said.get(source, {}).get(field, ""), source
-            else:
+            if source == _PAGE:
                 yield from ((value, _PAGE) for value in self.seen(field))
+            elif source == "labels":
+                yield self.beside.get(field, ""), source
+            elif source == "address":
+                yield from ((part_of(self.page.url, one), source) for one in self.profile.address.get(field, ()))
+            else:
+                yield self.said.get(source, {}).get(field, ""), source
 
     def seen(self, field: str) -> Iterator[str]:
         """Yield what the profile's selectors find: as the browser shows it, unless that loses pictured characters."""
@@ -96,9 +102,20 @@ class _Reader:
         price, source = self.price()
         if price is not None:
             yield "price", self.keep("price", price.amount, source)
-            yield "currency", self.keep("currency", price.currency, source) if price.currency else ""
-        for field in (*_SHORT, "quoted", "link-preview"):
-            yield field, self.field(field)
+            yield "currency", self.currency(price, source)
+        found = {field: self.field(field) for field in (*_SHORT, "quoted", "link-preview")}
+        if not found["gtin"] and is_gtin(found["sku"]):
+            found["gtin"] = self.keep("gtin", found["sku"], self.sources["sku"])
+        yield from found.items()
+
+    def currency(self, price: Price, source: str) -> str:
+        """Return the price's currency, else the one that most prices on the page have."""
+        if price.currency:
+            return self.keep("currency", price.currency, source)
+        body = self.page.select("body")
+        shown = self.snapshot.texts.get(VISIBLE) or (text_of(body[0]) if body else "")
+        common = commonest_currency(shown, self.page.url)
+        return self.keep("currency", common, _PAGE) if common else ""
 
     def price(self) -> tuple[Price | None, str]:
         """Return the first price above zero, with a currency from wherever the page states one."""
@@ -144,6 +161,13 @@ def handle_of(value: str) -> str:
     named = parse_qs(parts.query[:2_000]).get("screen_name", [""])[0]
     found = _HANDLE.fullmatch(named or parts.path.strip("/").split("/")[0])
     return found[1] if found else ""
+
+
+def is_gtin(code: str) -> bool:
+    """Return whether a number is a GTIN-12, -13 or -14 by its check digit (GS1 General Specifications, 7.9)."""
+    if not (code.isascii() and code.isdigit() and len(code) in (12, 13, 14)):
+        return False
+    return sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(reversed(code))) % 10 == 0
 
 
 def _outgoing(links: list[Link], url: str) -> list[dict[str, str]]:

@@ -6,6 +6,7 @@ import functools
 import re
 import tomllib
 import unicodedata
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 import resources
 from engine.types import Struct
 
-_LONGEST = 400
+_LONGEST, _LONGEST_PAGE = 400, 20_000
 _SPACE = "\u0020\u00a0\u202f\u2009"
 _NUMBER = re.compile(rf"\d{{1,3}}(?:[{_SPACE}'’]\d{{3}})+(?:[.,]\d{{1,2}})?(?!\d)|\d[\d.,]*")
 _PLAIN = re.compile(r"\d{1,12}(\.\d{1,6})?")
@@ -77,6 +78,14 @@ def currency_of(text: str, url: str = "") -> str:
         if _holds(given, sign):
             return str(places.get(_country(url), places[""]))
     return ""
+
+
+def commonest_currency(text: str, url: str = "") -> str:
+    """Return the currency that most prices in a text's first 20,000 characters have, "" where there is none."""
+    plain = _digits(text[:_LONGEST_PAGE])
+    found = Counter(currency_of(_around(plain, *one.span()), url) for one in _NUMBER.finditer(plain))
+    del found[""]
+    return found.most_common(1)[0][0] if found else ""
 
 
 def _holds(text: str, sign: str) -> bool:

@@ -106,7 +106,7 @@ def _product(item: Object, known: list[Object]) -> dict[str, str]:
         or _text(first.get("sku"))
         or _text(item.get("productID")),
         "gtin": _gtin(item) or _gtin(first),
-        "mpn": _text(item.get("mpn")),
+        "mpn": _text(item.get("mpn")) or _text(item.get("model")),
         "language": _text(item.get("inLanguage")),
     }
 

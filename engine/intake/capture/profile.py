@@ -19,8 +19,10 @@ from engine.errors import InputError, NotFoundError, did_you_mean
 from engine.intake.capture.types import Job, Kind
 from engine.types import Struct
 
-Source = Literal["json-ld", "microdata", "opengraph", "page"]
-"""Where a field can come from; "page" are the profile's own selectors."""
+Source = Literal["json-ld", "microdata", "opengraph", "page", "labels", "address"]
+"""Where a field comes from: "page" are the profile's selectors, "labels" its names of values, "address" its patterns."""
+
+ORDER: tuple[Source, ...] = ("json-ld", "microdata", "opengraph", "page", "labels", "address")
 
 TEXTS = (
     "text",
@@ -85,9 +87,11 @@ class Profile(Struct, frozen=True, kw_only=True):
 
     `kind` is the kind of item that it becomes, "" where the list of addresses decides. `urls` are patterns of host and
     path in which `*` stands for anything. `order` says which source of a field is believed first. `texts` maps a field
-    to selectors, the first with a value counts; `SELECTOR @NAME` takes an attribute instead of the text. `clean` maps a
-    field to patterns with one `*`, which stands for the value ("Brand: *"). `proof` names regions or fields of which
-    one shows that the item is there: phrases of failure then do not count. `scripts` says whether scripts may run.
+    to selectors, the first with a value counts; `SELECTOR @NAME` takes an attribute instead of the text. `labels` maps a
+    field to names, in lower case, that stand beside its value; `address` to patterns of the address with one `{}`, a
+    part of its path; `clean` to patterns with one `*`, which stands for the value ("Brand: *"). `proof` names regions or
+    fields of which one shows that the item is there: phrases of failure then do not count. `scripts` says whether
+    scripts may run. What is not in the file is taken from the profile named by `like`.
     """
 
     name: str
@@ -96,9 +100,11 @@ class Profile(Struct, frozen=True, kw_only=True):
     like: str = ""
     urls: tuple[str, ...] = ()
     scripts: bool = True
-    order: tuple[Source, ...] = ("json-ld", "microdata", "opengraph", "page")
+    order: tuple[Source, ...] = ORDER
     regions: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     texts: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    labels: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    address: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     clean: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     ready: Ready = Ready()
     proof: tuple[str, ...] = ()
@@ -183,6 +189,16 @@ def fits(url: str, pattern: str) -> bool:
         host = host.removeprefix(prefix)
     query = f"?{parts.query}" if parts.query else ""
     return _like(f"{host}{parts.path}{query}"[:4096], pattern)
+
+
+def part_of(url: str, pattern: str) -> str:
+    """Return what stands for `{}` in a pattern such as "*/item/{}": a part of the address's path, "" for no match."""
+    start, _, end = pattern.partition("{}")
+    try:
+        parts = [part for part in urlsplit(url).path.split("/") if part]
+    except ValueError:
+        return ""
+    return next((part for part in parts if fits(url, f"{start}{part}{end}") or fits(url, f"{start}{part}{end}*")), "")
 
 
 def _like(text: str, pattern: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_type_hints
 import msgspec
 
 from engine.errors import InputError, NotFoundError, did_you_mean
-from engine.intake.capture.profile import TEXTS, Profile, Ready, Sign, shared_signs
+from engine.intake.capture.profile import ORDER, TEXTS, Profile, Ready, Sign, shared_signs
 from engine.taxonomy import ITEM_KINDS
 from engine.taxonomy.checks import Mistakes
 from engine.types import Struct
@@ -19,6 +19,7 @@ _FILE = "the file"
 _OWN_SIGNS = ("sign",)
 _PROFILE_FIELDS = (*(field for field in Profile.__struct_fields__ if field != "signs"), *_OWN_SIGNS)
 _ATTRIBUTE = " @"
+_TABLES = ("regions", "texts", "labels", "address", "clean")
 
 
 def parse_profile(document: Mapping[str, Any], source: str) -> Profile:
@@ -84,7 +85,7 @@ def _listed(value: Any) -> Any:
 
 
 def _hint(field: str, value: Any) -> str:
-    known = {"kind": _KINDS, "order": ("json-ld", "microdata", "opengraph", "page")}.get(field)
+    known = {"kind": _KINDS, "order": ORDER}.get(field)
     if known is None:
         return ""
     wrong = [one for one in (value if isinstance(value, list) else [value]) if one not in known]
@@ -132,7 +133,7 @@ def _joined(own: Mapping[str, Any], base: Profile | None) -> Profile:
     profile = Profile(**{"name": "", **own})
     if base is None:
         return profile
-    joined = {field: _merged(getattr(profile, field), getattr(base, field)) for field in ("regions", "texts", "clean")}
+    joined = {field: _merged(getattr(profile, field), getattr(base, field)) for field in _TABLES}
     taken = {
         field: getattr(base, field) for field in ("kind", "order", "ready", "proof", "scripts") if field not in own
     }
@@ -146,19 +147,18 @@ def _merged(own: dict[str, tuple[str, ...]], base: dict[str, tuple[str, ...]]) -
 def _check(profile: Profile, mistakes: Mistakes) -> None:
     if profile.kind and profile.kind not in ITEM_KINDS:
         mistakes.add(_FILE, f"there is no item kind '{profile.kind}'.", did_you_mean(profile.kind, ITEM_KINDS))
-    for field in (*profile.texts, *profile.clean):
-        if field not in TEXTS:
-            mistakes.add("texts", f"there is no field '{field}'.", did_you_mean(field, TEXTS))
+    for table in _TABLES[1:]:
+        for field in getattr(profile, table):
+            if field not in TEXTS:
+                mistakes.add(table, f"there is no field '{field}'.", did_you_mean(field, TEXTS))
     for name in profile.proof:
         known = (*profile.regions, *profile.texts)
         if name not in known:
             mistakes.add(
                 "proof", f"'{name}' is neither a region nor a text of this profile.", did_you_mean(name, known)
             )
-    for name, patterns in profile.clean.items():
-        for pattern in patterns:
-            if pattern.count("*") != 1:
-                mistakes.add(f"clean.{name}", f"'{pattern}' needs exactly one *.", "It stands for the value.")
+    _check_patterns("clean", profile.clean, "*", mistakes)
+    _check_patterns("address", profile.address, "{}", mistakes)
     for name, selectors in profile.regions.items():
         if ":" in name:
             mistakes.add("regions", f"a region's name cannot hold a colon, as '{name}' does.")
@@ -166,6 +166,13 @@ def _check(profile: Profile, mistakes: Mistakes) -> None:
     for name, selectors in profile.texts.items():
         _check_selectors(f"texts.{name}", selectors, mistakes, attributes=True)
     _check_ready(profile.ready, mistakes)
+
+
+def _check_patterns(table: str, given: Mapping[str, Sequence[str]], mark: str, mistakes: Mistakes) -> None:
+    for name, patterns in given.items():
+        for pattern in patterns:
+            if pattern.count(mark) != 1:
+                mistakes.add(f"{table}.{name}", f"'{pattern}' needs exactly one {mark}.", "It stands for the value.")
 
 
 def _check_ready(ready: Ready, mistakes: Mistakes) -> None:
