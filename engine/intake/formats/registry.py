@@ -6,7 +6,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from engine.errors import InputError, NotFoundError, did_you_mean
-from engine.intake.formats import doccano, imagefolder, jsonl, label_studio_writing, parquet, prodigy, table, workers
+from engine.intake.formats import (
+    doccano,
+    dsa,
+    imagefolder,
+    jsonl,
+    label_studio_writing,
+    parquet,
+    prodigy,
+    table,
+    workers,
+)
 from engine.intake.formats.base import Format
 
 _SURE_ENOUGH = 0.3
@@ -22,6 +32,8 @@ _ALL = (
     parquet.FORMAT,
     workers.CROWDKIT,
     workers.CLEANLAB,
+    dsa.FORMAT,
+    dsa.MAPPING,
 )
 
 FORMATS: dict[str, Format] = {one.name: one for one in _ALL}
