@@ -9,16 +9,19 @@ from typing import Annotated, Any
 import typer
 
 from engine.cli.common import ItemArgument, JsonOption, WorkspaceArgument, answer
+from engine.cli.crossing import crossed_out
 from engine.errors import InputError, NotFoundError
 from engine.intake.exporting import answers
 from engine.taxonomy import Task
-from engine.types import Action, Item
+from engine.types import Action, CrossedOut, Item
 from engine.workspace import Workspace
 from engine.workspace.decisions import NewDecision
+from engine.workspace.marks import in_words
 
 EXAMPLES = (
     "secondlook decide tweets.secondlook tweet-7 --task toxicity --label toxic --reviewer ada",
     "secondlook decide shop.secondlook page-3 --task reason --label alcohol --label smoking --reviewer ada",
+    "secondlook decide shop.secondlook page-3 --label prohibited --cross-out sale --cross-out-region price",
     "secondlook decide tweets.secondlook tweet-7 --undo --reviewer ada",
 )
 _Labels = Mapping[str, tuple[str, ...]]
@@ -42,22 +45,33 @@ def decide(
         str | None, typer.Option("--reviewer", metavar="R", help="Who decides; your login name where it is left out.")
     ] = None,
     note: Annotated[str, typer.Option("--note", metavar="TEXT", help="A remark that is kept with it.")] = "",
+    cross_out: Annotated[
+        list[str] | None,
+        typer.Option("--cross-out", metavar="WORD", help="A word that is no reason, wherever it stands; repeatable."),
+    ] = None,
+    cross_out_region: Annotated[
+        list[str] | None,
+        typer.Option("--cross-out-region", metavar="NAME", help="A region of the page that is no reason; repeatable."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Record a decision on an item: labels for a task, a skip, an escalation, or an undo.
 
     A label that agrees with the verdict shown confirms it, any other corrects it. It is on disk when this returns.
+    What is crossed out with it is no reason for the label, and models are taught not to rely on it.
     """
-    chosen = [bool(label), none, skip, escalate, undo]
-    if sum(chosen) != 1:
-        raise InputError("Say exactly one thing about the item.", "Give --label, --none, --skip, --escalate or --undo.")
+    _check_one(bool(label), none, skip, escalate, undo)
+    if (cross_out or cross_out_region) and not (label or none):
+        raise InputError("Only a label can have wrong reasons crossed out.", "Give --label or --none with it.")
     who = reviewer or getpass.getuser()
     with Workspace.open(workspace) as ws:
         if undo:
             document = _undo(ws, item, who)
         else:
             action = Action.SKIP if skip else Action.ESCALATE if escalate else None
-            document = _record(ws, ws.items.get(item), task, label or [], action, who, note)
+            found = ws.items.get(item)
+            marks = crossed_out(found, cross_out or (), cross_out_region or ())
+            document = _record(ws, found, task, label or [], action, who, note, marks)
         resolved = answers(ws.decisions.resolved(item), ws)
     document |= {"item": item, "resolved": resolved}
     answer(document, lambda: _sentence(document), as_json=as_json)
@@ -77,7 +91,14 @@ def _undo(ws: Workspace, item: str, reviewer: str) -> dict[str, Any]:
 
 
 def _record(
-    ws: Workspace, item: Item, name: str | None, labels: list[str], action: Action | None, reviewer: str, note: str
+    ws: Workspace,
+    item: Item,
+    name: str | None,
+    labels: list[str],
+    action: Action | None,
+    reviewer: str,
+    note: str,
+    marks: tuple[CrossedOut, ...],
 ) -> dict[str, Any]:
     task = ws.taxonomy.task(name) if name else ws.taxonomy.primary(item.kind)
     if task is None:
@@ -98,10 +119,12 @@ def _record(
         shown_model=verdict.model if verdict else "",
         shown_labels=verdict.labels if verdict else (),
         shown_probability=verdict.probability if verdict else None,
+        crossed_out=marks,
     )
     (recorded,) = ws.decisions.record([new])
     labels = list(recorded.labels)
-    return {"decision": recorded.number, "action": recorded.action.value, "task": recorded.task, "labels": labels}
+    document = {"decision": recorded.number, "action": recorded.action.value, "task": recorded.task, "labels": labels}
+    return document | ({"crossed_out": [in_words(mark) for mark in marks]} if marks else {})
 
 
 def _check_due(ws: Workspace, item: Item, task: Task, reviewer: str) -> None:
@@ -134,7 +157,10 @@ def _check_number(task: Task, labels: set[str]) -> None:
 
 def _sentence(document: Mapping[str, Any]) -> str:
     resolved = ", ".join(f"{task} {_words(labels)}" for task, labels in document["resolved"].items()) or "nothing yet"
-    return f"Decision {document['decision']} ({document['action']}) on {document['item']}. Resolved: {resolved}."
+    crossed = f" Crossed out: {', '.join(document['crossed_out'])}." if "crossed_out" in document else ""
+    return (
+        f"Decision {document['decision']} ({document['action']}) on {document['item']}.{crossed} Resolved: {resolved}."
+    )
 
 
 def _words(labels: str | tuple[str, ...]) -> str:

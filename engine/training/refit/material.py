@@ -21,6 +21,7 @@ from engine.training.job import Job
 from engine.training.losses import balanced_weights, class_weights
 from engine.training.plan import Plan, make_plan
 from engine.training.refit.objective import Objective
+from engine.training.refit.parts import Vectors, Versions
 from engine.training.splits import SPLITS, TEST, TRAIN, VAL, Splits, assign_splits
 from engine.types import TrainingItem
 
@@ -30,16 +31,13 @@ FULL = "A full training run learns from these answers."
 
 
 @dataclass(frozen=True)
-class Vectors:
-    """(n, Dt) and (n, Di) vectors of items, before fusion."""
-
-    text: Tensor
-    image: Tensor
-
-
-@dataclass(frozen=True)
 class Material:
-    """A job's items by split, with their vectors, features (n, D) and targets."""
+    """A job's items by split, with their vectors, features (n, D) and targets.
+
+    Features and targets are what heads learn from and are chosen by: with what reviewers crossed out hidden or planted,
+    in further rows of the training items and in place of validation items. `hidden` are the vectors of the held-out
+    items with parts hidden, of `versions.held_out`.
+    """
 
     job: Job
     champion: Predictor
@@ -49,6 +47,8 @@ class Material:
     vectors: dict[str, Vectors]
     features: dict[str, Tensor]
     objectives: dict[str, Objective]
+    versions: Versions
+    hidden: Vectors
 
 
 def why_not(network: FusionNetwork) -> str:
@@ -111,34 +111,57 @@ def looked_at(champion: Predictor, items: Sequence[TrainingItem]) -> Iterator[tu
     yield len(items), Vectors(torch.cat([text for text, _ in parts]), torch.cat([image for _, image in parts]))
 
 
-def material_of(job: Job, champion: Predictor, splits: Splits, plan: Plan, vectors: Vectors) -> Material:
+def material_of(
+    job: Job,
+    champion: Predictor,
+    splits: Splits,
+    plan: Plan,
+    vectors: Vectors,
+    versions: Versions,
+    of_versions: Vectors,
+) -> Material:
     """Everything by split. Features are those of the champion's network, on the CPU."""
     rows = {name: [row for row, item in enumerate(job.items) if splits.of[item.content.id] == name] for name in SPLITS}
-    by_split = {name: Vectors(vectors.text[at], vectors.image[at]) for name, at in rows.items()}
+    by_split = {name: vectors.at(at) for name, at in rows.items()}
+    items = {name: [job.items[row] for row in at] for name, at in rows.items()}
+    learned = len(versions.learned)
+    more, hidden = (of_versions.at(at) for at in (range(learned), range(learned, len(versions.all))))
+    seen = {TRAIN: by_split[TRAIN].and_then(more), VAL: _in_place(by_split[VAL], items[VAL], versions, hidden)}
     network = champion.loaded.network
     device = network.scale.device
     with torch.no_grad():  # not inference mode: a hidden layer is fitted on them by gradients
         features = {
-            name: network.features(one.text.to(device), one.image.to(device)).cpu() for name, one in by_split.items()
+            name: network.features(one.text.to(device), one.image.to(device)).cpu() for name, one in seen.items()
         }
-    items = {name: [job.items[row] for row in at] for name, at in rows.items()}
-    objectives = _objectives(job, plan, items)
-    return Material(job, champion, splits, plan, items, by_split, features, objectives)
+    objectives = _objectives(job, plan, items, versions)
+    return Material(job, champion, splits, plan, items, by_split, features, objectives, versions, hidden)
 
 
-def _objectives(job: Job, plan: Plan, items: dict[str, list[TrainingItem]]) -> dict[str, Objective]:
+def _in_place(plain: Vectors, items: Sequence[TrainingItem], versions: Versions, hidden: Vectors) -> Vectors:
+    """Return the vectors of items with those in place that have parts hidden."""
+    at = {item.content.id: row for row, item in enumerate(items)}
+    pairs = [(at[one.content.id], row) for row, one in enumerate(versions.held_out) if one.content.id in at]
+    text, image = plain.text.clone(), plain.image.clone()
+    for row, other in pairs:
+        text[row], image[row] = hidden.text[other], hidden.image[other]
+    return Vectors(text, image)
+
+
+def _objectives(job: Job, plan: Plan, items: dict[str, list[TrainingItem]], versions: Versions) -> dict[str, Objective]:
     """What the recipe says of answers, items and labels, but smoothing and focal parts: the objective stays convex."""
     settings, heads = job.recipe.training, plan.heads
     hard = {name: {head.task: targets_of(items[name], head) for head in heads} for name in (TRAIN, VAL)}
-    soft = {head.task: soft_targets(items[TRAIN], head) for head in heads} if settings.soft_labels else hard[TRAIN]
+    learned = [*items[TRAIN], *(one.item for one in versions.learned)]
+    targets = {head.task: (soft_targets if settings.soft_labels else targets_of)(learned, head) for head in heads}
     labels = None
     if settings.class_weights:
         labels = class_weights(heads, hard[TRAIN])
     elif settings.class_balance_beta:
         labels = balanced_weights(heads, hard[TRAIN], settings.class_balance_beta)
-    weights = age_weights(items[TRAIN], job.items, settings.half_life_days)
+    weights = age_weights(learned, job.items, settings.half_life_days)
+    weights *= torch.tensor([*(versions.shares.get(one.content.id, 1.0) for one in items[TRAIN]), *versions.weights])
     return {
-        TRAIN: Objective.of(heads, soft, items=weights, labels=labels),
+        TRAIN: Objective.of(heads, targets, items=weights, labels=labels),
         VAL: Objective.of(heads, hard[VAL], labels=labels),
     }
 

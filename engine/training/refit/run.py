@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +22,18 @@ from engine.models.workers import each_on_one_core
 from engine.training.calibration import fit_temperature
 from engine.training.data import targets_of
 from engine.training.evaluate import Answers, answers_of
-from engine.training.finish import Trained, card_of, leave, metrics_by_split, outcome_of
+from engine.training.finish import (
+    SplitAnswers,
+    Trained,
+    card_of,
+    compared_split,
+    leave,
+    metrics_by_split,
+    outcome_of,
+)
 from engine.training.job import Job, read_job
+from engine.training.parts_hidden import PartsHidden
+from engine.training.plan import Plan
 from engine.training.recipe import AUTO
 from engine.training.refit.hidden import Hidden, first_layer, fit_hidden
 from engine.training.refit.linear import Linear, fit_linear
@@ -35,7 +45,8 @@ from engine.training.refit.material import (
     material_of,
     planned,
 )
-from engine.training.splits import TEST, TRAIN, VAL
+from engine.training.refit.parts import REGIONS_STAY, looked_at_versions, regions_stay, versions_of
+from engine.training.splits import TEST, TRAIN, VAL, Splits
 from engine.types import ModelCard, Outcome
 
 _PART = ".candidate.part"
@@ -110,12 +121,13 @@ def refit_steps(
     check_refittable(champion)
     splits, plan = planned(job)
     watch.ends("read")
-    yield Progress("features", 0, len(job.items))
-    for done, vectors in looked_at(champion, job.items):
-        if vectors is None:
-            yield Progress("features", done, len(job.items))
+    material: Material | None = None
+    for step in _gathered(job, champion, splits, plan):
+        if isinstance(step, Material):
+            material = step
         else:
-            material = material_of(job, champion, splits, plan, vectors)
+            yield step
+    assert material is not None
     watch.ends("features")
     network: FusionNetwork | None = None
     for number, network in enumerate(each_on_one_core(_fitted(material))):  # noqa: B007 - the last one is wanted
@@ -125,6 +137,25 @@ def refit_steps(
     watch.ends("fit")
     yield Progress("compare", 0, 2)
     yield _left(material, network, temperatures, watch)
+
+
+def _gathered(job: Job, champion: Predictor, splits: Splits, plan: Plan) -> Iterator[Progress | Material]:
+    """Yields how many items and versions of items were looked at, and last what the refit works with."""
+    versions = versions_of(job, splits, champion)
+    count = len(job.items)
+    total = count + len(versions.all)
+    yield Progress("features", 0, total)
+    for done, vectors in looked_at(champion, job.items):
+        if vectors is None:
+            yield Progress("features", done, total)
+    assert vectors is not None
+    row = {item.content.id: number for number, item in enumerate(job.items)}
+    rows = [row[one.item.content.id] for one in versions.all]
+    for done, more in looked_at_versions(champion, versions.all, rows, vectors):
+        if more is None:
+            yield Progress("features", count + done, total)
+    assert more is not None
+    yield material_of(job, champion, splits, plan, vectors, versions, more)
 
 
 def _fitted(material: Material) -> Iterator[FusionNetwork | None]:
@@ -186,7 +217,10 @@ def _left(material: Material, network: FusionNetwork, temperatures: dict[str, fl
     card = msgspec.structs.replace(
         card, metrics=metrics_by_split(card, mine), champion_metrics=metrics_by_split(champion.card, theirs)
     )
-    outcome = outcome_of(job, material.plan, material.splits, mine, theirs, champion, card, tie=True)
+    hidden = _parts_hidden(material, (candidate, champion), (mine, theirs))
+    outcome = outcome_of(job, material.plan, material.splits, mine, theirs, champion, card, tie=True, hidden=hidden)
+    if regions_stay(job, champion):
+        outcome = msgspec.structs.replace(outcome, reason=f"{outcome.reason} {REGIONS_STAY}")
     watch.ends("compare")
     part = job.folder / _PART
     shutil.rmtree(part, ignore_errors=True)
@@ -216,6 +250,23 @@ def _answers(material: Material, model: Predictor) -> dict[str, dict[str, Answer
             answers = answers_of(model.card, head.task, ids, np.asarray(chances), truths)
             found.setdefault(split, {})[head.task] = answers
     return found
+
+
+def _parts_hidden(
+    material: Material, models: tuple[Predictor, Predictor], answers: tuple[SplitAnswers, SplitAnswers]
+) -> PartsHidden | None:
+    """Both models' answers where what reviewers crossed out is hidden; None where there is nothing to hide."""
+    if not material.versions.held_out:
+        return None
+    split, vectors = compared_split(answers[0]), material.hidden
+    names = [one.content.id for one in material.versions.held_out]
+
+    def of(model: Predictor, plain: Mapping[str, Answers]) -> dict[str, Answers]:
+        chances = {task: model.probabilities(task, vectors.text, vectors.image).tolist() for task in plain}
+        return {task: one.instead(dict(zip(names, chances[task], strict=True))) for task, one in plain.items()}
+
+    mine, theirs = (of(model, one.get(split, {})) for model, one in zip(models, answers, strict=True))
+    return PartsHidden(mine, theirs, frozenset(names))
 
 
 def _new_answers(material: Material) -> int:
