@@ -6,13 +6,16 @@ from typing import Any
 
 from engine.intake.capture.classify_pixels import SAME_SHARE, one_coloured
 from engine.intake.capture.extract_page import Page, text_of, tidy
-from engine.intake.capture.extract_regions import covered, size_of
+from engine.intake.capture.extract_regions import clipped, covered, size_of
 from engine.intake.capture.profile import SIGN, SKELETON, VISIBLE, Profile, Sign, fits
 from engine.intake.capture.types import Outcome, Snapshot
 from engine.intake.captures import CaptureError
 
 SHORT = 1_500
 """Characters up to which a page is so short that a phrase of failure in it is about the page."""
+
+PLACEHOLDERS = 0.1
+"""Share of the capture that placeholders cover, in [0, 1], from which a page is still loading."""
 
 _REFUSED = "Refused: "
 _TYPOGRAPHIC = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "…": "...", "\u00a0": " "})
@@ -88,7 +91,9 @@ def _loading(snapshot: Snapshot, profile: Profile, *, item_there: bool) -> Outco
     """Return what a page is that shows something: still loading where its time ran out before its parts were there."""
     if snapshot.ready:
         return Outcome(kind="captured", reason=snapshot.problem)
-    if snapshot.regions.get(SKELETON):
+    width, height = size_of(snapshot.png)
+    waiting = clipped(snapshot.regions.get(SKELETON, ()), width, height)
+    if sum(w * h for _, _, w, h in waiting) >= PLACEHOLDERS * width * height:
         reason = "Placeholders still stood where the content belongs when the page's time was up."
         return Outcome(kind="still loading", reason=reason, retry=True)
     if profile.ready.present and not item_there:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -44,7 +43,9 @@ class Page:
 
     def select(self, selector: str) -> list[Any]:
         """Return what a CSS selector matches, in the order of the page, at most 500 elements."""
-        find = _compiled(selector)
+        from engine.intake.capture.extract_selectors import compiled
+
+        find = compiled(selector)
         if self.root is None or find is None:
             return []
         return list(find(self.root)[:_MOST_FOUND])
@@ -101,18 +102,6 @@ def parse(html: str) -> Any:
     try:
         return lxml.html.document_fromstring(cut, parser=parser)
     except (lxml.etree.LxmlError, ValueError, AssertionError):
-        return None
-
-
-@functools.lru_cache(maxsize=2048)
-def _compiled(selector: str) -> Any:
-    """Return a selector as a function of an element, None for one that only the browser understands."""
-    from cssselect import HTMLTranslator, SelectorError
-    from lxml.etree import XPath, XPathError
-
-    try:
-        return XPath(HTMLTranslator().css_to_xpath(selector))
-    except (SelectorError, XPathError):
         return None
 
 

@@ -20,7 +20,7 @@ from engine.intake.capture.types import Job, Kind
 from engine.types import Struct
 
 Source = Literal["json-ld", "microdata", "opengraph", "page", "labels", "address"]
-"""Where a field comes from: "page" are the profile's selectors, "labels" its names of values, "address" its patterns."""
+"""Sources of fields: "page" are the profile's selectors, "labels" its names of values, "address" its patterns."""
 
 ORDER: tuple[Source, ...] = ("json-ld", "microdata", "opengraph", "page", "labels", "address")
 
@@ -85,13 +85,13 @@ class Sign(Struct, frozen=True, kw_only=True):
 class Profile(Struct, frozen=True, kw_only=True):
     """How to read one kind of page.
 
-    `kind` is the kind of item that it becomes, "" where the list of addresses decides. `urls` are patterns of host and
-    path in which `*` stands for anything. `order` says which source of a field is believed first. `texts` maps a field
-    to selectors, the first with a value counts; `SELECTOR @NAME` takes an attribute instead of the text. `labels` maps a
-    field to names, in lower case, that stand beside its value; `address` to patterns of the address with one `{}`, a
-    part of its path; `clean` to patterns with one `*`, which stands for the value ("Brand: *"). `proof` names regions or
-    fields of which one shows that the item is there: phrases of failure then do not count. `scripts` says whether
-    scripts may run. What is not in the file is taken from the profile named by `like`.
+    `kind` is the kind of item that it becomes, "" where the list of addresses decides. `urls` are patterns of host
+    and path in which `*` stands for anything. `order` says which source of a field is believed first. `texts` maps a
+    field to selectors, of which the first with a value counts (`SELECTOR @NAME` takes an attribute, not the text);
+    `labels` to names, in lower case, that stand beside its value; `address` to patterns of the address with one `{}`,
+    a part of its path; `clean` to patterns with one `*`, which stands for the value ("Brand: *"). `proof` names
+    regions or fields of which one shows that the item is there: phrases of failure then do not count. `scripts` says
+    whether scripts may run. What is not in the file is taken from the profile named by `like`.
     """
 
     name: str

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, get_type_hints
 
 import msgspec
 
 from engine.errors import InputError, NotFoundError, did_you_mean
+from engine.intake.capture.extract_selectors import problem_of
 from engine.intake.capture.profile import ORDER, TEXTS, Profile, Ready, Sign, shared_signs
 from engine.taxonomy import ITEM_KINDS
 from engine.taxonomy.checks import Mistakes
@@ -183,17 +183,6 @@ def _check_ready(ready: Ready, mistakes: Mistakes) -> None:
 def _check_selectors(where: str, selectors: Sequence[str], mistakes: Mistakes, *, attributes: bool) -> None:
     for selector in selectors:
         css = selector.rpartition(_ATTRIBUTE)[0] if attributes and _ATTRIBUTE in selector else selector
-        problem = _problem(css)
+        problem = problem_of(css)
         if problem:
             mistakes.add(where, f"'{selector}' is no selector that can be used: {problem}.")
-
-
-@functools.lru_cache(maxsize=1024)
-def _problem(css: str) -> str:
-    from cssselect import HTMLTranslator, SelectorError
-
-    try:
-        HTMLTranslator().css_to_xpath(css)
-    except SelectorError as error:
-        return str(error)
-    return ""
