@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": Command("demo", "demo", "[WORKSPACE]", "make the demo workspace, train and score it"),
     "init": Command("init", "init", "WORKSPACE", "make an empty workspace"),
     "import": Command("importing", "import_items", "WORKSPACE PATH…", "import captured items"),
+    "capture": Command("capture", "capture", "WORKSPACE [FILE]", "capture pages with a browser"),
     "score": Command("score", "score", "WORKSPACE", "give a verdict to every item that lacks one"),
     "retrain": Command("retrain", "retrain", "WORKSPACE", "train a new model on what reviewers said"),
     "pretrain": Command("pretrain", "pretrain", "WORKSPACE|FILE", "train a text encoder on unlabelled texts"),

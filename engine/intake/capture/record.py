@@ -1,0 +1,111 @@
+"""From a captured page to an item of the workspace, through the same checks and the same door as imports."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from engine.errors import InputError
+from engine.intake.capture.types import Address, Captured
+from engine.intake.captures import CaptureError, check_capture
+from engine.intake.rows import BadRowError, read_row
+from engine.taxonomy import PROFILE
+from engine.types import Action, Item
+from engine.workspace import GivenDecision, Workspace
+
+REVIEWER = "capture"
+"""Who is named for setting items aside whose page was gone."""
+
+_OF_CONTENT = ("labels", "split")
+"""What a list says of a page's content; it does not hold for the notice that the page is gone."""
+
+
+class NoItemError(InputError):
+    """What was captured cannot become an item; the message says why."""
+
+
+def keep(ws: Workspace, captured: Captured, png: bytes, at: str) -> Item:
+    """Add the item of a capture in one transaction and return it; when this returns it is on the disk.
+
+    A page that is gone ("deleted", "suspended") becomes an item too: without a text, with the picture of the notice,
+    `meta["capture"]` saying what it is and why, and set aside by a skip of the reviewer "capture", so that nobody is
+    asked to review it and no model learns from it. The skip can be taken back like any other.
+
+    Args:
+        ws: open for writing; the caller holds its lock.
+        captured: the fields that the page gave and how the capture ended.
+        png: the screenshot.
+        at: when it was taken, ISO 8601.
+
+    Raises:
+        NoItemError: a field or the picture cannot be used, or the id is taken.
+        StorageError: the disk refused; nothing was kept.
+    """
+    gone = captured.outcome.kind != "captured"
+    try:
+        picture = check_capture(png)
+        row = read_row(_record(captured, at, gone=gone), ws.taxonomy, pictured=True)
+        item = msgspec.structs.replace(row.item, width=picture.width, height=picture.height)
+        with ws.waiting() as waiting:
+            if gone:
+                waiting.put([[_set_aside(item, captured, at)]])
+            ws.items.add([(item, picture.png)], then=waiting.adopt)
+    except CaptureError as error:
+        raise NoItemError(f"The picture of the page cannot be used: {error.message}.") from error
+    except BadRowError as error:
+        raise NoItemError(f"The page cannot become an item: {error.message}.") from error
+    except InputError as error:
+        raise NoItemError(error.message) from error
+    return item
+
+
+def is_same(item: Item, address: Address) -> bool:
+    """Return whether an item of the workspace was captured from (or imported with) this address."""
+    return item.url == address.url
+
+
+def _record(captured: Captured, at: str, *, gone: bool) -> dict[str, Any]:
+    """Return the import record of a capture: what the list said goes before what the page says."""
+    address, page = captured.address, _clean(captured.fields)
+    listed = {name: value for name, value in address.fields.items() if not (gone and name in _OF_CONTENT)}
+    own = {} if gone else {name: page[name] for name in ("text", "title", "author") if name in page}
+    if address.kind == PROFILE and not own.get("author"):
+        own["author"] = page.get("author", "") or (address.id if gone else "")
+    said = listed.pop("meta", {})
+    meta = {} if gone else dict(page.get("meta", {}))
+    note = {"outcome": captured.outcome.kind} if gone else {}
+    note |= {"reason": captured.outcome.reason} if captured.outcome.reason else {}
+    if page.get("url", address.url) != address.url and address.url:
+        note["final_url"] = page["url"]
+    if note:
+        meta["capture"] = note
+    return {
+        **own,
+        **listed,
+        "id": address.id,
+        "kind": address.kind,
+        "url": address.url,
+        "captured_at": at,
+        "regions": {} if gone else {name: [list(box) for box in boxes] for name, boxes in captured.regions.items()},
+        "meta": {**meta, **(said if isinstance(said, Mapping) else {})},
+    }
+
+
+def _set_aside(item: Item, captured: Captured, at: str) -> GivenDecision:
+    act = hashlib.sha256(f"{item.id}\n{at}".encode()).hexdigest()[:32]
+    note = f"{captured.outcome.kind}: {captured.outcome.reason}"
+    return GivenDecision(item=item.id, task="", action=Action.SKIP, reviewer=REVIEWER, note=note, act=act, at=at)
+
+
+def _clean(value: Any) -> Any:
+    """Return a value with U+FFFD for each half of a surrogate pair, which a page can hold and a database cannot."""
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, Mapping):
+        return {_clean(name): _clean(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(one) for one in value]
+    return value

@@ -1,0 +1,170 @@
+"""The journal of a capture in progress: a line for every try, on the disk before the next one counts.
+
+A kill can cut the last line short; it is passed over and cut off before the next line is written. An item is in the
+workspace before its line is written, so a line that is missing costs a look into the workspace, never a second capture.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from engine.errors import InputError, StorageError
+from engine.intake.capture.types import Kind
+from engine.types import Struct
+from engine.workspace.captures import sync_folder
+
+FOLDER = "captures-in-progress"
+_PLAN, _LINES = "plan.json", "journal.jsonl"
+
+DONE = ("captured", "deleted", "suspended")
+"""Ends after which an address has its item: what was there, or that it is gone."""
+
+FAILED = ("login wall", "consent wall", "blank", "still loading", "error page", "refused", "failed")
+"""Ends without an item."""
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What a capture was begun with and has to be gone on with: its list, the size of its pictures, the profile."""
+
+    source: str
+    width: int
+    height: int
+    profile: str
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """One try of one address: how it ended, and whether another one may help (`again`).
+
+    `key` is "" where the whole campaign came to its end: what failed until then may be tried anew.
+    """
+
+    at: str
+    key: str = ""
+    item: str = ""
+    kind: Kind = "failed"
+    reason: str = ""
+    again: bool = False
+
+
+class Tried(Struct, frozen=True, kw_only=True):
+    """What the journal knows of an address: its tries since the campaign last came to its end, and the last of them."""
+
+    tries: int
+    last: Line
+
+
+class Journal:
+    """The journal of one list in a workspace; a context manager while lines are added.
+
+    Args:
+        workspace: the workspace's folder.
+        source: the list or folder that is captured; its absolute path names the journal.
+    """
+
+    def __init__(self, workspace: Path, source: Path) -> None:
+        self.source = str(source.resolve())
+        name = hashlib.sha256(self.source.encode(errors="surrogateescape")).hexdigest()[:16]
+        self.folder = workspace / FOLDER / name
+        self._file = -1
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a capture to go on with."""
+        return (self.folder / _PLAN).is_file()
+
+    def begin(self, plan: Plan) -> None:
+        """Note what is begun, or check that it is what was begun; raises `InputError` where it is not."""
+        if not self.begun:
+            with _told(self.folder):
+                self._write_plan(plan)
+            return
+        try:
+            old = msgspec.json.decode((self.folder / _PLAN).read_bytes(), type=Plan)
+        except (OSError, msgspec.MsgspecError) as error:
+            way_out = f"Delete the folder '{self.folder}' and begin anew; items that are there stay."
+            raise InputError(f"The journal of this capture cannot be read ({error}).", way_out) from error
+        if old != plan:
+            was = f"--window {old.width}x{old.height}" + (f" and --profile {old.profile}" if old.profile else "")
+            way_out = f"Go on with these, or delete the folder '{self.folder}' and begin anew."
+            raise InputError(f"This capture was begun with {was}.", way_out)
+
+    def tried(self) -> dict[str, Tried]:
+        """Return what is known of each address, by key; raises `InputError` for a line that is damaged."""
+        found: dict[str, Tried] = {}
+        for number, raw in enumerate(self._complete().splitlines(), 1):
+            try:
+                line = msgspec.json.decode(raw, type=Line)
+            except msgspec.MsgspecError as error:
+                way_out = "Delete that line; an item that is in the workspace is not captured again."
+                raise InputError(
+                    f"'{self.folder / _LINES}', line {number}, cannot be read: {error}.", way_out
+                ) from error
+            if not line.key:
+                found = {key: one for key, one in found.items() if one.last.kind not in FAILED}
+                continue
+            before = found.get(line.key)
+            found[line.key] = Tried(tries=(before.tries if before else 0) + 1, last=line)
+        return found
+
+    def write(self, line: Line) -> None:
+        """Add a line; when this returns it is on the disk."""
+        with _told(self.folder):
+            os.write(self._file, msgspec.json.encode(line) + b"\n")
+            os.fsync(self._file)
+
+    def remove(self) -> None:
+        """Forget a capture of which nothing is left to do."""
+        with _told(self.folder):
+            for name in (_LINES, _PLAN, f"{_PLAN}.part"):
+                (self.folder / name).unlink(missing_ok=True)
+            self.folder.rmdir()
+
+    def __enter__(self) -> Self:
+        with _told(self.folder):
+            whole = len(self._complete())
+            self._file = os.open(self.folder / _LINES, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            os.ftruncate(self._file, whole)
+            sync_folder(self.folder)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._file)
+        self._file = -1
+
+    def _complete(self) -> bytes:
+        """Return the lines that a kill left whole."""
+        try:
+            raw = (self.folder / _LINES).read_bytes()
+        except FileNotFoundError:
+            return b""
+        return raw[: raw.rfind(b"\n") + 1]
+
+    def _write_plan(self, plan: Plan) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = self.folder / f"{_PLAN}.part"
+        with part.open("wb") as file:
+            file.write(msgspec.json.encode(plan))
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(self.folder / _PLAN)
+        sync_folder(self.folder)
+
+
+@contextlib.contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Turn the disk's refusals into a `StorageError`."""
+    try:
+        yield
+    except OSError as error:
+        way_out = "Make room or make the folder writable, then go on with --resume."
+        raise StorageError(f"'{folder}' cannot be written ({error.strerror or error}).", way_out) from error
