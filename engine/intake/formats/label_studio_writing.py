@@ -35,23 +35,24 @@ def write(ws: Workspace, path: Path, how: Writing) -> ExportReport:
     with written_whole(path) as file:
         for known in known_items(ws, how):
             file.write(b",\n" if done else b"[\n")
-            file.write(msgspec.json.encode(_task(known, ws)))
             done += 1
+            file.write(msgspec.json.encode(_task(known, ws, done)))
         file.write(b"\n]\n" if done else b"[]\n")
     return ExportReport(file=str(path), format="label-studio", items=done, rows=done)
 
 
-def _task(known: Known, ws: Workspace) -> dict[str, Any]:
+def _task(known: Known, ws: Workspace, number: int) -> dict[str, Any]:
     item = known.item
     data: dict[str, Any] = {"text": item.text or item.title}
     if item.capture is not None and (file := ws.captures.path_of(item.capture)).is_file():
         data["image"] = as_data_uri(file.read_bytes())
     extras = extras_of(item) | {"id": item.id, "text": item.text}
-    meta = dict(item.meta)
-    others = meta.get("predictions")
+    others = item.meta.get("predictions")
+    annotations = [*_truths(item), *_annotations(known)]
     return {
+        "id": number,
         "data": data | {OURS: extras},
-        "annotations": [*_truths(item), *_annotations(known)],
+        "annotations": [{"id": place, **one} for place, one in enumerate(annotations, 1)],
         "predictions": [*_verdicts(known), *_regions(item), *(others if isinstance(others, list) else [])],
     }
 
