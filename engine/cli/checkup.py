@@ -18,6 +18,7 @@ from engine.errors import EngineError
 from engine.types import Struct
 from engine.workspace import Workspace
 from engine.workspace.captures import digest
+from engine.workspace.merging import FROM_A_PACK
 from engine.workspace.journal import journal_mode
 
 LIBRARIES = ("torch", "torchvision", "transformers", "tokenizers", "PySide6-Essentials", "lime", "pillow", "msgspec")
@@ -162,6 +163,9 @@ def _models(ws: Workspace) -> Iterator[Check]:
 
     for row in rows:
         name = f"model {row.card.id}"
+        if row.reason.startswith(FROM_A_PACK) and not (ws.path / "models" / row.card.id).exists():
+            yield Check(name=name, ok=True, detail=f"{row.status}; only its verdicts are here, they came with a pack")
+            continue
         try:
             load(ws.models.folder(row.card.id), "cpu")
         except EngineError as error:

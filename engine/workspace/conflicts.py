@@ -33,7 +33,7 @@ def conflicts_of(db: Database, taxonomy: Taxonomy, rows: Sequence[int], merged: 
     for start in range(0, len(rows), BATCH):
         some = rows[start : start + BATCH]
         decisions = board.decisions_of_rows(db, some)
-        kinds = dict(
+        kinds: dict[int, str] = dict(
             db.all("SELECT row, kind FROM items WHERE row IN (SELECT value FROM json_each(?))", (rows_parameter(some),))
         )
         for row in some:

@@ -35,6 +35,9 @@ from engine.workspace.names import check_name
 from engine.workspace.origins import Carried, Origin
 from engine.workspace.verdicts import Verdicts
 
+FROM_A_PACK = "Its verdicts came with the pack"
+"""How the reason of a model begins whose weights are elsewhere."""
+
 BATCH = 500
 _T = TypeVar("_T")
 Rows = dict[str, tuple[int, str]]
@@ -177,7 +180,7 @@ class _Merge:
             try:
                 self.into.models.note(
                     msgspec.structs.replace(card, id=check_name(card.id, "model")),
-                    f"Its verdicts came with the pack {self.incoming.pack[:12]}; its weights did not.",
+                    f"{FROM_A_PACK} {self.incoming.pack[:12]}; its weights did not.",
                 )
                 self.models.add(card.id)
             except WorkspaceError:
@@ -185,7 +188,9 @@ class _Merge:
         champion = self.incoming.champion
         if champion not in self.models or self.into.models.champion() is not None:
             return False
-        self.into.models.crown(champion, f"It judged the items of the pack {self.incoming.pack[:12]}.")
+        self.into.models.crown(
+            champion, f"{FROM_A_PACK} {self.incoming.pack[:12]} and are shown until a model is made here."
+        )
         return True
 
     def take_verdicts(self) -> None:

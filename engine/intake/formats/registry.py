@@ -14,6 +14,7 @@ from engine.intake.formats import (
     label_studio_writing,
     parquet,
     prodigy,
+    review_pack,
     table,
     workers,
 )
@@ -34,6 +35,7 @@ _ALL = (
     workers.CLEANLAB,
     dsa.FORMAT,
     dsa.MAPPING,
+    review_pack.FORMAT,
 )
 
 FORMATS: dict[str, Format] = {one.name: one for one in _ALL}

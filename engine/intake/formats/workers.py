@@ -101,7 +101,8 @@ def _decision(item: str, answer: _Answer, names: Names) -> GivenDecision:
     if answer.label == NONE:
         if answer.question not in names.tasks:
             raise InputError("an answer without labels needs its question.")
-        task, labels = answer.question, ()
+        task = answer.question
+        labels: tuple[str, ...] = ()
     else:
         found = names.sorted(answer.label.split(JOINED), answer.question)
         if len(found) != 1:

@@ -115,7 +115,8 @@ def verdict(item: str, toxic: float) -> Verdict:
 @pytest.fixture
 def packed(made: Path, tmp_path: Path) -> Path:
     """A pack of everything."""
-    return shutil.copy(made / "pack.zip", tmp_path / "pack.zip")
+    shutil.copy(made / "pack.zip", tmp_path / "pack.zip")
+    return tmp_path / "pack.zip"
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -229,6 +230,10 @@ def test_decisions_that_do_not_fit_together(
     assert words in refused(rewrite(with_decisions(lambda rows: rows.append(row)), fitting=True), InputError)
 
 
+def _append(row: dict[str, object], rows: list[dict[str, object]]) -> None:
+    rows.append(row)
+
+
 def test_nobody_takes_back_or_adds_to_what_another_reviewer_said(
     home: Workspace, rewrite: Rewrite, refused: Callable[..., str]
 ) -> None:
@@ -238,7 +243,7 @@ def test_nobody_takes_back_or_adds_to_what_another_reviewer_said(
         sealed(item="t0", act=act),
         sealed(item="t2", act=act, reviewer="ann"),
     ):
-        pack = rewrite(with_decisions(lambda rows, new=row: rows.append(new)), fitting=True)
+        pack = rewrite(with_decisions(partial(_append, row)), fitting=True)
         assert "act of another reviewer or item" in refused(pack, InputError)
 
 
