@@ -3,11 +3,11 @@
     python tests/benchmarks/capture.py [--pages 60] [--repeats 5] [--workers 4] [--out build/bench/capture.json]
 
 The pages are made up and served from this machine: tweet-like ones (an avatar, a text, a picture that a script puts in
-place of a skeleton) and product-like ones (eight pictures, a web font, a price). The naive way is what first scripts do:
-a driver per page, a fixed wait of one second, `save_screenshot`; without the wait it is a row of its own, so that the
-wait alone explains nothing. The reused driver also waits for the page's load event only. Ours waits until the page is
-ready. Every way runs in a process of its own, in turn, as an ordinary user or as one who is not root, with the sandbox
-on. Memory is the largest sum over the way's whole process tree, proportional set size where it can be read.
+place of a skeleton) and product-like ones (eight pictures, a web font, a price). The naive way is what first scripts
+do: a driver per page, a fixed wait of one second, `save_screenshot`; without the wait it is a row of its own, so that
+the wait alone explains nothing. The reused driver waits for the page's load event only. Ours waits until the page is
+ready. Every way runs in a process of its own, in turn, never as root, with the sandbox on; its start counts. Memory is
+the largest sum over the way's whole process tree, proportional set size where it can be read.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
@@ -54,8 +54,9 @@ background:#eee}}img.face{{width:48px;height:48px;border-radius:24px}}img.photo{
 <article><img class=face src=/picture/{face}.png><b>{title}</b><p>{text}</p><div class=skeleton></div></article>
 <script>fetch('/data/{number}').then(r => r.json()).then(d => {{ const i = new Image(); i.className = 'photo';
 i.src = d.photo; document.querySelector('.skeleton').replaceWith(i) }})</script>"""
-PRODUCT = """<!doctype html><meta charset=utf-8><title>{title}</title><style>@font-face{{font-family:F;src:url(/font.ttf)}}
-body{{margin:0;font:14px F}}.price{{font-size:28px}}.all{{display:grid;grid-template-columns:repeat(4,1fr);gap:4px}}
+PRODUCT = """<!doctype html><meta charset=utf-8><title>{title}</title><style>
+@font-face{{font-family:F;src:url(/font.ttf)}}body{{margin:0;font:14px F}}
+.price{{font-size:28px}}.all{{display:grid;grid-template-columns:repeat(4,1fr);gap:4px}}
 .all img{{width:100%}}</style><h1>{title}</h1><p class=price>{price} €</p><div class=all>{images}</div><p>{text}</p>"""
 
 
@@ -157,7 +158,7 @@ def save(chrome: webdriver.Chrome, url: str, folder: Path, wait: float = 0.0) ->
 
 @contextmanager
 def driver() -> Iterator[webdriver.Chrome]:
-    """A driver as first scripts start it, but as a user under whom the sandbox works, with a home that user may write."""
+    """A driver as first scripts start it, but as a user under whom the sandbox works."""
     chromium, program = programs()
     user = unprivileged()
     rights = {} if user is None else {"user": user.uid, "group": user.gid, "extra_groups": []}
@@ -186,35 +187,45 @@ RUN: dict[str, Callable[[Sequence[str], int], tuple[float, int]]] = {
 
 def measure(way: str, urls: Sequence[str], workers: int) -> dict[str, float]:
     """Run one way in a process of its own; return pages a second, processor seconds a page and peak megabytes."""
-    before = os.times()
     command = [sys.executable, __file__, "--child", way, "--workers", str(workers)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
-        memory = Memory(child.pid)
+        watch = Watch(child.pid)
         answer, _ = child.communicate(json.dumps(list(urls)))
-        peak = memory.stop()
+        watch.stop()
     if child.returncode:
         raise SystemExit(f"'{way}' failed; its messages are above.")
     seconds, found = json.loads(answer)
     if found != len(urls):
         raise SystemExit(f"'{way}' captured {found} of {len(urls)} pages.")
-    after = os.times()
-    processor = sum(after[2:4]) - sum(before[2:4])
-    return {"pages_per_second": found / seconds, "processor_seconds_per_page": processor / found, "peak_mb": peak}
+    return {
+        "pages_per_second": found / seconds,
+        "processor_seconds_per_page": watch.seconds / found,
+        "peak_mb": watch.peak,
+    }
 
 
-class Memory:
-    """Watches the memory of a process and all its children from a thread."""
+class Watch:
+    """Watches a process and all its children from a thread: `peak` megabytes of all together, processor `seconds`.
+
+    A process's seconds are those of the last look at it, so up to a quarter of a second of each is missing: that
+    favours the ways that start many.
+    """
 
     def __init__(self, pid: int) -> None:
-        self._peak, self._done = 0.0, threading.Event()
+        self.peak, self._done = 0.0, threading.Event()
+        self._spent: dict[tuple[int, float], float] = {}
         self._thread = threading.Thread(target=self._watch, args=(pid,))
         self._thread.start()
 
-    def stop(self) -> float:
-        """Return the largest sum seen, in megabytes."""
+    @property
+    def seconds(self) -> float:
+        """Processor seconds of all processes that were ever seen."""
+        return sum(self._spent.values())
+
+    def stop(self) -> None:
+        """Look no more."""
         self._done.set()
         self._thread.join()
-        return self._peak
 
     def _watch(self, pid: int) -> None:
         while not self._done.wait(SAMPLE_SECONDS):
@@ -223,7 +234,11 @@ class Memory:
                 tree = [root, *root.children(recursive=True)]
             except psutil.NoSuchProcess:
                 return
-            self._peak = max(self._peak, sum(map(megabytes, tree)))
+            self.peak = max(self.peak, sum(map(megabytes, tree)))
+            for process in tree:
+                with suppress(psutil.NoSuchProcess):
+                    times = process.cpu_times()
+                    self._spent[process.pid, process.create_time()] = times.user + times.system
 
 
 def megabytes(process: psutil.Process) -> float:
@@ -252,7 +267,7 @@ def main() -> None:
     parser.add_argument("--child", choices=WAYS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        print(json.dumps(RUN[options.child](json.load(sys.stdin), options.workers)))
+        print(json.dumps(RUN[options.child](json.load(sys.stdin), options.workers)))  # noqa: T201
         return
     rows = compare(options.pages, options.repeats, options.workers)
     report = summarise(rows, options)
@@ -290,12 +305,13 @@ def summarise(rows: Sequence[Mapping[str, Mapping[str, float]]], options: argpar
 
 
 def show(report: Mapping[str, Any]) -> None:
-    print(f"{report['pages']} pages, {report['repeats']} repeats, {report['workers']} tabs: median (least to most)")
+    head = f"{report['pages']} pages, {report['repeats']} repeats, {report['workers']} tabs"
+    print(f"{head}: median (least to most)")  # noqa: T201
     for way, figures in report["ways"].items():
         told = [f"{name} {f['median']:.2f} ({f['least']:.2f} to {f['most']:.2f})" for name, f in figures.items()]
-        print(f"  {way:24s} {', '.join(told)}")
+        print(f"  {way:24s} {', '.join(told)}")  # noqa: T201
     for way, ratio in report["ratio"].items():
-        print(
+        print(  # noqa: T201
             f"  ours / {way}: {ratio['median']:.1f} ({ratio['least']:.1f} to {ratio['most']:.1f}) times as many pages"
         )
 

@@ -75,8 +75,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
 
     `status` is the page's HTTP status, 0 where there was none. `png` is empty where no picture could be taken.
     `regions` are rectangles in screenshot pixels, `texts` inner texts, both by the profile's names. `ready` is False
-    where the page was still at work when its time was up. `problem` is one plain sentence where something went wrong, "" otherwise; it
-    starts with "Refused: " where the address may not be captured.
+    where the page was still at work when its time was up. `problem` is one plain sentence where something went wrong,
+    "" otherwise; it starts with "Refused: " where the address may not be captured.
     """
 
     url: str

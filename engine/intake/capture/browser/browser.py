@@ -63,7 +63,7 @@ class Running:
         return Tab(self.connection, self._settings, self._guard)
 
     def give(self, tab: Tab, *, rest: bool) -> None:
-        """Take a tab back; one that a page has spoiled is closed. `rest`: nobody waits for it, so it leaves its page."""
+        """Take a tab back; a spoiled one is closed. `rest`: nobody waits for it, so it leaves its page."""
         if tab.spoiled:
             tab.close()
             return
@@ -196,7 +196,7 @@ class Browser:
                 try:
                     return self._with_tab(running, job)
                 except (TabGoneError, CommandError, LateError) as error:
-                    failure = f"The tab broke: {error or 'no answer'}."
+                    failure = f"The tab broke: {str(error) or 'no answer'}."
                 except BrowserGoneError:
                     failure = "The browser broke."
                     self._revive(running)

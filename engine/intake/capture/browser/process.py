@@ -110,13 +110,12 @@ class Chromium:
 
     def stop(self) -> None:
         """End the browser and all its helpers at once, and remove its folder. May be called twice."""
-        process = getattr(self._service, "process", None)
-        if process is not None:
+        process: subprocess.Popen[bytes] | None = getattr(self._service, "process", None)
+        if process is not None and process.returncode is None:
             _kill_group(process.pid)
             process.wait(timeout=10)
-            for stream in filter(None, (process.stdin, process.stdout, process.stderr)):
-                stream.close()
-            self._service.process = None
+            if process.stdin is not None:
+                process.stdin.close()
         if self._watchdog is not None:
             self._watchdog.communicate(b"done\n", timeout=10)
             self._watchdog = None

@@ -125,14 +125,13 @@ class _Handler(socketserver.BaseRequestHandler):
         try:
             with selectors.DefaultSelector() as ready:
                 for side in other:
-                    ready.register(side, selectors.EVENT_READ)
+                    ready.register(side, selectors.EVENT_READ, side)
                 while events := ready.select(_PATIENCE):
                     for key, _ in events:
-                        side: Any = key.fileobj
-                        data = side.recv(_CHUNK)
+                        data = key.data.recv(_CHUNK)
                         if not data:
                             return
-                        other[side].sendall(data)
+                        other[key.data].sendall(data)
         finally:
             self.server.forget(upstream)
 

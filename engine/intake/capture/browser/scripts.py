@@ -73,4 +73,4 @@ READ = """
     regions: each(regions, boxes), texts: each(texts, text)};
 }
 """
-"""Returns title, address, markup, rectangles in view and texts; only the number of elements where there are too many."""
+"""Returns title, address, markup, rectangles in view and texts; only the number of elements where it is too large."""

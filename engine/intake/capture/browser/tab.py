@@ -155,21 +155,20 @@ class Tab:
                 waits = self._run(scripts.READY, asked, until)
             except CommandError:
                 # The document changed under our hands; the next look is at the new one.
-                waits = "the document"
-                pump(lambda: traffic.started != started, min(until, time.monotonic() + QUIET))
+                self._undisturbed(started, min(until, time.monotonic() + QUIET))
+                continue
             except LateError:
                 self._session.post("Runtime.terminateExecution")
                 return False
             if waits or traffic.started != started:
                 continue
-            if self._undisturbed(started):
+            if self._undisturbed(started, traffic.last + QUIET):
                 return True
         return False
 
-    def _undisturbed(self, started: int) -> bool:
-        """Return whether no further request begins until the network has been quiet for long enough."""
-        traffic = self._traffic
-        return not self._session.pump(lambda: traffic.started != started, traffic.last + QUIET)
+    def _undisturbed(self, started: int, until: float) -> bool:
+        """Return whether no request after the first `started` ones begins until then."""
+        return not self._session.pump(lambda: self._traffic.started != started, until)
 
     def _look(self, job: Job, *, ready: bool) -> Look | None:
         """Return what the page shows, None if it does not let itself be looked at even with its scripts interrupted."""

@@ -85,7 +85,7 @@ class Connection:
 
     def close(self) -> None:
         """End the connection and its thread."""
-        self._socket.abort()
+        self._socket.abort()  # type: ignore[no-untyped-call]
         self._reader.join(timeout=5)
         self._socket.close(timeout=0)
 

@@ -69,7 +69,8 @@ def test_ready_after_an_image_that_a_script_adds_after_loading(
     site.at("/red.png", (200, {"Content-Type": "image/png"}, red))
     site.at("/data", site.after("/later", (200, {}, b"{}")))
     site.at("/later", (200, {}, b""))
-    script = """<script>fetch('/data').then(() => { const i = new Image(); i.src = '/red.png'; document.body.append(i) });
+    script = """<script>fetch('/data').then(() => {
+        const i = new Image(); i.src = '/red.png'; document.body.append(i) });
         setTimeout(() => fetch('/later'), 300)</script>"""
     snapshot = capture(site.at("/", f"<body style='margin:0'>{script}"))
     assert snapshot.ready
@@ -93,8 +94,8 @@ def test_ready_once_the_skeleton_is_gone_and_what_must_be_there_is(capture: Any,
         <script>setTimeout(() => document.querySelector('div').outerHTML =
             '<main style="width:600px;height:600px;background:#00f">here</main>', 700)</script>"""
     url = site.at("/", page)
-    for conditions in ({"absent": (".skeleton",)}, {"present": ("main",)}):
-        snapshot = capture(Job(url=url, **conditions))
+    for job in (Job(url=url, absent=(".skeleton",)), Job(url=url, present=("main",))):
+        snapshot = capture(job)
         assert snapshot.ready
         assert colour(snapshot, 300, 300) == (0, 0, 255)
 
@@ -159,8 +160,10 @@ def test_scripts_switched_off_do_not_run_and_the_page_is_read_all_the_same(
 
 def test_a_page_cannot_change_what_reads_it(capture: Any, site: Any) -> None:
     page = """<title>true</title><p>true</p><script>
-        document.querySelector = () => null; JSON.stringify = () => 'false'; Element.prototype.getBoundingClientRect = 0;
-        Object.defineProperty(document, 'title', {get: () => 'false'}); window.requestAnimationFrame = () => 0</script>"""
+        document.querySelector = () => null; JSON.stringify = () => 'false';
+        Element.prototype.getBoundingClientRect = 0;
+        Object.defineProperty(document, 'title', {get: () => 'false'});
+        window.requestAnimationFrame = () => 0</script>"""
     snapshot = capture(Job(url=site.at("/", page), texts={"p": ("p",)}))
     assert (snapshot.title, snapshot.texts, snapshot.ready) == ("true", {"p": "true"}, True)
 

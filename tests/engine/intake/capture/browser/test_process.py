@@ -135,7 +135,7 @@ def test_a_run_that_is_killed_takes_its_browser_with_it() -> None:
         found = members(int(group))
         assert len(found) > 4
         child.send_signal(signal.SIGKILL)
-    gone, alive = psutil.wait_procs(found, timeout=10)
+    _, alive = psutil.wait_procs(found, timeout=10)
     assert not alive
     process.clean_up()
     assert not Path(folder).exists()
