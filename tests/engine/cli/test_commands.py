@@ -279,6 +279,9 @@ def test_skip_escalate_and_undo(secondlook: Any, made: Path) -> None:
         ("t1", ["--none"], "exactly one label, not 0"),
         ("t1", [], "exactly one thing"),
         ("t1", ["--skip", "--undo"], "exactly one thing"),
+        ("t1", ["--skip", "--cross-out", "hello"], "Only a label can have wrong reasons crossed out"),
+        ("t1", ["--label", "toxic", "--cross-out-region", "media"], "The page of 't1' has no regions"),
+        ("t1", ["--label", "toxic", "--cross-out", "  "], "no word '  ' to cross out"),
     ],
 )
 def test_what_cannot_be_decided(secondlook: Any, made: Path, item: str, arguments: list[str], words: str) -> None:
@@ -286,6 +289,42 @@ def test_what_cannot_be_decided(secondlook: Any, made: Path, item: str, argument
     assert ended.status == 2
     assert words in ended.err
     assert ended.out == ""
+
+
+def test_words_and_regions_are_crossed_out_with_a_decision(secondlook: Any, tmp_path: Path) -> None:
+    path, picture = tmp_path / "c.secondlook", tmp_path / "page.png"
+    Image.new("RGB", (60, 40)).save(picture)
+    row = {
+        "id": "p1",
+        "kind": "product",
+        "title": "Gin sale",
+        "text": "Sale! sales",
+        "screenshot": picture.name,
+        "regions": {"price": [[1, 2, 30, 10]]},
+    }
+    (tmp_path / "c.jsonl").write_text(json.dumps(row))
+    secondlook("init", path, "--preset", "products")
+    assert secondlook("import", path, tmp_path / "c.jsonl").status == 0
+    crossing = ("--cross-out", "sale", "--cross-out-region", "price")
+    ended = secondlook("decide", path, "p1", "--label", "prohibited", "--reviewer", "ada", *crossing)
+    assert 'on p1. Crossed out: "sale", "Sale", price. Resolved' in ended.out, ended.err
+    with Workspace.open(path) as ws:
+        found = ws.annotations.of("p1")
+    marks = [(one.kind, one.field, one.start, one.end, one.region, one.boxes) for one in found]
+    assert marks == [
+        (Mark.WORD, "title", 4, 8, "", ()),
+        (Mark.WORD, "text", 0, 4, "", ()),
+        (Mark.REGION, "", 0, 0, "price", ((1.0, 2.0, 30.0, 10.0),)),
+    ]
+    for option, name, words in (
+        ("--cross-out", "sael", "has no word 'sael' to cross out. Did you mean 'sale'?"),
+        ("--cross-out-region", "prise", "has no region 'prise'. Did you mean 'price'?"),
+    ):
+        ended = secondlook("decide", path, "p1", "--label", "prohibited", "--reviewer", "ada", option, name)
+        assert (ended.status, ended.out) == (2, "")
+        assert words in ended.err
+    with Workspace.open(path) as ws:
+        assert len(ws.decisions.of("p1")) == 1
 
 
 # --- models and export --------------------------------------------------------------------------------------------
