@@ -11,6 +11,7 @@ hold exactly what the report says. Every case follows from `--seed` and its numb
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import random
 import shutil
@@ -27,7 +28,7 @@ from engine.errors import EngineError
 from engine.intake import ImportReport, export, import_paths
 from engine.intake.formats import FORMATS
 from engine.taxonomy import preset
-from engine.types import Action, Item
+from engine.types import Action, Box, Item
 from engine.workspace import NewDecision, Workspace
 
 TOOLS: dict[str, Any] = {
@@ -46,7 +47,7 @@ TOOLS: dict[str, Any] = {
         {"text": "a", "accept": ["toxic"], "options": [{"id": "toxic", "text": "Toxic"}], "answer": "ignore"},
     ],
 }
-ODD = (
+ODD: tuple[Any, ...] = (
     None,
     True,
     -1,
@@ -77,7 +78,7 @@ def picture() -> bytes:
 def seed_workspace(path: Path) -> Workspace:
     """Make a workspace with a little of everything."""
     ws = Workspace.create(path, preset("both"))
-    regions = {"price": ((1.0, 2.0, 10.0, 5.0),)}
+    regions: dict[str, tuple[Box, ...]] = {"price": ((1.0, 2.0, 10.0, 5.0),)}
     product = Item(
         id="p", kind="product", title="=Gin", width=24, height=16, regions=regions, meta={"shop": [1, {"a": 2}]}
     )
@@ -181,7 +182,7 @@ def swap(draw: random.Random, value: Any) -> None:
     while isinstance(value, dict | list) and value:
         key = draw.choice(list(value)) if isinstance(value, dict) else draw.randrange(len(value))
         if draw.random() < 0.3 or not isinstance(value[key], dict | list) or not value[key]:
-            value[key] = draw.choice(ODD)
+            value[key] = copy.deepcopy(draw.choice(ODD))
             return
         value = value[key]
 

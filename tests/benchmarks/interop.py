@@ -64,13 +64,13 @@ def write_exports(folder: Path) -> None:
     from engine.intake import export
     from engine.intake.formats.label_studio_writing import labelling_config
     from engine.taxonomy import preset
-    from engine.types import Action, Item
+    from engine.types import Action, Box, Item
     from engine.workspace import NewDecision, Workspace
 
     written = BytesIO()
     Image.linear_gradient("L").resize((60, 40)).convert("RGB").save(written, "PNG")
     with Workspace.create(folder / "w.secondlook", preset("products")) as ws:
-        regions = {"price": ((1.5, 2.0, 10.0, 5.0),), "image": ((0.0, 0.0, 60.0, 40.0),)}
+        regions: dict[str, tuple[Box, ...]] = {"price": ((1.5, 2.0, 10.0, 5.0),), "image": ((0.0, 0.0, 60.0, 40.0),)}
         meta = {"spans": [[0, 4, "brand"]]}
         items = [
             Item(id=f"p{n}", kind="product", text=f"Item {n} Ω", width=60, height=40, regions=regions, meta=meta)
@@ -127,7 +127,7 @@ def check_label_studio(folder: Path) -> dict[str, Any]:
     faults: list[str] = []
     counted = 0
     if installed:
-        from label_studio_sdk.label_interface import LabelInterface
+        from label_studio_sdk.label_interface import LabelInterface  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
         config = (folder / "config.xml").read_text(encoding="utf-8")
         interface = LabelInterface(config)
@@ -147,7 +147,7 @@ def check_label_studio(folder: Path) -> dict[str, Any]:
 
 def convert(folder: Path, config: str) -> list[str]:
     """Return what is wrong with what Label Studio's converter makes of our tasks."""
-    from label_studio_sdk.converter import Converter
+    from label_studio_sdk.converter import Converter  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     converter = Converter(config=config, project_dir=str(folder), download_resources=False)
     output = folder / "converted"
@@ -187,12 +187,12 @@ def parse_doccano(folder: Path) -> tuple[list[str], str]:
     import os
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
-    import django
+    import django  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     django.setup()
-    from data_import.pipeline.data import TextData
-    from data_import.pipeline.label import CategoryLabel, SpanLabel
-    from data_import.pipeline.parsers import JSONLParser
+    from data_import.pipeline.data import TextData  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    from data_import.pipeline.label import CategoryLabel, SpanLabel  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    from data_import.pipeline.parsers import JSONLParser  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     faults: list[str] = []
     counts = {"labels": 0, "spans": 0, "texts": 0}
@@ -222,7 +222,7 @@ def check_prodigy(folder: Path) -> dict[str, Any]:
     faults: list[str] = []
     lines = [json.loads(line) for line in (folder / "prodigy.jsonl").read_text(encoding="utf-8").splitlines()]
     if installed:
-        from prodigy import set_hashes
+        from prodigy import set_hashes  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
         faults = [
             f"the input hash of {one['text']!r} changed"

@@ -178,16 +178,20 @@ class _Task:
         if cancelled:
             self.decisions.append(GivenDecision(**common, action=Action.SKIP))
             return 0
+        self.answers(annotation, labels, common)
+        return 0
+
+    def answers(self, annotation: dict[str, Any], labels: Labels, common: dict[str, Any]) -> None:
+        """Add a decision for each task, with the prediction that the annotator started from."""
         shown, model, score = self.shown(annotation)
         for task, given in labels.items():
             seen = shown.get(task)
-            told_of = (
-                {"shown_labels": seen, "shown_model": model, "shown_probability": score} if seen is not None else {}
-            )
+            told: dict[str, Any] = {}
+            if seen is not None:
+                told = {"shown_labels": seen, "shown_model": model, "shown_probability": score}
             self.decisions.append(
-                GivenDecision(**common, **told_of, task=task, labels=given, action=action_of(given, seen))
+                GivenDecision(**common, **told, task=task, labels=given, action=action_of(given, seen))
             )
-        return 0
 
     def reviewer(self, annotation: dict[str, Any]) -> str:
         own = annotation.get(OURS)

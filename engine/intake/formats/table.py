@@ -137,7 +137,9 @@ def _exported(records: Sequence[Record]) -> Record:
     """Return the record of an item from all its rows."""
     first = records[0].line
     rows = [{name: _restored(cell) for name, cell in (record.fields or {}).items()} for record in records]
-    line, fields = first, {name: cell for name, cell in rows[0].items() if name in (*_ITEM_COLUMNS, *_REST_COLUMNS)}
+    line = first
+    kept = (*_ITEM_COLUMNS, *_REST_COLUMNS)
+    fields: dict[str, Any] = {name: cell for name, cell in rows[0].items() if name in kept}
     decisions: list[Decision] = []
     annotations: list[Annotation] = []
     try:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from engine.taxonomy import Taxonomy, preset
-from engine.types import Action, CrossedOut, Decision, Item, Mark
+from engine.types import Action, Box, CrossedOut, Decision, Item, Mark
 from engine.workspace import NewDecision, Workspace
 
 REVIEWERS = ("ada", "grace@example.org", "label-studio:7", "=cmd()", "Ωμέγα")
@@ -71,6 +71,8 @@ def fill(picture: Callable[..., bytes], taxonomy: Taxonomy) -> Fill:
 def _item(draw: random.Random, number: int, text: str, taxonomy: Taxonomy) -> Item:
     kind = draw.choice(("tweet", "product"))
     task = taxonomy.tasks_for(kind)[0]
+    truths: dict[str, tuple[str, ...]] = {task.name: (draw.choice(task.label_names),)}
+    regions: dict[str, tuple[Box, ...]] = {"price": ((1.0, 2.0, 10.5, 3.3), (0.0, 0.0, 40.0, 30.0))}
     return Item(
         id=draw.choice((f"{number}", f"item {number}", f"=Ω{number}", f"a/{number}")),
         kind=kind,
@@ -82,8 +84,8 @@ def _item(draw: random.Random, number: int, text: str, taxonomy: Taxonomy) -> It
         subsets=draw.choice(((), ("one", "two; three"))),
         exposure=draw.choice((None, 0.0, 12.5, 1e9)),
         split=draw.choice(("", "train", "val")),
-        truths=draw.choice(({}, {task.name: (draw.choice(task.label_names),)})),
-        regions=draw.choice(({}, {"price": ((1.0, 2.0, 10.5, 3.3), (0.0, 0.0, 40.0, 30.0))})),
+        truths=truths if draw.random() < 0.5 else {},
+        regions=regions if draw.random() < 0.5 else {},
         meta=draw.choice(({}, {"shop": {"deep": [1, None, "x"]}, "lang": "el"})),
     )
 
@@ -104,7 +106,7 @@ def _decide(draw: random.Random, ws: Workspace, item: Item, taxonomy: Taxonomy) 
             [NewDecision(**common, action=action, task=draw.choice(("", taxonomy.tasks_for(item.kind)[0].name)))]
         )
         return
-    shown = {"shown_model": "m1", "shown_labels": ("toxic",), "shown_probability": 0.75}
+    shown: dict[str, Any] = {"shown_model": "m1", "shown_labels": ("toxic",), "shown_probability": 0.75}
     rows = []
     for task in taxonomy.tasks_for(item.kind):
         chosen = draw.sample(task.label_names, draw.randrange(4) if task.multi else 1)
@@ -112,7 +114,7 @@ def _decide(draw: random.Random, ws: Workspace, item: Item, taxonomy: Taxonomy) 
         rows.append(
             NewDecision(
                 **common,
-                **draw.choice(({}, shown)),
+                **(shown if draw.random() < 0.5 else {}),
                 task=task.name,
                 action=draw.choice((Action.CONFIRM, Action.CORRECT)),
                 labels=tuple(chosen),
