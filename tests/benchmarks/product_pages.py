@@ -132,7 +132,7 @@ def captured(pages: Mapping[str, str], truth: Mapping[str, Truth]) -> dict[str, 
     urls = {name: truth[name]["url"] for name in pages}
     jobs = [product_profile(urls[name]).job(urls[name], html) for name, html in pages.items()]
     try:
-        with Browser(Settings(timeout=8.0, workers=2, width=1200, height=1600)) as browser:
+        with Browser(Settings(timeout=5.0, width=1200, height=1600)) as browser:
             found = {snapshot.url: snapshot for snapshot in browser.capture_many(jobs)}
     except BrowserUnavailableError as error:
         print(f"No browser: {error}")  # noqa: T201
@@ -190,13 +190,13 @@ def summary(found: Mapping[str, Any]) -> None:
         print(f"{way}: {statistics.median(each):.0f} ms of processor a page ({min(each):.0f} to {max(each):.0f})")  # noqa: T201
 
 
-def measure(data: Path, *, browser: bool, repeats: int) -> dict[str, Any]:
+def measure(data: Path, *, browser: bool, repeats: int, most: int) -> dict[str, Any]:
     """Return all counts and times."""
     folder = data / "product_pages_html"
     truth = json.loads((folder / "ground-truth.json").read_text("utf-8"))
     pages = {
         path.name.removesuffix(".html.gz"): gzip.decompress(path.read_bytes()).decode("utf-8", "replace")
-        for path in sorted((folder / "html").glob("*.html.gz"))
+        for path in sorted((folder / "html").glob("*.html.gz"))[:most]
     }
     ways: dict[str, dict[str, Said]] = {}
     seconds: dict[str, list[float]] = {}
@@ -234,12 +234,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--browser", action="store_true")
+    parser.add_argument("--pages", type=int, default=40, help="only the first of them")
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("build/bench/product-pages.json"))
     given = parser.parse_args()
     if not (given.data / "product_pages_html" / "ground-truth.json").is_file():
         sys.exit(f"There are no product pages in '{given.data}': give the folder of the real data with --data.")
-    found = measure(given.data, browser=given.browser, repeats=given.repeats)
+    found = measure(given.data, browser=given.browser, repeats=given.repeats, most=given.pages)
     for way, counts in found["counts"].items():
         table(way, counts)
     summary(found)

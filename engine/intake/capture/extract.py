@@ -43,7 +43,7 @@ def fields_of(snapshot: Snapshot, profile: Profile) -> dict[str, Any]:
     own: dict[str, Any] = {field: value for field in _ON_ITEM if (value := reader.field(field))}
     if "title" not in own and snapshot.title and profile.kind != "tweet":
         own["title"] = reader.keep("title", tidy(snapshot.title)[: _LONGEST["title"]], _PAGE)
-    meta = {field: value for field, value in reader.rest() if value}
+    meta: dict[str, Any] = {field: value for field, value in reader.rest() if value}
     links = _outgoing(page.links(profile.texts.get("links", ()), profile.texts.get("link-preview", ())), page.url)
     if links:
         meta["links"] = links

@@ -6,6 +6,7 @@ The page is a stranger's: how much of it is read is bounded, and what breaks ext
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -62,7 +63,7 @@ def json_ld(page: Page) -> list[Any]:
     found: list[Any] = []
     for script in page.root.xpath('//script[@type="application/ld+json"]')[:_MOST_SCRIPTS]:
         if len(script.text or "") <= _LONGEST_SCRIPT:
-            found.extend(_tried(lambda script=script: extractor.extract_items(script)))
+            found.extend(_tried(functools.partial(extractor.extract_items, script)))
     return found
 
 
