@@ -18,8 +18,8 @@ from engine.errors import EngineError
 from engine.types import Struct
 from engine.workspace import Workspace
 from engine.workspace.captures import digest
-from engine.workspace.merging import FROM_A_PACK
 from engine.workspace.journal import journal_mode
+from engine.workspace.merging import FROM_A_PACK
 
 LIBRARIES = ("torch", "torchvision", "transformers", "tokenizers", "PySide6-Essentials", "lime", "pillow", "msgspec")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")

@@ -112,7 +112,8 @@ class Archive:
         infos = self._zip.infolist()
         if len(infos) > limits.MOST_ENTRIES:
             raise PackError(
-                f"The pack '{self.path}' is refused: it has {len(infos):,} entries; {limits.MOST_ENTRIES:,} is the most.",
+                f"The pack '{self.path}' is refused: it has {len(infos):,} entries;"
+                f" {limits.MOST_ENTRIES:,} is the most.",
                 "Have it made in several parts.",
             )
         seen: set[str] = set()

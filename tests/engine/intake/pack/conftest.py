@@ -1,4 +1,4 @@
-"""A workspace worth packing: screenshots, verdicts with an explanation, decisions, an undo, and what was crossed out."""
+"""A workspace worth packing: screenshots, verdicts, an explanation, decisions, an undo, a word crossed out."""
 
 from __future__ import annotations
 
