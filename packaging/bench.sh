@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every benchmark, one after the other; each prints a table with its peer and writes JSON into the folder.
-# The desk is measured while a long training run is under way.
+# The desk is measured while a long training run is under way. Benchmarks on real data take its folder and are run by hand.
 set -euo pipefail
 bin=$1
 out=$2
@@ -27,7 +27,9 @@ PY
 for benchmark in queues decisions; do
   "$bin/python" "tests/benchmarks/$benchmark.py" "$big" --out "$out/$benchmark.json"
 done
-for benchmark in scoring explanations refit; do
+"$bin/python" tests/benchmarks/prefetch.py "$trained" --moves "${MOVES:-100}" --out "$out/prefetch.json"
+"$bin/python" tests/benchmarks/explanations.py --captures "${CAPTURES:-5}" --texts "${TEXTS:-3}" --out "$out/explanations.json"
+for benchmark in scoring refit training_speed planted shortcut capture gpu; do
   "$bin/python" "tests/benchmarks/$benchmark.py" --out "$out/$benchmark.json"
 done
 "$bin/python" tests/benchmarks/report.py "$out"
