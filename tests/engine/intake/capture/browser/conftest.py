@@ -28,6 +28,7 @@ class Visitor(BaseHTTPRequestHandler):
     site: Site
 
     def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.site.asked.append(self.path)
         self.site.arrived(self.path).set()
         page = self.site.pages.get(self.path, (404, {}, b"nothing here"))

@@ -24,6 +24,8 @@ OUTWARDS = {
     "fetch": "<script>go(fetch('{at}/fetch', {{mode: 'no-cors'}}))</script>",
     "post": "<script>go(fetch('{at}/post', {{mode: 'no-cors', method: 'POST', body: 'x'}}))</script>",
     "beacon": "<script>navigator.sendBeacon('{at}/beacon')</script>",
+    "events": """<script>go(new Promise(r => {{ const source = new EventSource('{at}/events');
+        source.onerror = () => source.readyState === 2 && r() }}))</script>""",
     "socket": "<script>go(new Promise(r => new WebSocket('{ws}/socket').onerror = r))</script>",
     "worker": """<script>go(new Promise(r => new Worker(URL.createObjectURL(new Blob([
         "fetch('{at}/worker', {{mode: 'no-cors'}}).finally(() => postMessage(1))"]))).onmessage = r))</script>""",
