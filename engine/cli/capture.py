@@ -206,7 +206,8 @@ def _name_problems(found: AddressList) -> None:
     if len(found.problems) > _SHOWN:
         note(f"… and {len(found.problems) - _SHOWN} more bad lines; --json lists them all.")
     if found.repeated:
-        note(f"{found.repeated} lines repeat an address; each is captured once.")
+        lines = "1 line repeats" if found.repeated == 1 else f"{found.repeated} lines repeat"
+        note(f"{lines} an address; each page is captured once.")
 
 
 def _document(found: AddressList, report: CampaignReport) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import typer
 
 from engine.cli.common import JsonOption, WorkspaceArgument, answer, table
 from engine.errors import InputError, did_you_mean
+from engine.intake.capture.record import gone
 from engine.intake.exporting import answer_of, answers
 from engine.triage import parse_where
 from engine.workspace import Workspace
@@ -102,6 +103,7 @@ def _documents(ws: Workspace, rows: list[QueueRow]) -> Iterator[dict[str, Any]]:
                 "resolved": answers(resolved.get(item.id, {}), ws),
                 "crossed_out": crossed.get(item.id, []),
                 "labels": answers(item.truths, ws),
+                "gone": gone(item),
             }
 
 
@@ -134,6 +136,8 @@ def _more(ws: Workspace, rows: list[QueueRow], listed: str) -> Iterator[_Column]
         yield "picked because", ws.teaching.why_many(ids)
     if crossed := {item: ", ".join(words) for item, words in _crossed_out(ws, ids).items() if words}:
         yield "crossed out", crossed
+    if lost := {item.id: found["reason"] for item in ws.items.get_many(ids) if (found := gone(item))}:
+        yield "gone", lost
 
 
 def _table(rows: list[QueueRow], queue: str, more: list[_Column]) -> str:

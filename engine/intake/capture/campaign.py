@@ -129,7 +129,7 @@ def run_campaign(
 
     Args:
         ws: open for writing; the caller holds its lock.
-        tasks: the pages, in the order in which they are begun.
+        tasks: the pages; hosts take turns, each host's pages are begun in this order.
         browser: what opens them.
         journal: entered; goes on with what it says.
         rate: pages a minute and host, 0 for no limit.

@@ -17,7 +17,7 @@ def delay_after(tries: int) -> float:
 
 
 class Pace(Generic[T]):
-    """A queue of tasks by host. Times are seconds of one monotonic clock, which the caller reads.
+    """A queue of tasks: hosts take turns, and each host's tasks keep their order. Times are seconds of one monotonic clock, which the caller reads.
 
     Args:
         per_minute: how many tasks of one host may begin in a minute, evenly spaced; 0 for no limit. Tasks of the host
@@ -37,7 +37,7 @@ class Pace(Generic[T]):
         return self._waiting
 
     def add(self, task: T, host: str, not_before: float = 0.0) -> None:
-        """Let a task of `host` wait, to begin at `not_before` at the earliest; tasks keep their order otherwise."""
+        """Let a task of `host` wait, to begin at `not_before` at the earliest."""
         self._number += 1
         self._waiting += 1
         heapq.heappush(self._tasks[host], (not_before, self._number, task))

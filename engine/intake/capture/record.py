@@ -44,13 +44,13 @@ def keep(ws: Workspace, captured: Captured, png: bytes, at: str) -> Item:
         NoItemError: a field or the picture cannot be used, or the id is taken.
         StorageError: the disk refused; nothing was kept.
     """
-    gone = captured.outcome.kind != "captured"
+    lost = captured.outcome.kind != "captured"
     try:
         picture = check_capture(png)
-        row = read_row(_record(captured, at, gone=gone), ws.taxonomy, pictured=True)
+        row = read_row(_record(captured, at, lost=lost), ws.taxonomy, pictured=True)
         item = msgspec.structs.replace(row.item, width=picture.width, height=picture.height)
         with ws.waiting() as waiting:
-            if gone:
+            if lost:
                 waiting.put([[_set_aside(item, captured, at)]])
             ws.items.add([(item, picture.png)], then=waiting.adopt)
     except CaptureError as error:
@@ -62,21 +62,29 @@ def keep(ws: Workspace, captured: Captured, png: bytes, at: str) -> Item:
     return item
 
 
+def gone(item: Item) -> dict[str, str] | None:
+    """Return what became of the page of an item that was gone when it was captured: `outcome` and `reason`."""
+    note = item.meta.get("capture")
+    if not isinstance(note, Mapping) or note.get("outcome") not in ("deleted", "suspended"):
+        return None
+    return {"outcome": str(note["outcome"]), "reason": str(note.get("reason", ""))}
+
+
 def is_same(item: Item, address: Address) -> bool:
     """Return whether an item of the workspace was captured from (or imported with) this address."""
     return item.url == address.url
 
 
-def _record(captured: Captured, at: str, *, gone: bool) -> dict[str, Any]:
+def _record(captured: Captured, at: str, *, lost: bool) -> dict[str, Any]:
     """Return the import record of a capture: what the list said goes before what the page says."""
     address, page = captured.address, _clean(captured.fields)
-    listed = {name: value for name, value in address.fields.items() if not (gone and name in _OF_CONTENT)}
-    own = {} if gone else {name: page[name] for name in ("text", "title", "author") if name in page}
+    listed = {name: value for name, value in address.fields.items() if not (lost and name in _OF_CONTENT)}
+    own = {} if lost else {name: page[name] for name in ("text", "title", "author") if name in page}
     if address.kind == PROFILE and not own.get("author"):
-        own["author"] = page.get("author", "") or (address.id if gone else "")
+        own["author"] = page.get("author", "") or (address.id if lost else "")
     said = listed.pop("meta", {})
-    meta = {} if gone else dict(page.get("meta", {}))
-    note = {"outcome": captured.outcome.kind} if gone else {}
+    meta = {} if lost else dict(page.get("meta", {}))
+    note = {"outcome": captured.outcome.kind} if lost else {}
     note |= {"reason": captured.outcome.reason} if captured.outcome.reason else {}
     if page.get("url", address.url) != address.url and address.url:
         note["final_url"] = page["url"]
@@ -89,7 +97,7 @@ def _record(captured: Captured, at: str, *, gone: bool) -> dict[str, Any]:
         "kind": address.kind,
         "url": address.url,
         "captured_at": at,
-        "regions": {} if gone else {name: [list(box) for box in boxes] for name, boxes in captured.regions.items()},
+        "regions": {} if lost else {name: [list(box) for box in boxes] for name, boxes in captured.regions.items()},
         "meta": {**meta, **(said if isinstance(said, Mapping) else {})},
     }
 
