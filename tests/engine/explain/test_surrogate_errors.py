@@ -44,8 +44,8 @@ def versions() -> Masks:
 
 def weighted_least_squares(masks: Masks, answers: Values, counts: Values) -> Values:
     table = np.column_stack([np.ones(len(masks)), masks])
-    found: Values = np.linalg.solve(table.T @ (table * counts[:, None]), table.T @ (counts * answers))[1:]
-    return found
+    solution = np.linalg.solve(table.T @ (table * counts[:, None]), table.T @ (counts * answers))
+    return np.asarray(solution[1:], dtype=np.float64)
 
 
 def flips(samples: int, features: int, random: np.random.RandomState) -> Design:

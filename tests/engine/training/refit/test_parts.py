@@ -127,6 +127,7 @@ def test_vectors_of_a_version_are_those_of_a_file_with_its_pixels(
     ]
     version = hidden(items[0], Others(items))
     square = version.square(model.spec.image)
+    assert square is not None
     Image.fromarray(square).save(tmp_path / "expected.png")
     (_, text, image), *_ = model.vectors_stream([items[0].content])
     plain = Vectors(text, image)
