@@ -4,8 +4,8 @@
 
 Every page is read three ways: extruct alone as a first script uses it (the first product that any syntax states), ours
 from the saved HTML, and with --browser ours by a real capture, the page served to Chromium as its own address (what the
-saved page loads from the network is not there). A field agrees where price (as a number), currency (the sign that people
-noted can mean the code) or text (upper and lower case are the same) is one of those noted. Profiles were tuned on the
+saved page loads from the network is not there). A field agrees where price (as a number), currency (the sign that
+people noted can mean the code) or text (upper and lower case are the same) is one of those noted. Profiles were tuned on the
 half of the pages named "tuned", found by a hash of their names; "held out" is the other half. People noted no names and
 no texts of products, so these are only counted. Of the tweet fragments it prints which fields and regions are found.
 """
@@ -132,7 +132,7 @@ def captured(pages: Mapping[str, str], truth: Mapping[str, Truth]) -> dict[str, 
     urls = {name: truth[name]["url"] for name in pages}
     jobs = [product_profile(urls[name]).job(urls[name], html) for name, html in pages.items()]
     try:
-        with Browser(Settings(timeout=5.0, width=1200, height=1600)) as browser:
+        with Browser(Settings(timeout=20.0, workers=2, width=1200, height=1600)) as browser:
             found = {snapshot.url: snapshot for snapshot in browser.capture_many(jobs)}
     except BrowserUnavailableError as error:
         print(f"No browser: {error}")  # noqa: T201
