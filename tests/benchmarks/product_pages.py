@@ -3,11 +3,12 @@
     python tests/benchmarks/product_pages.py --data ../shared/data [--browser] [--repeats 3] [--out FILE.json]
 
 Every page is read three ways: extruct alone as a first script uses it (the first product that any syntax states), ours
-from the saved HTML, and with --browser ours by a real capture, the page served to Chromium as its own address (what the
-saved page loads from the network is not there). A field agrees where price (as a number), currency (the sign that
-people noted can mean the code) or text (upper and lower case are the same) is one of those noted. Profiles were tuned on the
-half of the pages named "tuned", found by a hash of their names; "held out" is the other half. People noted no names and
-no texts of products, so these are only counted. Of the tweet fragments it prints which fields and regions are found.
+from the saved HTML, and with --browser ours by a real capture, the page served to Chromium as its own address (what
+the saved page loads from the network is not there). A field agrees where price (as a number), currency (the sign that
+people noted can mean the code) or text (upper and lower case are the same) is one of those noted. Profiles were tuned
+on the half of the pages named "tuned", found by a hash of their names; "held out" is the other half. People noted no
+names and no texts of products, so these are only counted. Of the tweet fragments it prints which fields and regions
+are found.
 """
 
 from __future__ import annotations
