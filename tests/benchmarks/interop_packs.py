@@ -217,7 +217,7 @@ def with_labellers(python: str, source: Path, folder: Path, versions: dict[str, 
 
 def taxonomy(labels: list[str]) -> str:
     """Return a taxonomy of one question with these labels."""
-    keys = "1234567890qwertyuiop"
+    keys = "123456789acdfijklmopqrvwxyz"
     rows = ", ".join(
         f'{{ name = "{label}", title = "{label}", key = "{keys[number]}", severity = 0 }}'
         for number, label in enumerate(labels)
