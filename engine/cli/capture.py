@@ -57,6 +57,7 @@ def capture(
         Path | None,
         typer.Argument(metavar="[FILE]", help="Addresses: text (one a line), CSV or JSON lines with `url`."),
     ] = None,
+    *,
     window: Annotated[
         str, typer.Option("--window", metavar="WxH", help="The size of the pictures, in pixels.")
     ] = "600x600",

@@ -17,7 +17,9 @@ def delay_after(tries: int) -> float:
 
 
 class Pace(Generic[T]):
-    """A queue of tasks: hosts take turns, and each host's tasks keep their order. Times are seconds of one monotonic clock, which the caller reads.
+    """A queue of tasks: hosts take turns, and each host's tasks keep their order.
+
+    Times are seconds of one monotonic clock, which the caller reads.
 
     Args:
         per_minute: how many tasks of one host may begin in a minute, evenly spaced; 0 for no limit. Tasks of the host

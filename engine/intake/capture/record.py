@@ -84,7 +84,7 @@ def _record(captured: Captured, at: str, *, lost: bool) -> dict[str, Any]:
         own["author"] = page.get("author", "") or (address.id if lost else "")
     said = listed.pop("meta", {})
     meta = {} if lost else dict(page.get("meta", {}))
-    note = {"outcome": captured.outcome.kind} if lost else {}
+    note: dict[str, str] = {"outcome": captured.outcome.kind} if lost else {}
     note |= {"reason": captured.outcome.reason} if captured.outcome.reason else {}
     if page.get("url", address.url) != address.url and address.url:
         note["final_url"] = page["url"]

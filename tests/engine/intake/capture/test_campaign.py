@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections.abc import Callable
@@ -45,7 +46,7 @@ def test_what_may_come_is_tried_again_after_growing_delays_up_to_the_passes(
     browser = browser_of({ONE: [ends.fault], TWO: [ends.fault, ends.good]})
     report = campaign(tasks(ONE, TWO), browser, passes=4)
     times = [when for when, url in browser.asked if url == ONE]
-    gaps = [after - before for before, after in zip(times, times[1:], strict=False)]
+    gaps = [after - before for before, after in itertools.pairwise(times)]
     assert [round(gap) for gap in gaps] == [5, 15, 45]
     assert browser.urls.count(TWO) == 2
     (failure,) = report.failures
@@ -100,7 +101,7 @@ def test_a_stopped_campaign_goes_on_where_it_was(
     ws: Workspace, tasks: Any, campaign: Any, browser_of: Any, ends: Any
 ) -> None:
     first = browser_of({ONE: [ends.fault]}, cancel_at=2)
-    with pytest.raises(CancelledError, match="2 of 3 pages to go.*--resume"):
+    with pytest.raises(CancelledError, match=r"2 of 3 pages to go.*--resume"):
         campaign(tasks(ONE, TWO, THREE), first, passes=2)
     assert first.urls == [ONE, TWO]
     second = browser_of({ONE: [ends.fault]})

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -73,7 +74,7 @@ def test_any_mixture_begins_each_task_once_in_time_and_never_too_fast(seed: int)
     assert all(when >= earliest[task] for when, task in times)
     for host in "abc":
         own = [when for when, task in times if task[0] == host]
-        assert all(after - before >= 2.0 for before, after in zip(own, own[1:], strict=False))
+        assert all(after - before >= 2.0 for before, after in itertools.pairwise(own))
         # No host idles while it has a task that may begin: with this many at 0 it is busy from the start.
         assert own[0] == 0.0
 
