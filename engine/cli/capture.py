@@ -154,8 +154,11 @@ def _captured(ws: Workspace, asked: _Asked, journal: Journal) -> tuple[AddressLi
         if not tasks:
             raise InputError(f"'{asked.source}' holds no address that can be captured.", "Mend the lines named above.")
         size = asked.settings
-        journal.begin(Plan(source=journal.source, width=size.width, height=size.height, profile=asked.profile))
+        plan = Plan(source=journal.source, width=size.width, height=size.height, profile=asked.profile)
+        if journal.begun:
+            journal.begin(plan)
         browser = open_.enter_context(browser_for(tasks, asked.settings, server))
+        journal.begin(plan)
         show = open_.enter_context(showing())
         open_.enter_context(_stopped_by_signals(browser))
         open_.enter_context(journal)

@@ -7,6 +7,7 @@ and nothing else: no other program can guess the path, and one saved page cannot
 from __future__ import annotations
 
 import gzip
+import hashlib
 import html
 import mimetypes
 import re
@@ -23,6 +24,7 @@ from urllib.parse import quote, unquote, urlsplit
 from engine.errors import InputError, NotFoundError
 from engine.intake.capture.addresses import AddressList, ProfileOf, checked, normalised
 from engine.intake.capture.campaign import Task
+from engine.intake.capture.record import SAVED
 from engine.intake.capture.types import Address
 from engine.intake.report import RowError
 from engine.taxonomy import Taxonomy
@@ -46,7 +48,8 @@ def read_saved(folder: Path, taxonomy: Taxonomy, profile_of: ProfileOf) -> tuple
     """Return the saved pages of a folder and its subfolders, in order of their names, with their files.
 
     An item's id is the file's path in the folder without its suffix. Its address is where the page says that it was
-    saved from (the browser's remark, else `link rel=canonical` or `og:url`), "" where it does not.
+    saved from (the browser's remark, else `link rel=canonical` or `og:url`), "" where it does not. The file's SHA-256
+    is kept in the item's meta: it tells the page from another one of that name.
 
     Raises:
         NotFoundError: there is no such folder.
@@ -194,7 +197,9 @@ def _address(path: Path, folder: Path, taxonomy: Taxonomy, profile_of: ProfileOf
     url = _origin(read_page(path, _HEAD).decode("utf-8", "replace"))
     inside = path.relative_to(folder)
     name = inside.with_name(_stem(inside.name)).as_posix()
-    return checked(Address(url=url, id=name), taxonomy, profile_of(url))
+    with path.open("rb") as file:
+        fields = {SAVED: hashlib.file_digest(file, "sha256").hexdigest()}
+    return checked(Address(url=url, id=name, fields=fields), taxonomy, profile_of(url))
 
 
 def _origin(head: str) -> str:

@@ -198,7 +198,7 @@ class _Campaign:
                 if known is not None and is_same(known, task.address):
                     self.there += 1
                 elif known is not None:
-                    reason = f"The workspace has an item '{known.id}' of another address."
+                    reason = f"The workspace has another page as the item '{known.id}'."
                     self.fail(task, Outcome(kind="failed", reason=reason))
                 elif before and self.is_over(task, again=before.last.again) and before.last.kind in FAILED:
                     self.fail(task, Outcome(kind=before.last.kind, reason=before.last.reason))

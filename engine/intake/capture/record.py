@@ -19,6 +19,9 @@ from engine.workspace import GivenDecision, Workspace
 REVIEWER = "capture"
 """Who is named for setting items aside whose page was gone."""
 
+SAVED = "saved_sha256"
+"""The field that tells which saved file an item comes from."""
+
 _OF_CONTENT = ("labels", "split")
 """What a list says of a page's content; it does not hold for the notice that the page is gone."""
 
@@ -71,8 +74,8 @@ def gone(item: Item) -> dict[str, str] | None:
 
 
 def is_same(item: Item, address: Address) -> bool:
-    """Return whether an item of the workspace was captured from (or imported with) this address."""
-    return item.url == address.url
+    """Return whether an item of the workspace was captured from (or imported with) this address or this saved file."""
+    return item.url == address.url and item.meta.get(SAVED) == address.fields.get(SAVED)
 
 
 def _record(captured: Captured, at: str, *, lost: bool) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from PIL import Image
 from engine.cli import capture as command
 from engine.cli.capture_showing import in_words, showing
 from engine.cli.output import PROGRESS_LINES
-from engine.errors import CancelledError
+from engine.errors import CancelledError, EngineError
 from engine.intake.capture.campaign import Standing
 from engine.intake.capture.types import Job, Snapshot
 
@@ -162,6 +162,19 @@ def test_where_nothing_could_be_captured_the_status_says_so(
     ended = secondlook("capture", home, listed(more="# nothing\n"), "--resume")
     assert ended.status == 2
     assert "holds no address" in ended.err
+
+
+def test_without_a_browser_nothing_is_begun(
+    secondlook: Any, home: Path, listed: Listed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object) -> Fake:
+        raise EngineError("Chromium is not installed.", "Install it.")
+
+    monkeypatch.setattr(command, "browser_for", none)
+    ended = secondlook("capture", home, listed("lamp"))
+    assert ended.status == 2
+    assert "Chromium is not installed. Install it." in ended.err
+    assert not (home / "captures-in-progress").exists()
 
 
 @pytest.mark.parametrize(

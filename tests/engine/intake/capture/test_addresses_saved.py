@@ -12,7 +12,9 @@ from engine.errors import InputError, NotFoundError
 from engine.intake.capture.addresses_saved import SavedPages, read_saved
 from engine.intake.capture.campaign import Task
 from engine.intake.capture.profile import Profile
+from engine.intake.capture.record import is_same
 from engine.taxonomy import Taxonomy, preset
+from engine.types import Item
 
 PAGE = '<html><head><link rel="stylesheet" href="lamp_files/s.css"></head><body>Lamp</body></html>'
 
@@ -67,6 +69,13 @@ def test_pages_of_a_folder_are_named_by_their_files(served: Served) -> None:
     assert [task.address.kind for task in tasks] == ["product", "product"]
     assert {task.host for task in tasks} == {""}
     assert len({task.ask for task in tasks}) == 2
+
+
+def test_a_page_of_the_same_name_is_told_from_one_that_is_there(served: Served) -> None:
+    _, (lamp, rug) = served
+    item = Item(id="lamp", kind="product", url=lamp.address.url, meta=lamp.address.fields)
+    assert is_same(item, lamp.address)
+    assert not is_same(item, rug.address)
 
 
 def test_each_page_is_served_with_its_parts(served: Served) -> None:

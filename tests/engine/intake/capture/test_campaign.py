@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import shutil
@@ -134,7 +135,7 @@ def test_an_id_of_another_address_is_not_overwritten(ws: Workspace, tasks: Any, 
         address=type(task.address)(url=TWO, id=ids(ws)[ONE], kind="product"),
     )
     report = campaign([taken], browser_of())
-    assert "of another address" in report.failures[0].reason
+    assert "another page as the item" in report.failures[0].reason
     assert ids(ws) == {ONE: ids(ws)[ONE]}
 
 
@@ -191,7 +192,7 @@ def test_a_journal_that_is_done_leaves_nothing(journal: Journal) -> None:
 # --- Killed at every step -----------------------------------------------------------------------------------------
 
 
-def killed_at(step: int, work: Callable[[], None]) -> bool:
+def killed_at(step: int, work: Callable[[], object]) -> bool:
     """Do the work in a child that ends without a goodbye at its step number `step`; return whether it got there.
 
     Steps lie before and after each flush to the disk and each transaction that adds an item.
@@ -251,7 +252,7 @@ def test_killed_at_any_step_nothing_is_captured_twice_or_lost(
         step += 1
         folder = tmp_path / f"{step}.secondlook"
         shutil.copytree(ws.path, folder)
-        reached = killed_at(step, lambda at=folder: run(at, browser_of(answers)))  # type: ignore[misc]
+        reached = killed_at(step, functools.partial(run, folder, browser_of(answers)))
         with Workspace.open(folder) as opened:
             kept = set(ids(opened))
         after = browser_of(answers)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from engine.intake.capture.record import NoItemError, keep
 from engine.intake.capture.types import Address, Captured, Outcome
-from engine.types import Action
+from engine.types import Action, Box
 from engine.workspace import QueueQuery, Workspace
 
 AT = "2026-01-31T12:00:00.000Z"
@@ -26,7 +26,7 @@ def captured(kind: Any = "captured", reason: str = "", **more: Any) -> Captured:
     address = {"url": "https://a.example/1", "id": "p1", "kind": "product", **more.pop("address", {})}
     fields = {"title": "Lamp", "text": "Warm", "url": "https://a.example/1", "meta": {"price": "12.50"}}
     fields |= more.pop("fields", {})
-    regions = {"title": ((1.0, 2.0, 30.0, 10.0),)}
+    regions: dict[str, tuple[Box, ...]] = {"title": ((1.0, 2.0, 30.0, 10.0),)}
     return Captured(
         address=Address(**address), fields=fields, regions=regions, outcome=Outcome(kind=kind, reason=reason)
     )
