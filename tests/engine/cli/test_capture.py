@@ -260,6 +260,20 @@ def site() -> Iterator[str]:
     thread.join()
 
 
+def test_saved_pages_may_reach_their_own_server_and_no_other_port(site: str) -> None:
+    from engine.cli.capture_guard import SavedPagesGuard
+    from engine.intake.capture.browser.guard import RefusedError
+
+    port = int(site.rsplit(":", 1)[1])
+    guard = SavedPagesGuard(port)
+    guard.open("127.0.0.1", port, 10.0).close()
+    for host, other in (("127.0.0.1", port + 1), ("localhost", port), ("10.0.0.1", port)):
+        with pytest.raises(RefusedError):
+            guard.open(host, other, 1.0)
+    assert guard.reason(f"{site}/page") == ""
+    assert "not on the public internet" in guard.reason(f"http://127.0.0.1:{port + 1}/")
+
+
 @pytest.fixture
 def chromium() -> None:
     from engine.intake.capture.browser import BrowserUnavailableError
