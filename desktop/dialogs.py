@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 OWN_DIALOGS = "SECONDLOOK_OWN_DIALOGS"
 """Set this environment variable to use Qt's own file dialog instead of the system's."""
-SOURCES = "Captures (*.jsonl *.ndjson *.csv);;All files (*)"
+SOURCES = "Captures and answers (*.jsonl *.ndjson *.csv *.json *.parquet);;All files (*)"
 
 
 def ask_folder(parent: QWidget, title: str, start: Path, then: Callable[[Path], object]) -> QFileDialog:
