@@ -274,17 +274,6 @@ def test_saved_pages_may_reach_their_own_server_and_no_other_port(site: str) -> 
     assert "not on the public internet" in guard.reason(f"http://127.0.0.1:{port + 1}/")
 
 
-@pytest.fixture
-def chromium() -> None:
-    from engine.intake.capture.browser import BrowserUnavailableError
-    from engine.intake.capture.browser.process import programs
-
-    try:
-        programs()
-    except BrowserUnavailableError as error:
-        pytest.skip(f"no browser to test with: {error}")
-
-
 def test_with_the_real_browser(secondlook: Any, home: Path, site: str, chromium: None, tmp_path: Path) -> None:
     """Saved pages are shown, the rest of this computer is not; with leave it is."""
     saved = tmp_path / "saved"

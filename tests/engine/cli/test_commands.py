@@ -385,7 +385,7 @@ def test_doctor_finds_a_healthy_workspace_healthy(secondlook: Any, made: Path) -
     ended = secondlook("doctor", made, "--json")
     assert (ended.status, ended.json["ok"]) == (0, True)
     names = [check["name"] for check in ended.json["checks"]]
-    assert names[-5:] == ["database integrity", "decision chain", "annotations", "captures", "models"]
+    assert names[-6:] == ["database integrity", "decision chain", "annotations", "origins", "captures", "models"]
     assert all(set(check) == {"name", "ok", "detail"} for check in ended.json["checks"])
 
 

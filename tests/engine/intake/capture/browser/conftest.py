@@ -11,8 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from PIL import Image
 
-from engine.intake.capture.browser import Browser, BrowserUnavailableError, Guard
-from engine.intake.capture.browser.process import programs
+from engine.intake.capture.browser import Browser, Guard
 from engine.intake.capture.browser.tab import Tab
 from engine.intake.capture.types import Job, Settings, Snapshot
 
@@ -107,11 +106,8 @@ class Site:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def chromium() -> None:
-    try:
-        programs()
-    except BrowserUnavailableError as error:
-        pytest.skip(f"no browser to test with: {error}")
+def _with_a_browser(chromium: None) -> None:
+    """Nothing here can be tested without one."""
 
 
 @pytest.fixture(scope="session")
