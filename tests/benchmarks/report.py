@@ -220,10 +220,13 @@ def recipes(found: dict[str, Any], title: str) -> Iterator[str]:
     yield f"\n### {title}{limit}\n"
     yield "| macro-F1 | " + " | ".join(f"{name} ({block['n']:.0f})" for name, block in blocks.items()) + " | mean |"
     yield "|---|" + "---|" * (len(blocks) + 1)
-    for place, row in enumerate(next(iter(blocks.values()))["rows"]):
-        scores = [block["rows"][place]["macro_f1"] for block in blocks.values()]
-        cells = [_spread(score) for score in scores] + [f"{fmean(score['mean'] for score in scores):.3f}"]
-        yield f"| {row['name']} | " + " | ".join(cells) + " |"
+    names = dict.fromkeys(row["name"] for block in blocks.values() for row in block["rows"])
+    for name in names:
+        found_in = [{row["name"]: row["macro_f1"] for row in block["rows"]}.get(name) for block in blocks.values()]
+        cells = ["–" if score is None else _spread(score) for score in found_in]
+        known = [score["mean"] for score in found_in if score is not None]
+        mean = f"{fmean(known):.3f}" if len(known) == len(blocks) else "–"
+        yield f"| {name} | " + " | ".join(cells) + f" | {mean} |"
 
 
 def greek(found: dict[str, Any]) -> Iterator[str]:
