@@ -44,5 +44,5 @@ def chromium() -> None:
     finally:
         shutil.rmtree(home, ignore_errors=True)
     if ended.returncode != 0:
-        reason = next((line for line in ended.stderr.splitlines() if "FATAL" in line), f"status {ended.returncode}")
+        reason = (ended.stderr.split("\n\n")[0].strip() or f"status {ended.returncode}").splitlines()[-1]
         pytest.skip(f"no browser to test with: Chromium does not start here: {reason[-200:]}")
