@@ -129,6 +129,20 @@ def prefetch(found: dict[str, Any]) -> Iterator[str]:
         yield f"| {name} | {len(one['final'])} | " + " | ".join(shares) + " |"
 
 
+def capture(found: dict[str, Any]) -> Iterator[str]:
+    """Rows of `capture.py`: the naive way, one reused driver, and several tabs."""
+    yield f"\n### Capturing {found['pages']} pages, {found['processors']} cores, {found['workers']} tabs (`capture.py`)\n"
+    yield "| way | pages a second, median (range) | processor seconds a page | peak memory | against the naive way |"
+    yield "|---|---|---|---|---|"
+    slow = found["ways"]["naive"]["pages_per_second"]["median"]
+    for name, one in found["ways"].items():
+        pace = one["pages_per_second"]
+        yield (
+            f"| {name} | {spread(pace)} | {one['processor_seconds_per_page']['median']:.2f} "
+            f"| {one['peak_mb']['median']:.0f} MB | {pace['median'] / slow:.1f} |"
+        )
+
+
 def as_printed(title: str, words: Callable[[Any], str]) -> Callable[[dict[str, Any]], Iterator[str]]:
     """The tables of a script as it prints them."""
 
@@ -254,6 +268,7 @@ def main(folder: Path) -> None:
         "gpu": gpu,
         "explanations": explanations,
         "prefetch": prefetch,
+        "capture": capture,
         "rationales": as_printed("Agreement with people's rationales (`rationales.py`)", rationales.words_of),
         "planted": as_printed("Planted evidence (`planted.py`)", planted.words_of),
         "shortcut": as_printed("A planted shortcut, crossed out (`shortcut.py`)", shortcut.report),
