@@ -131,7 +131,8 @@ def prefetch(found: dict[str, Any]) -> Iterator[str]:
 
 def capture(found: dict[str, Any]) -> Iterator[str]:
     """Rows of `capture.py`: the naive way, one reused driver, and several tabs."""
-    yield f"\n### Capturing {found['pages']} pages, {found['processors']} cores, {found['workers']} tabs (`capture.py`)\n"
+    tabs = f"{found['workers']} tabs, {found['processors']} cores"
+    yield f"\n### Capturing {found['pages']} pages, {tabs} (`capture.py`)\n"
     yield "| way | pages a second, median (range) | processor seconds a page | peak memory | against the naive way |"
     yield "|---|---|---|---|---|"
     slow = found["ways"]["naive"]["pages_per_second"]["median"]
