@@ -112,8 +112,10 @@ class Chromium:
         """End the browser and all its helpers at once, and remove its folder. May be called twice."""
         process: subprocess.Popen[bytes] | None = getattr(self._service, "process", None)
         if process is not None and process.returncode is None:
+            running = _members(process.pid)
             _kill_group(process.pid)
             process.wait(timeout=10)
+            psutil.wait_procs(running, timeout=10)  # what is killed takes a moment to be gone, and writes until then
             if process.stdin is not None:
                 process.stdin.close()
         if self._watchdog is not None:
@@ -186,6 +188,16 @@ def _kill_group(group: int) -> None:
     if group != os.getpgrp():
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
+
+
+def _members(group: int) -> list[psutil.Process]:
+    """All processes of a group but those that have ended and wait to be noticed."""
+    found = []
+    for one in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getpgid(one.pid) == group and one.status() != psutil.STATUS_ZOMBIE:
+                found.append(one)
+    return found
 
 
 def _environment(home: Path) -> dict[str, str]:

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 import pytest
 
@@ -169,4 +170,10 @@ def test_what_a_dead_run_left_is_removed_and_nothing_else(monkeypatch: pytest.Mo
 
 
 def left() -> set[str]:
-    return {path.name for path in Path(tempfile.gettempdir()).glob("secondlook-capture-*")}
+    """The folders of this very process; other tests may have browsers of their own at the same time."""
+    found = set()
+    for path in Path(tempfile.gettempdir()).glob("secondlook-capture-*"):
+        with contextlib.suppress(OSError):
+            if msgspec.json.decode((path / "owner").read_bytes())[0] == os.getpid():
+                found.add(path.name)
+    return found
