@@ -291,13 +291,11 @@ def _pieces(rows: list[int], parts: int) -> list[list[int]]:
 @contextlib.contextmanager
 def _buffers_kept(network: nn.Module) -> Iterator[None]:
     """Put the buffers (running statistics) back if what happens inside does not come to its end."""
-    kept = [(buffer, buffer.clone()) for buffer in network.buffers()]
-    try:
+    with contextlib.ExitStack() as undone:
+        for buffer in network.buffers():
+            undone.callback(buffer.copy_, buffer.clone())
         yield
-    except BaseException:
-        for buffer, before in kept:
-            buffer.copy_(before)
-        raise
+        undone.pop_all()
 
 
 def rate_factor(step: int, steps: int, warmup: float) -> float:

@@ -148,11 +148,9 @@ class Database:
             yield
             if self._depth == 1:
                 self.execute("COMMIT")
-        except BaseException:
-            if self._depth == 1 and self.connection.in_transaction:
-                self.connection.rollback()
-            raise
         finally:
+            if self._depth == 1 and self.connection.in_transaction:  # it did not come to its end
+                self.connection.rollback()
             self._depth -= 1
 
     def _refuse(self, error: sqlite3.DatabaseError) -> NoReturn:

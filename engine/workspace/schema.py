@@ -330,10 +330,9 @@ def migrate(connection: sqlite3.Connection) -> None:
     try:
         migrations().apply(utils)
         connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
+    finally:
+        if connection.in_transaction:  # it did not come to its end
             connection.rollback()
-        raise
 
 
 def unknown_step(db: Database) -> str | None:

@@ -5,6 +5,7 @@ Entries are never written under their own names, so no name can lead anywhere; n
 
 from __future__ import annotations
 
+import contextlib
 import stat
 import struct
 import zipfile
@@ -49,13 +50,12 @@ class Archive:
             self._file = path.open("rb")
         except OSError as error:
             raise PackError(f"'{path}' cannot be read ({error.strerror}).", "Check the path.") from error
-        try:
+        with contextlib.ExitStack() as refused:
+            refused.callback(self._file.close)
             self._zip = self._opened()
             self.entries = {info.filename: info for info in self._zip.infolist()}
             self._check()
-        except BaseException:
-            self._file.close()
-            raise
+            refused.pop_all()
 
     def close(self) -> None:
         """Close the file; closing twice is harmless."""

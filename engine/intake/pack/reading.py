@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -118,13 +119,10 @@ def open_pack(path: Path, *, progress: Callable[[int, int], None] | None = None)
     Raises:
         PackError: one sentence that names the entry and what is wrong with it.
     """
-    archive = Archive(path)
-    try:
-        with quiet_pillow():
-            return _checked(archive, progress)
-    except BaseException:
-        archive.close()
-        raise
+    with contextlib.ExitStack() as refused, quiet_pillow():
+        pack = _checked(refused.enter_context(Archive(path)), progress)
+        refused.pop_all()
+        return pack
 
 
 def _checked(archive: Archive, progress: Callable[[int, int], None] | None) -> Pack:

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.error import URLError
@@ -32,6 +33,8 @@ from engine.intake.capture.browser.options import arguments, preferences
 _PREFIX = "secondlook-capture-"
 _USERS = ("secondlook", "nobody")
 _NAMES = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "chromium-driver": ("chromedriver",)}
+_MAKING_S = 3600.0
+"""A folder without an owner is being made, unless it is older: then whoever made it was killed in that instant."""
 _WATCH = 'read -r _ || { kill -s KILL -- "-$1"; rm -rf -- "$2"; }'
 
 
@@ -166,11 +169,11 @@ def _new_folder(user: User | None) -> Path:
 
 
 def _alive(folder: Path) -> bool:
-    """Return whether the process that made `folder` still runs. One without an owner is in the making: alive."""
+    """Return whether the process that made `folder` still runs, or may be about to say who it is."""
     try:
         pid, created = msgspec.json.decode((folder / "owner").read_bytes(), type=tuple[int, float])
     except FileNotFoundError:
-        return True
+        return time.time() - folder.lstat().st_mtime < _MAKING_S
     try:
         return abs(psutil.Process(pid).create_time() - created) < 1
     except psutil.NoSuchProcess:
