@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from uuid import uuid4
 
-from engine.errors import InputError, StorageError
+from engine.errors import EngineError, InputError, StorageError
+from engine.intake.captures import CaptureError
 from engine.intake.report import ExportReport
 from engine.intake.sources import Record, count_lines
 from engine.taxonomy import Taxonomy
 from engine.types import Struct
 from engine.workspace import Workspace
+
+
+def each_read(lines: Iterable[Record], record: Callable[[int, dict[str, Any]], Record]) -> Iterator[Record]:
+    """Give what `record` makes of each line's number and fields; one that it refuses becomes a problem of that line."""
+    for one in lines:
+        if one.fields is None:
+            yield one
+            continue
+        try:
+            yield record(one.line, one.fields)
+        except (EngineError, CaptureError) as error:
+            yield Record(line=one.line, problem=f"{error}".rstrip("."))
 
 
 class Reading(Struct, frozen=True, kw_only=True):

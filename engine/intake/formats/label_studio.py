@@ -14,10 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from engine.errors import EngineError, InputError
-from engine.intake.captures import CaptureError
+from engine.errors import InputError
 from engine.intake.formats.arrays import read_array
-from engine.intake.formats.base import Reading
+from engine.intake.formats.base import Reading, each_read
 from engine.intake.formats.given import act_of, moment
 from engine.intake.formats.labels import OURS, Labels, Names, action_of, fields_of, retold
 from engine.intake.formats.sniffing import head_of
@@ -55,14 +54,7 @@ def count(path: Path) -> int:
 
 def read(path: Path, how: Reading) -> Iterator[Record]:
     """Give the record of each task."""
-    for record in read_array(path):
-        if record.fields is None:
-            yield record
-            continue
-        try:
-            yield _Task(record.line, record.fields, how).record()
-        except (EngineError, CaptureError) as error:
-            yield Record(line=record.line, problem=f"{error}".rstrip("."))
+    yield from each_read(read_array(path), lambda line, given: _Task(line, given, how).record())
 
 
 class _Task:

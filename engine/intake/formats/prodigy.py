@@ -23,9 +23,9 @@ from typing import Any
 
 import msgspec
 
-from engine.errors import EngineError, InputError
+from engine.errors import InputError
 from engine.intake.captures import MOST_BYTES
-from engine.intake.formats.base import Format, Reading, Writing, written_whole
+from engine.intake.formats.base import Format, Reading, Writing, each_read, written_whole
 from engine.intake.formats.given import act_of, moment
 from engine.intake.formats.known import Known, known_items
 from engine.intake.formats.labels import OURS, Labels, Names, extras_of, fields_of, retold, standing_rows, told
@@ -80,14 +80,7 @@ def _likeness(one: dict[str, Any]) -> float:
 
 def read(path: Path, how: Reading) -> Iterator[Record]:
     """Give the record of each line."""
-    for record in read_json_lines(path, LONGEST_LINE):
-        if record.fields is None:
-            yield record
-            continue
-        try:
-            yield _record(record.line, record.fields, how)
-        except EngineError as error:
-            yield Record(line=record.line, problem=f"{error}".rstrip("."))
+    yield from each_read(read_json_lines(path, LONGEST_LINE), lambda line, given: _record(line, given, how))
 
 
 def _record(line: int, given: dict[str, Any], how: Reading) -> Record:

@@ -169,6 +169,19 @@ def test_what_a_dead_run_left_is_removed_and_nothing_else(monkeypatch: pytest.Mo
     }
 
 
+def test_a_folder_whose_maker_was_killed_before_it_said_who_it_is_is_removed_later(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = tmp_path / "secondlook-capture-nobodys"
+    folder.mkdir()
+    process.clean_up()
+    assert folder.exists()
+    os.utime(folder, (1.0, 1.0))
+    process.clean_up()
+    assert not folder.exists()
+
+
 def left() -> set[str]:
     """The folders of this very process; other tests may have browsers of their own at the same time."""
     found = set()
