@@ -4,7 +4,11 @@ set -euo pipefail
 bin=$1
 workspace=$2
 mkdir -p "$(dirname "$workspace")"
-[[ -e $workspace/workspace.db ]] || "$bin/secondlook" demo "$workspace"
+if [[ -e $workspace/workspace.db ]]; then
+  "$bin/secondlook" upgrade "$workspace"
+else
+  "$bin/secondlook" demo "$workspace"
+fi
 
 if [[ -n ${DISPLAY:-}${WAYLAND_DISPLAY:-} ]]; then
   exec "$bin/secondlook" open "$workspace"

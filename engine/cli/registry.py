@@ -37,6 +37,7 @@ COMMANDS = {
     "backbones": Command("backbones", "backbones", "", "list what a recipe can read text and screenshots with"),
     "export": Command("export", "export", "WORKSPACE FILE", "write items, decisions and labels to a file"),
     "pack": Command("packing", "pack", "WORKSPACE FILE", "pack items for a reviewer who is offline"),
+    "upgrade": Command("upgrade", "upgrade", "WORKSPACE", "bring an older version's workspace up to date"),
     "doctor": Command("doctor", "doctor", "[WORKSPACE]", "check the installation and a workspace"),
 }
 

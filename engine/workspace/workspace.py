@@ -52,6 +52,7 @@ class Workspace:
         self.read_only = db.read_only
         self.warnings = warnings
         self.unchecked = True
+        self.made_by = LATEST
         self._db = db
         self.captures = Captures(path / "captures")
         self.items = Items(db, taxonomy, self.captures)
@@ -96,7 +97,7 @@ class Workspace:
 
         Raises `WorkspaceError` in one sentence with a way out: no workspace, from a newer version, locked, read-only
         (unless `read_only`), damaged, without its taxonomy. A database from an older version is backed up and
-        migrated. `warnings` then names what is missing but not needed to review.
+        migrated; `made_by` is the format that it had. `warnings` names what is missing but not needed to review.
         """
         folder = Path(path)
         file = folder / DATABASE_NAME
@@ -109,8 +110,9 @@ class Workspace:
             db.configure()
             _check_version(db)
             whole = check and _check(db)
-            _migrate(db)
+            made_by = _migrate(db)
             workspace = cls(folder, db, taxonomy, _warnings(folder, db))
+            workspace.made_by = made_by
             workspace.unchecked = not whole
             if check and not read_only:
                 workspace._follow_taxonomy()
@@ -224,14 +226,14 @@ def _check_version(db: Database) -> None:
         )
 
 
-def _migrate(db: Database) -> None:
-    version = db.value("PRAGMA user_version")
+def _migrate(db: Database) -> int:
+    version = int(db.value("PRAGMA user_version"))
     if version == LATEST:
-        return
+        return version
     if db.read_only:
         raise WorkspaceError(
             f"The workspace '{db.path.parent}' is from an older version and must be brought up to date first.",
-            "Open it once for writing.",
+            "Open it in the desktop, or run 'secondlook upgrade' on it; a backup is made first.",
         )
     Backup(db).make()
     try:
@@ -241,6 +243,7 @@ def _migrate(db: Database) -> None:
             f"The workspace '{db.path.parent}' could not be brought up to date ({error}).",
             "It was left as it was, and a backup is in its folder 'backups'; free some space and try again.",
         ) from error
+    return version
 
 
 def _check(db: Database) -> bool:
