@@ -14,6 +14,8 @@ from engine.evidence import ELSEWHERE
 from engine.types import Struct
 
 WORDS, SCREENSHOT, HANDLE = "words", "screenshot", "handle"
+BETWEEN = ", "
+"""What separates the parts of a line of shares."""
 SHORTCUT = 0.2
 """A model relies on a part that is no reason where a fifth of its evidence lies there, on average over items."""
 ENOUGH_ITEMS = 20
@@ -100,7 +102,7 @@ def percent(share: float) -> str:
 def line(shares: Mapping[str, float], most: int = 3) -> str:
     """Name the largest shares: "words 62 %, handle 21 %"; what is below half a percent is left out."""
     largest = list(_largest_first(shares).items())[:most]
-    return ", ".join(f"{title(part)} {percent(share)}" for part, share in largest if share >= 0.005)
+    return BETWEEN.join(f"{title(part)} {percent(share)}" for part, share in largest if share >= 0.005)
 
 
 def _shortcut(placed: Mapping[str, list[dict[str, float]]]) -> Shortcut | None:

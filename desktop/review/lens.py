@@ -11,6 +11,7 @@ from desktop.review.explanations import Progress, Stage
 from desktop.review.legend import Legend
 from desktop.theme import GAP, HALF, ThemeManager
 from desktop.widgets import ElidedLabel, IconButton, label, set_role
+from engine.looks import BETWEEN
 from engine.types import Item
 
 _HEIGHT = 40
@@ -87,7 +88,7 @@ class WhyStrip(QFrame):
         for line in (self._progress, self._rests):
             line.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._rests.hide()
-        self._text = self._made = ""
+        self._text = self._made = self._between = ""
         self.legend = Legend(theme, self)
         self.trust = label("", "caption", self)
         row = QHBoxLayout(self)
@@ -142,8 +143,9 @@ class WhyStrip(QFrame):
     def show_progress(self, progress: Progress | None) -> None:
         """Say how far the explanation is."""
         self._text = progress.text if progress is not None else ""
+        self._between = BETWEEN if progress is not None and progress.stage == Stage.READY else ""
         set_role(self._progress, _ROLES.get(progress.stage, "caption") if progress is not None else "caption")
-        self._progress.setText(self._text)
+        self._say_progress()
         if progress is not None and progress.detail:
             self._progress.setToolTip(progress.detail)
         self._made = progress.rests if progress is not None else ""
@@ -160,4 +162,10 @@ class WhyStrip(QFrame):
 
     def hover(self, words: str) -> None:
         """Show a weight in the sentence's place while the pointer is on something; "" brings the sentence back."""
-        self._progress.setText(words or self._text)
+        if words:
+            self._progress.setText(words)
+        else:
+            self._say_progress()
+
+    def _say_progress(self) -> None:
+        self._progress.show_list(self._text, self._between)

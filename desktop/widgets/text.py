@@ -58,18 +58,25 @@ def scroll_area(content: QWidget, parent: QWidget | None = None) -> QScrollArea:
 
 
 class ElidedLabel(QLabel):
-    """One line that ends in "…" where it is too long; the whole text is its tooltip then. Set it with `setText`."""
+    """One line that ends in "…" where it is too long; the whole text is its tooltip then. Set it with `setText`.
+
+    `show_list` is for a line of parts, of which it shows as many as have room.
+    """
 
     def __init__(self, text: str = "", role: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._whole = ""
+        self._whole, self._between = "", ""
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setProperty("role", role)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.setText(text)
 
     def setText(self, text: str) -> None:
-        self._whole = text
+        self.show_list(text, "")
+
+    def show_list(self, text: str, between: str) -> None:
+        """Show a text whose last parts, after each `between`, may be left out; "" leaves nothing out but letters."""
+        self._whole, self._between = text, between
         self.setAccessibleName(text)
         self.updateGeometry()
         self._fit()
@@ -91,11 +98,16 @@ class ElidedLabel(QLabel):
             self._fit()
 
     def _fit(self) -> None:
-        one_line = " ".join(self._whole.split())
-        shown = self.fontMetrics().elidedText(one_line, Qt.TextElideMode.ElideRight, max(0, self.width()))
+        one_line = fitting = " ".join(self._whole.split())
+        while self._between and self._between in fitting and self._width_of(fitting) > self.width():
+            fitting = fitting.rpartition(self._between)[0]
+        shown = self.fontMetrics().elidedText(fitting, Qt.TextElideMode.ElideRight, max(0, self.width()))
         if shown != self.text():
             super().setText(shown)
         self.setToolTip("" if shown == one_line else self._whole)
+
+    def _width_of(self, text: str) -> int:
+        return self.fontMetrics().horizontalAdvance(text)
 
 
 class IconButton(QToolButton):

@@ -177,6 +177,20 @@ def test_a_long_line_is_elided_and_whole_in_the_tooltip(window: QMainWindow, the
     assert (line.text(), line.toolTip()) == ("Short", "")
 
 
+def test_a_line_of_parts_leaves_out_the_last_ones_whole(window: QMainWindow, theme: ThemeManager) -> None:
+    line = ElidedLabel()
+    show(line, window, 900)
+    whole = "Looks at media 60 %, words 25 %, handle 15 %"
+    shown = []
+    for room in (whole, "Looks at media 60 %, words 25 %, h", "Looks at media 60 %", "Lo…"):
+        line.setFixedWidth(line.fontMetrics().horizontalAdvance(room) + 1)
+        line.show_list(whole, ", ")
+        shown.append((line.text(), line.toolTip()))
+    assert shown[:3] == [(whole, ""), ("Looks at media 60 %, words 25 %", whole), ("Looks at media 60 %", whole)]
+    assert shown[3][0].endswith("…")
+    assert line.accessibleName() == whole
+
+
 def test_plain_text_stays_plain(window: QMainWindow, theme: ThemeManager) -> None:
     made = label("<b>not bold</b>")
     assert made.textFormat() == Qt.TextFormat.PlainText
