@@ -1,11 +1,11 @@
-"""The desktop's child processes: `python -m engine serve WORKSPACE` and `python -m engine train RUN_FOLDER`."""
+"""The desktop's child processes: `python -m engine serve WORKSPACE`, `train RUN_FOLDER` and `capture JOB_FOLDER`."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 
-USAGE = "usage: python -m engine serve WORKSPACE | train RUN_FOLDER [--models FOLDER] [--nice N]"
+USAGE = "usage: python -m engine serve WORKSPACE | train RUN_FOLDER [--models FOLDER] [--nice N] | capture JOB_FOLDER"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -19,6 +19,10 @@ def main(arguments: Sequence[str]) -> int:
             from engine.training.worker import main as train
 
             return train(rest)
+        case ["capture", *rest]:
+            from engine.cli.capture_child import main as capture
+
+            return capture(rest)
     sys.stderr.write(USAGE + "\n")
     return 2
 

@@ -21,6 +21,7 @@ from engine.intake.capture.addresses import AddressList, read_addresses
 from engine.intake.capture.addresses_saved import SavedPages, read_saved
 from engine.intake.capture.campaign import CampaignReport, Task, run_campaign, web_tasks
 from engine.intake.capture.profile import Profile, choose
+from engine.intake.capture.record import InWorkspace
 from engine.intake.capture.record_journal import Journal, Plan
 from engine.intake.capture.types import Settings
 from engine.types import Struct
@@ -130,7 +131,7 @@ def _settings(window: str, workers: int, *, allow_local: bool) -> Settings:
 
 
 def _journal(ws: Workspace, asked: _Asked, *, resume: bool) -> Journal:
-    journal = Journal(ws.path, asked.source)
+    journal = Journal.of(ws.path, asked.source)
     if journal.begun and not resume:
         way_out = f"Add --resume to go on with it, or delete the folder '{journal.folder}' to begin anew."
         raise InputError(f"A capture of '{asked.source}' was begun before and has pages left.", way_out)
@@ -162,7 +163,8 @@ def _captured(ws: Workspace, asked: _Asked, journal: Journal) -> tuple[AddressLi
         show = open_.enter_context(showing())
         open_.enter_context(_stopped_by_signals(browser))
         open_.enter_context(journal)
-        return found, run_campaign(ws, tasks, browser, journal, rate=asked.rate, passes=asked.passes, progress=show)
+        keeper, rate, passes = InWorkspace(ws), asked.rate, asked.passes
+        return found, run_campaign(keeper, tasks, browser, journal, rate=rate, passes=passes, progress=show)
 
 
 def browser_for(tasks: list[Task], settings: Settings, server: SavedPages | None) -> Browser:

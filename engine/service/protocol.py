@@ -1,7 +1,8 @@
 """Messages between the desktop and its children: one JSON document a line, typed on both sides.
 
 Requests go to the engine service's standard input, events come from a child's standard output. The trainer takes no
-requests (a terminate signal cancels it) and writes the `Run*` events. Standard error is for logs only.
+requests (a terminate signal cancels it) and writes the `Run*` events. The capture takes `Hold`, `GoOn`, `TryAgain` and
+`Stop`, and writes the `Page*` and `Capture*` events. Standard error is for logs only.
 """
 
 from __future__ import annotations
@@ -208,10 +209,80 @@ class RunFailed(Message, frozen=True, kw_only=True):
 
 TrainerEvent = RunStarted | RunProgress | EpochEnded | RunEnded | RunFailed
 
+# --- the capture: requests, then events -------------------------------------------------------------------------
+
+
+class Hold(Message, frozen=True, kw_only=True):
+    """Begin no further page; once those that are open are finished, `CaptureRests` says so."""
+
+
+class GoOn(Message, frozen=True, kw_only=True):
+    """Begin pages again."""
+
+
+class TryAgain(Message, frozen=True, kw_only=True):
+    """Give pages that failed a new set of tries."""
+
+    keys: tuple[str, ...]
+
+
+CaptureRequest = Hold | GoOn | TryAgain | Stop
+
+
+class CaptureBegan(Message, frozen=True, kw_only=True):
+    """The browser is up; `total` pages are to be captured."""
+
+    total: int
+
+
+class PageBegun(Message, frozen=True, kw_only=True):
+    """A page was handed to the browser."""
+
+    key: str
+
+
+class PageTried(Message, frozen=True, kw_only=True):
+    """A try of a page ended; `kind` and `reason` are those of its outcome.
+
+    `name` is the finished capture in the job folder, "" where there is none. `tries` is how many there were. `again`:
+    another one follows, in `wait` seconds at the earliest. `picture` is the file in the job folder that shows what
+    stood there instead, "" for none.
+    """
+
+    key: str
+    kind: str
+    reason: str
+    name: str
+    tries: int
+    again: bool = False
+    wait: float = 0.0
+    picture: str = ""
+
+
+class CaptureRests(Message, frozen=True, kw_only=True):
+    """The capture is paused and no page is open any more."""
+
+
+class CaptureEnded(Message, frozen=True, kw_only=True):
+    """Every page was captured or has used up its tries."""
+
+
+class CaptureFailed(Message, frozen=True, kw_only=True):
+    """The capture ended early: `stopped` where it was asked to. What was captured is kept."""
+
+    message: str
+    bug: bool = False
+    stopped: bool = False
+
+
+CaptureEvent = CaptureBegan | PageBegun | PageTried | CaptureRests | CaptureEnded | CaptureFailed
+
 _encoder = msgspec.json.Encoder()
 _requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 _service_events: msgspec.json.Decoder[ServiceEvent] = msgspec.json.Decoder(ServiceEvent)
 _trainer_events: msgspec.json.Decoder[TrainerEvent] = msgspec.json.Decoder(TrainerEvent)
+_capture_requests: msgspec.json.Decoder[CaptureRequest] = msgspec.json.Decoder(CaptureRequest)
+_capture_events: msgspec.json.Decoder[CaptureEvent] = msgspec.json.Decoder(CaptureEvent)
 
 
 def encode(message: Message) -> bytes:
@@ -232,3 +303,13 @@ def decode_service_event(line: bytes) -> ServiceEvent:
 def decode_trainer_event(line: bytes) -> TrainerEvent:
     """Return the trainer's event on this line; raises `msgspec.ValidationError` or `msgspec.DecodeError`."""
     return _trainer_events.decode(line)
+
+
+def decode_capture_request(line: bytes) -> CaptureRequest:
+    """Return the request on this line; raises `msgspec.ValidationError` or `msgspec.DecodeError`."""
+    return _capture_requests.decode(line)
+
+
+def decode_capture_event(line: bytes) -> CaptureEvent:
+    """Return the capture's event on this line; raises `msgspec.ValidationError` or `msgspec.DecodeError`."""
+    return _capture_events.decode(line)

@@ -15,17 +15,17 @@ import msgspec
 
 from engine.errors import CancelledError
 from engine.intake.capture.addresses import host_of
+from engine.intake.capture.campaign_control import Control, Try, Unwatched, Watcher
 from engine.intake.capture.classify import outcome_of
 from engine.intake.capture.extract import fields_of
 from engine.intake.capture.extract_regions import regions_of
 from engine.intake.capture.pace import Pace, delay_after
 from engine.intake.capture.profile import Profile
-from engine.intake.capture.record import NoItemError, is_same, keep
+from engine.intake.capture.record import Keeper, NoItemError
 from engine.intake.capture.record_journal import DONE, FAILED, Journal, Line
 from engine.intake.capture.types import Address, Captured, Job, Outcome, Snapshot
 from engine.intake.captures import quiet_pillow
 from engine.types import Struct
-from engine.workspace import Workspace
 from engine.workspace.encoding import now as present
 
 _BUSY = (429, 503)
@@ -114,7 +114,7 @@ def web_tasks(addresses: Iterable[Address], profile_of: Callable[[str], Profile]
 
 
 def run_campaign(
-    ws: Workspace,
+    keeper: Keeper,
     tasks: Sequence[Task],
     browser: CapturingBrowser,
     journal: Journal,
@@ -124,11 +124,13 @@ def run_campaign(
     clock: Callable[[], float] = time.monotonic,
     now: Callable[[], str] = present,
     progress: Progress | None = None,
+    control: Control | None = None,
+    watch: Watcher | None = None,
 ) -> CampaignReport:
     """Capture every page that the workspace does not have, at most `passes` times each, and keep what comes.
 
     Args:
-        ws: open for writing; the caller holds its lock.
+        keeper: where items go, and what is there already.
         tasks: the pages; hosts take turns, each host's pages are begun in this order.
         browser: what opens them.
         journal: entered; goes on with what it says.
@@ -137,12 +139,15 @@ def run_campaign(
         clock: seconds that never go back.
         now: the present moment, UTC, ISO 8601.
         progress: called after each page.
+        control: lets others pause it and try failed pages again.
+        watch: hears of each page.
 
     Raises:
         CancelledError: somebody stopped it; it goes on with the same journal.
         StorageError: the disk refused; likewise.
     """
-    campaign = _Campaign(ws, journal, rate, passes, clock, now)
+    campaign = _Campaign(keeper, journal, rate, passes, clock, now)
+    campaign.control, campaign.watch = control or campaign.control, watch or campaign.watch
     campaign.plan(tasks)
     tell = progress or (lambda _: None)
     tell(campaign.standing())
@@ -165,15 +170,18 @@ class _Campaign:
 
     def __init__(
         self,
-        ws: Workspace,
+        keeper: Keeper,
         journal: Journal,
         rate: float,
         passes: int,
         clock: Callable[[], float],
         now: Callable[[], str],
     ) -> None:
-        self.ws, self.journal, self.passes, self.clock, self.now = ws, journal, passes, clock, now
+        self.keeper, self.journal, self.passes, self.clock, self.now = keeper, journal, passes, clock, now
+        self.control = Control()
+        self.watch: Watcher = Unwatched()
         self.pace: Pace[Task] = Pace(rate)
+        self.tasks: dict[str, Task] = {}
         self.open: dict[str, Task] = {}
         self.tries: Counter[str] = Counter()
         self.ends: Counter[str] = Counter()
@@ -186,20 +194,19 @@ class _Campaign:
     def plan(self, tasks: Sequence[Task]) -> None:
         """Let every page wait whose item is not there and whose tries are not used up."""
         self.total = len(tasks)
+        self.tasks = {task.key: task for task in tasks}
         tried = self.journal.tried()
         for start in range(0, len(tasks), _EXISTS_AT_ONCE):
             part = tasks[start : start + _EXISTS_AT_ONCE]
-            ids = [task.address.id for task in part]
-            items = {item.id: item for item in self.ws.items.get_many(sorted(self.ws.items.exists(ids)))}
+            known = self.keeper.known([task.address for task in part])
             for task in part:
-                known = items.get(task.address.id)
+                other = known.get(task.address.id)
                 before = tried.get(task.key)
                 self.tries[task.key] = before.tries if before and before.last.kind in FAILED else 0
-                if known is not None and is_same(known, task.address):
+                if other == "":
                     self.there += 1
-                elif known is not None:
-                    reason = f"The workspace has another page as the item '{known.id}'."
-                    self.fail(task, Outcome(kind="failed", reason=reason))
+                elif other is not None:
+                    self.fail(task, Outcome(kind="failed", reason=other))
                 elif before and self.is_over(task, again=before.last.again) and before.last.kind in FAILED:
                     self.fail(task, Outcome(kind=before.last.kind, reason=before.last.reason))
                 else:
@@ -207,15 +214,33 @@ class _Campaign:
 
     def jobs(self) -> Iterator[Job | None]:
         """Give the browser its next page; None while every page has to wait, or may yet come back to be tried again."""
+        resting = False
+        self.retry_wanted()
         while self.pace or self.open:
-            task = self.pace.next(self.clock())
-            if task is None:
-                yield None
+            paused = self.control.paused
+            if paused and not self.open and not resting:
+                self.watch.rests()
+            resting = paused and not self.open
+            task = None if paused else self.pace.next(self.clock())
+            if task is not None:
+                self.open[task.ask] = task
+                self.opened += 1
+                self.waiting.discard(task.key)
+                self.watch.begun(task.key)
+            yield None if task is None else task.profile.job(task.ask)
+            self.retry_wanted()
+
+    def retry_wanted(self) -> None:
+        """Let pages wait again that failed and that somebody wants to be tried once more."""
+        for key in self.control.wanted():
+            task = self.tasks.get(key)
+            failed = [one for one in self.failures if task and one.item == task.address.id]
+            if task is None or not failed:
                 continue
-            self.open[task.ask] = task
-            self.opened += 1
-            self.waiting.discard(task.key)
-            yield task.profile.job(task.ask)
+            self.failures.remove(failed[0])
+            self.failed[failed[0].kind] -= 1
+            self.tries[key] = 0
+            self.pace.add(task, task.host)
 
     def take(self, snapshot: Snapshot) -> None:
         """Judge what the browser brought, keep it, note it, and let the page wait for another try if that may help."""
@@ -227,16 +252,24 @@ class _Campaign:
         if outcome.kind in DONE:
             self.ends[outcome.kind] += 1
             self.settled += 1
+            self.tell(task, outcome, snapshot.png)
             return
-        until = self.clock() + delay_after(self.tries[task.key])
+        wait = delay_after(self.tries[task.key])
+        until = self.clock() + wait
         if snapshot.status in _BUSY:
             self.pace.rest(task.host, until)
         if self.is_over(task, again=outcome.retry):
             self.fail(task, outcome)
             self.settled += 1
+            self.tell(task, outcome, snapshot.png)
         else:
             self.waiting.add(task.key)
             self.pace.add(task, task.host, until)
+            self.tell(task, outcome, snapshot.png, again=True, wait=wait)
+
+    def tell(self, task: Task, outcome: Outcome, png: bytes, *, again: bool = False, wait: float = 0.0) -> None:
+        tries = self.tries[task.key]
+        self.watch.tried(Try(key=task.key, outcome=outcome, tries=tries, again=again, wait=wait, png=png))
 
     def judged(self, task: Task, seen: Snapshot) -> Outcome:
         """Return how a capture ended, after its item, if it has one, is in the workspace."""
@@ -247,7 +280,7 @@ class _Campaign:
         regions = regions_of(seen)
         captured = Captured(address=task.address, fields=fields, regions=regions, outcome=outcome)
         try:
-            keep(self.ws, captured, seen.png, self.now())
+            self.keeper.keep(captured, seen.png, self.now())
         except NoItemError as error:
             return Outcome(kind="failed", reason=str(error))
         return outcome
@@ -274,7 +307,7 @@ class _Campaign:
             again=len(self.waiting),
             seconds=seconds,
             per_minute=60.0 * self.settled / seconds,
-            failed=dict(self.failed.most_common()),
+            failed={kind: count for kind, count in self.failed.most_common() if count},
         )
 
     def report(self) -> CampaignReport:

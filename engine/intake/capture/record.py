@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
@@ -12,8 +12,8 @@ from engine.errors import InputError
 from engine.intake.capture.types import Address, Captured
 from engine.intake.captures import CaptureError, check_capture
 from engine.intake.rows import BadRowError, read_row
-from engine.taxonomy import PROFILE
-from engine.types import Action, Item
+from engine.taxonomy import PROFILE, Taxonomy
+from engine.types import Action, Item, Struct
 from engine.workspace import GivenDecision, Workspace
 
 REVIEWER = "capture"
@@ -28,6 +28,45 @@ _OF_CONTENT = ("labels", "split")
 
 class NoItemError(InputError):
     """What was captured cannot become an item; the message says why."""
+
+
+class Keeper(Protocol):
+    """Where the items of captured pages go."""
+
+    def known(self, addresses: Sequence[Address]) -> dict[str, str]:
+        """Return the ids that are taken: "" where it is the page's own item, else why it is not."""
+
+    def keep(self, captured: Captured, png: bytes, at: str) -> None:
+        """Keep the item of a capture durably; raises `NoItemError` where it cannot be one, and `StorageError`."""
+
+
+class InWorkspace:
+    """Keeps items in a workspace, which is open for writing; the caller holds its lock."""
+
+    def __init__(self, ws: Workspace) -> None:
+        self._ws = ws
+
+    def known(self, addresses: Sequence[Address]) -> dict[str, str]:
+        """See `Keeper`."""
+        items = self._ws.items
+        there = {item.id: item for item in items.get_many(sorted(items.exists(one.id for one in addresses)))}
+        return {
+            one.id: "" if is_same(there[one.id], one) else f"The workspace has another page as the item '{one.id}'."
+            for one in addresses
+            if one.id in there
+        }
+
+    def keep(self, captured: Captured, png: bytes, at: str) -> None:
+        """See `Keeper`."""
+        keep(self._ws, captured, png, at)
+
+
+class Made(Struct, frozen=True, kw_only=True):
+    """The item that a capture becomes, its picture, and the decision that sets it aside where the page is gone."""
+
+    item: Item
+    png: bytes
+    aside: GivenDecision | None = None
 
 
 def keep(ws: Workspace, captured: Captured, png: bytes, at: str) -> Item:
@@ -47,22 +86,34 @@ def keep(ws: Workspace, captured: Captured, png: bytes, at: str) -> Item:
         NoItemError: a field or the picture cannot be used, or the id is taken.
         StorageError: the disk refused; nothing was kept.
     """
+    made = make(ws.taxonomy, captured, png, at)
+    add(ws, made)
+    return made.item
+
+
+def make(taxonomy: Taxonomy, captured: Captured, png: bytes, at: str) -> Made:
+    """Return what a capture becomes in a workspace of this taxonomy; raises `NoItemError` as `keep`."""
     lost = captured.outcome.kind != "captured"
     try:
         picture = check_capture(png)
-        row = read_row(_record(captured, at, lost=lost), ws.taxonomy, pictured=True)
-        item = msgspec.structs.replace(row.item, width=picture.width, height=picture.height)
-        with ws.waiting() as waiting:
-            if lost:
-                waiting.put([[_set_aside(item, captured, at)]])
-            ws.items.add([(item, picture.png)], then=waiting.adopt)
+        row = read_row(_record(captured, at, lost=lost), taxonomy, pictured=True)
     except CaptureError as error:
         raise NoItemError(f"The picture of the page cannot be used: {error.message}.") from error
     except BadRowError as error:
         raise NoItemError(f"The page cannot become an item: {error.message}.") from error
+    item = msgspec.structs.replace(row.item, width=picture.width, height=picture.height)
+    return Made(item=item, png=picture.png, aside=_set_aside(item, captured, at) if lost else None)
+
+
+def add(ws: Workspace, made: Made) -> None:
+    """Add what `make` returned in one transaction; raises as `keep`."""
+    try:
+        with ws.waiting() as waiting:
+            if made.aside is not None:
+                waiting.put([[made.aside]])
+            ws.items.add([(made.item, made.png)], then=waiting.adopt)
     except InputError as error:
         raise NoItemError(error.message) from error
-    return item
 
 
 def gone(item: Item) -> dict[str, str] | None:

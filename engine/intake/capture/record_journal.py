@@ -65,15 +65,20 @@ class Journal:
     """The journal of one list in a workspace; a context manager while lines are added.
 
     Args:
-        workspace: the workspace's folder.
-        source: the list or folder that is captured; its absolute path names the journal.
+        folder: where it is kept.
+        source: what is captured.
     """
 
-    def __init__(self, workspace: Path, source: Path) -> None:
-        self.source = str(source.resolve())
-        name = hashlib.sha256(self.source.encode(errors="surrogateescape")).hexdigest()[:16]
-        self.folder = workspace / FOLDER / name
+    def __init__(self, folder: Path, source: str = "") -> None:
+        self.folder, self.source = folder, source
         self._file = -1
+
+    @classmethod
+    def of(cls, workspace: Path, source: Path) -> Self:
+        """Return the journal of a list or a folder in a workspace's folder; its absolute path names the journal."""
+        given = str(source.resolve())
+        name = hashlib.sha256(given.encode(errors="surrogateescape")).hexdigest()[:16]
+        return cls(workspace / FOLDER / name, given)
 
     @property
     def begun(self) -> bool:
@@ -99,20 +104,24 @@ class Journal:
     def tried(self) -> dict[str, Tried]:
         """Return what is known of each address, by key; raises `InputError` for a line that is damaged."""
         found: dict[str, Tried] = {}
-        for number, raw in enumerate(self._complete().splitlines(), 1):
-            try:
-                line = msgspec.json.decode(raw, type=Line)
-            except msgspec.MsgspecError as error:
-                way_out = "Delete that line; an item that is in the workspace is not captured again."
-                raise InputError(
-                    f"'{self.folder / _LINES}', line {number}, cannot be read: {error}.", way_out
-                ) from error
+        for line in self.lines():
             if not line.key:
                 found = {key: one for key, one in found.items() if one.last.kind not in FAILED}
                 continue
             before = found.get(line.key)
             found[line.key] = Tried(tries=(before.tries if before else 0) + 1, last=line)
         return found
+
+    def lines(self) -> Iterator[Line]:
+        """Give every line, the oldest first; raises `InputError` for one that is damaged."""
+        for number, raw in enumerate(self._complete().splitlines(), 1):
+            try:
+                yield msgspec.json.decode(raw, type=Line)
+            except msgspec.MsgspecError as error:
+                way_out = "Delete that line; an item that is in the workspace is not captured again."
+                raise InputError(
+                    f"'{self.folder / _LINES}', line {number}, cannot be read: {error}.", way_out
+                ) from error
 
     def write(self, line: Line) -> None:
         """Add a line; when this returns it is on the disk."""

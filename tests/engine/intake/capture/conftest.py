@@ -13,7 +13,9 @@ from PIL import Image
 from engine.errors import CancelledError
 from engine.intake.capture.addresses import checked
 from engine.intake.capture.campaign import CampaignReport, Standing, Task, run_campaign, web_tasks
+from engine.intake.capture.campaign_control import Control, Watcher
 from engine.intake.capture.profile import Profile
+from engine.intake.capture.record import InWorkspace
 from engine.intake.capture.record_journal import Journal, Plan
 from engine.intake.capture.types import Address, Job, Snapshot
 from engine.workspace import Workspace
@@ -144,13 +146,26 @@ def campaign(ws: Workspace, clock: Clock, tmp_path: Path) -> Run:
         rate: float = 0.0,
         passes: int = 3,
         told: list[Standing] | None = None,
+        control: Control | None = None,
+        watch: Watcher | None = None,
     ) -> CampaignReport:
-        journal = Journal(ws.path, tmp_path / "list.txt")
+        journal = Journal.of(ws.path, tmp_path / "list.txt")
         journal.begin(Plan(source=journal.source, width=60, height=40, profile="page"))
         progress = None if told is None else told.append
         with journal:
+            keeper = InWorkspace(ws)
             return run_campaign(
-                ws, given, browser, journal, rate=rate, passes=passes, clock=clock, now=lambda: AT, progress=progress
+                keeper,
+                given,
+                browser,
+                journal,
+                rate=rate,
+                passes=passes,
+                clock=clock,
+                now=lambda: AT,
+                progress=progress,
+                control=control,
+                watch=watch,
             )
 
     return run

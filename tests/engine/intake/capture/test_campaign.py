@@ -12,6 +12,8 @@ import pytest
 
 from engine.errors import CancelledError, InputError
 from engine.intake.capture.campaign import CampaignReport, run_campaign
+from engine.intake.capture.campaign_control import Control, Try
+from engine.intake.capture.record import InWorkspace
 from engine.intake.capture.record_journal import FOLDER, Journal, Line, Plan
 from engine.workspace import QueueQuery, Workspace
 from engine.workspace.items import Items
@@ -139,12 +141,80 @@ def test_an_id_of_another_address_is_not_overwritten(ws: Workspace, tasks: Any, 
     assert ids(ws) == {ONE: ids(ws)[ONE]}
 
 
+# --- Paused, and tried again --------------------------------------------------------------------------------------
+
+
+class Told:
+    """Notes what a watcher hears; `at` does something when a page was begun or tried, or when the campaign rests."""
+
+    def __init__(self, **at: Callable[[], None]) -> None:
+        self.heard: list[str] = []
+        self.tries: list[Try] = []
+        self.at = at
+
+    def hear(self, what: str) -> None:
+        self.heard.append(what)
+        self.at.pop(what.replace(" ", "_"), lambda: None)()
+
+    def begun(self, key: str) -> None:
+        self.hear(f"begun {key[-1]}")
+
+    def tried(self, one: Try) -> None:
+        self.tries.append(one)
+        self.hear(f"tried {one.key[-1]}")
+
+    def rests(self) -> None:
+        self.hear("rests")
+
+
+def test_a_pause_lets_what_is_open_finish_and_begins_nothing_until_it_goes_on(
+    tasks: Any, campaign: Any, browser_of: Any
+) -> None:
+    control = Control()
+    told = Told(begun_1=control.pause, rests=control.go_on)
+    report = campaign(tasks(ONE, TWO), browser_of(), control=control, watch=told)
+    assert told.heard == ["begun 1", "tried 1", "rests", "begun 2", "tried 2"]
+    assert report.captured == 2
+
+
+def test_a_page_that_failed_gets_new_tries_while_the_rest_goes_on(
+    tasks: Any, campaign: Any, browser_of: Any, ends: Any
+) -> None:
+    control = Control()
+    told = Told(begun_2=lambda: control.retry(ONE))
+    browser = browser_of({ONE: [ends.login, ends.good]})
+    report = campaign(tasks(ONE, TWO), browser, control=control, watch=told)
+    assert browser.urls == [ONE, TWO, ONE]
+    assert (report.captured, report.failures) == (2, ())
+    assert [(one.key, one.outcome.kind, one.tries, one.again) for one in told.tries] == [
+        (ONE, "login wall", 1, False),
+        (TWO, "captured", 1, False),
+        (ONE, "captured", 1, False),
+    ]
+
+
+def test_a_watcher_hears_when_a_page_is_tried_again(tasks: Any, campaign: Any, browser_of: Any, ends: Any) -> None:
+    told = Told()
+    campaign(tasks(ONE), browser_of({ONE: [ends.fault]}), passes=2, watch=told)
+    assert [(one.tries, one.again, one.wait) for one in told.tries] == [(1, True, 5.0), (2, False, 0.0)]
+    assert all(one.png.startswith(b"\x89PNG") for one in told.tries)
+
+
+def test_whoever_did_not_fail_is_not_tried_again(tasks: Any, campaign: Any, browser_of: Any) -> None:
+    control = Control()
+    for key in (ONE, "https://a.example/unknown"):
+        control.retry(key)
+    browser = browser_of()
+    campaign(tasks(ONE), browser, control=control)
+    assert browser.urls == [ONE]
+
+
 # --- The journal --------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
-    made = Journal(tmp_path / "w", tmp_path / "list.txt")
+    made = Journal.of(tmp_path / "w", tmp_path / "list.txt")
     made.begin(Plan(source=made.source, width=600, height=600, profile=""))
     return made
 
@@ -242,10 +312,11 @@ def test_killed_at_any_step_nothing_is_captured_twice_or_lost(
     answers = {TWO: [ends.gone], THREE: [ends.fault]}
 
     def run(folder: Path, browser: Any) -> CampaignReport:
-        journal = Journal(folder, tmp_path / "list.txt")
+        journal = Journal.of(folder, tmp_path / "list.txt")
         journal.begin(Plan(source=journal.source, width=60, height=40, profile="page"))
         with Workspace.open(folder) as opened, journal:
-            return run_campaign(opened, given, browser, journal, rate=0, passes=2, clock=browser.clock, now=lambda: AT)
+            keeper, clock = InWorkspace(opened), browser.clock
+            return run_campaign(keeper, given, browser, journal, rate=0, passes=2, clock=clock, now=lambda: AT)
 
     step = 0
     while True:
