@@ -1,55 +1,43 @@
-"""Bring files of captured items into a workspace: every bad row is named, the good ones of a file come in together.
+"""Bring files of captured items into a workspace: every bad row is named, the good ones come in.
 
 Rows are read in batches, screenshots of a batch are checked on a few threads, and the workspace stages what was
-accepted, so memory stays bounded however long a file is. Each file is one transaction; with `strict` all of them are.
+accepted, so memory stays bounded however long a file is. A file of up to `PART` records and decisions is one
+transaction; a larger one comes in in parts of that size, so that deciding on the desk never waits long, and with each
+part the workspace notes how far it is. With `strict` everything is one transaction.
 
-An import that is killed leaves nothing of the file that it was at, and everything of the files before: the same
-command again passes over what is there and goes on. Screenshots that were kept before the kill are not written twice.
+An import that is killed keeps the parts that were in, and nothing of the one it was at. The same command again goes on
+behind them, with the same report in the end as if nothing had happened; files that were in as a whole are passed over
+row by row. Screenshots that were kept before the kill are not written twice.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
-import msgspec
-
-from engine.errors import CancelledError, EngineError, InputError, NotFoundError
-from engine.intake.captures import Capture, CaptureError, quiet_pillow
-from engine.intake.formats import Format, Reading, guess, named
+from engine.errors import CancelledError, InputError, NotFoundError
+from engine.intake.captures import Capture, quiet_pillow
+from engine.intake.checking import Picture, Read, Said, Seen
+from engine.intake.formats import Reading, guess, named
+from engine.intake.journey import Journey, Parts, Source
 from engine.intake.pictures import picture_of
 from engine.intake.report import ImportReport, RowError
-from engine.intake.rows import BadRowError, Row, read_row
-from engine.intake.sources import Record, near_miss
-from engine.types import Item, Struct
-from engine.workspace import GivenDecision, Workspace
+from engine.intake.sources import Record
+from engine.types import Item
+from engine.workspace import Workspace
 from engine.workspace.adopting import Waiting
-from engine.workspace.captures import digest
 
 Progress = Callable[[int, int], None]
-Accepted = tuple[Item, bytes | None]
 
+PART = 10_000
+"""Records and decisions that come in in one transaction, which takes about a second."""
 _BATCH = 64
 _BATCH_BYTES = 64 << 20
 _DECODERS = min(2, os.cpu_count() or 1)
 _LARGE_CAPTURE = 2 << 20  # kept at once instead of waiting in memory for its batch
-
-
-class Source(Struct, frozen=True, kw_only=True):
-    """A file to import and the format to read it as."""
-
-    path: Path
-    format: Format
-
-
-class _Read(Struct, frozen=True, kw_only=True):
-    """A record and the row that it makes."""
-
-    record: Record
-    row: Row
 
 
 def import_paths(
@@ -68,13 +56,13 @@ def import_paths(
     An item that is already there with the same content is skipped; with other content its row is an error. Decisions
     that came with items are recorded as they were made, those that are there already are passed over. `kind` is the
     kind of items whose file does not say it, `reviewer` who gave the answers of a file that names nobody.
-    With `strict` one bad row anywhere keeps everything out. `progress` is
-    called with (rows read, about how many there are).
+    With `strict` one bad row anywhere keeps everything out. `progress` is called with (rows read, about how many
+    there are).
 
     Raises:
         InputError: a path does not exist or is of no known format; nothing was imported.
-        CancelledError: `cancelled` said so; files that were finished before are kept.
-        StorageError: the disk refused; files that were finished before are kept.
+        CancelledError: `cancelled` said so; files (and parts of a large one) that were in before are kept.
+        StorageError: the disk refused; files (and parts of a large one) that were in before are kept.
     """
     sources = find_sources([Path(path) for path in paths], format)
     with quiet_pillow(), ThreadPoolExecutor(_DECODERS, "captures") as decoders:
@@ -133,10 +121,7 @@ class _Import:
         self.total = passes * sum(one.format.count(one.path) for one in sources) if progress else 0
         self.order = {str(one.path): number for number, one in enumerate(sources)}
         self.done = self.imported = self.skipped = self.decisions = self.known = 0
-        self.seen: dict[str, tuple[str, bytes]] = {}
-        self.errors: list[RowError] = []
-        self.warnings: list[RowError] = []
-        self.remarked: set[tuple[Path, str]] = set()
+        self.said = Said()
 
     def report(self) -> ImportReport:
         return ImportReport(
@@ -145,170 +130,94 @@ class _Import:
             decisions=self.decisions,
             known=self.known,
             read_as={str(one.path): one.format.name for one in self.sources},
-            errors=self.in_order(self.errors),
-            warnings=self.in_order(self.warnings),
+            errors=self.in_order(self.said.errors),
+            warnings=self.in_order(self.said.warnings),
         )
 
     def in_order(self, rows: Sequence[RowError]) -> tuple[RowError, ...]:
         return tuple(sorted(rows, key=lambda row: (self.order[row.file], row.line)))
 
     def file_by_file(self) -> None:
+        """Import each file in parts, each part in one transaction."""
         for source in self.sources:
-            self.seen.clear()
-            with self.ws.waiting() as waiting:
-                self.take_in(self.accepted(source, waiting), waiting)
+            file = Journey(self.ws, source, self.how, self.said, self.pictures)
+            if file.reached.records:
+                self.advance(file.reached.records)
+            parts = Parts(file.records(), PART, file.reached.records)
+            while True:
+                with self.ws.waiting() as waiting:
+                    items = self.accepted(file, parts.part(), waiting)
+                    self.ws.items.add(items, then=partial(file.arrive, waiting, parts))
+                file.part_is_in()
+                if not parts.more:
+                    break
+            self.imported += file.reached.imported
+            self.skipped += file.reached.skipped
+            self.decisions += file.reached.decisions
+            self.known += file.reached.known
 
     def all_or_nothing(self) -> None:
         """Check everything without keeping anything, then import everything in one transaction."""
-        for source in self.sources:
-            for _ in self.accepted(source, None):
+        for file in self.together():
+            for _ in self.accepted(file, file.records(), None):
                 pass
-        self.skipped = 0
-        if self.errors:
+        if self.said.errors:
             return
-        self.seen.clear()
-        self.warnings.clear()
-        self.remarked.clear()
+        self.said.clear()
+        files = self.together()
         try:
             with self.ws.waiting() as waiting:
-                self.take_in(self.faultless(waiting), waiting)
+                items = self.faultless(files, waiting)
+                self.imported = self.ws.items.add(items, then=partial(self.all_are_in, files, waiting))
+                self.decisions, self.known = waiting.adopted, waiting.known
         except _RefusedError:
-            self.skipped = 0
+            return
+        self.skipped = sum(file.checker.skipped for file in files)
 
-    def take_in(self, items: Iterator[Accepted], waiting: Waiting) -> None:
-        self.imported += self.ws.items.add(items, then=waiting.adopt)
-        self.decisions += waiting.adopted
-        self.known += waiting.known
+    def together(self) -> list[Journey]:
+        """Return the files with one list of ids for all of them."""
+        seen = Seen()
+        return [Journey(self.ws, one, self.how, self.said, self.pictures, seen) for one in self.sources]
 
-    def faultless(self, waiting: Waiting) -> Iterator[Accepted]:
-        for source in self.sources:
-            yield from self.accepted(source, waiting)
-        if self.errors:
+    def faultless(self, files: Sequence[Journey], waiting: Waiting) -> Iterator[tuple[Item, bytes | None]]:
+        for file in files:
+            yield from self.accepted(file, file.records(), waiting)
+        if self.said.errors:
             raise _RefusedError
 
-    def accepted(self, source: Source, waiting: Waiting | None) -> Iterator[Accepted]:
+    def all_are_in(self, files: Sequence[Journey], waiting: Waiting) -> None:
+        waiting.adopt()
+        for file in files:
+            file.forget()
+
+    def accepted(
+        self, file: Journey, records: Iterator[Record], waiting: Waiting | None
+    ) -> Iterator[tuple[Item, bytes | None]]:
         """Give the items of a file that can come in, with their captures; note the rows that cannot.
 
         Their decisions go onto the waiting list; without one, nothing is kept.
         """
-        assert source.format.read is not None
-        file = source.path
-        for batch in _batches(source.format.read(file, self.how)):
+        for batch in _batches(records):
             if self.cancelled is not None and self.cancelled():
-                raise CancelledError(f"The import was cancelled; nothing of '{file}' was imported.")
-            rows = [_Read(record=record, row=row) for record in batch if (row := self.row(file, record)) is not None]
-            known = self.ws.items.exists([one.row.item.id for one in rows])
-            folder = file if file.is_dir() else file.parent
-            pictures = self.decoders.map(lambda one, at=folder: picture_of(one.record, one.row, at, self.ws), rows)
-            decisions: list[list[GivenDecision]] = []
-            for read, picture in zip(rows, pictures, strict=True):
-                found = self.item(file, read, picture, known)
-                if found is None:
-                    continue
-                item, given, new = found
-                decisions.append(given)
-                if new:
-                    yield self.kept(item, picture) if waiting is not None else (item, None)
+                raise CancelledError(_called_off(file))
+            decisions = []
+            for found, picture in file.checker.accept(file.source.path, batch, file.seen):
+                decisions.append(found.decisions)
+                if found.new:
+                    yield self.kept(found.item, picture) if waiting is not None else (found.item, None)
             if waiting is not None:
                 waiting.put(decisions)
-            self.done += len(batch)
-            if self.progress is not None:
-                self.progress(self.done, max(self.total, self.done))
+            self.advance(len(batch))
 
-    def row(self, file: Path, record: Record) -> Row | None:
-        if record.fields is None:
-            self.refuse(file, record.line, record.problem)
-            return None
-        self.remark_on_columns(file, record)
-        has_picture = bool(record.picture or record.capture)
-        fields = {**record.fields, "kind": self.kind_of(record)}
-        try:
-            row = read_row(fields, self.ws.taxonomy, pictured=has_picture)
-        except BadRowError as error:
-            self.refuse(file, record.line, error.message)
-            return None
-        if row.item.id in self.seen and not record.repeats:
-            self.refuse(file, record.line, f"the id '{row.item.id}' is already on {self.seen[row.item.id][0]}")
-            return None
-        self.seen.setdefault(row.item.id, (f"line {record.line} of '{file.name}'", b""))
-        return row
+    def advance(self, records: int) -> None:
+        self.done += records
+        if self.progress is not None:
+            self.progress(self.done, max(self.total, self.done))
 
-    def kind_of(self, record: Record) -> object:
-        """Return the kind of a record's item: what it says, else what the workspace or the command says."""
-        fields = record.fields or {}
-        if record.only_answers and self.ws.items.exists([str(fields.get("id"))]):
-            return self.ws.items.get(str(fields["id"])).kind
-        return fields.get("kind") or self.how.kind
+    def pictures(self, folder: Path, rows: Sequence[Read]) -> Iterator[Picture]:
+        return self.decoders.map(lambda one: picture_of(one.record, one.row, folder, self.ws), rows)
 
-    def item(
-        self, file: Path, read: _Read, picture: Capture | CaptureError | None, known: set[str]
-    ) -> tuple[Item, list[GivenDecision], bool] | None:
-        """Return a row's item, decisions, and whether the item is new; None where it is refused, which is noted."""
-        record, row = read.record, read.row
-        name = f"screenshot '{row.screenshot}'" if row.screenshot else "the screenshot"
-        if isinstance(picture, CaptureError):
-            self.refuse(file, record.line, f"{name}: {picture.message}")
-            return None
-        item = self.complete(file, read, picture, name)
-        if record.only_answers and item.id in known:
-            item = self.ws.items.get(item.id)
-        if not (item.text or item.title or item.capture):
-            self.refuse(file, record.line, "it has no text or title, and its screenshot is not here: nothing to review")
-            return None
-        place, first = self.seen[item.id]
-        again = place != f"line {record.line} of '{file.name}'"
-        if again and first != _fingerprint(item):
-            what = "whose item was refused" if not first else "with other content or labels"
-            hint = "" if not first else "; where its answers name nobody, say whose they are with --reviewer"
-            self.refuse(file, record.line, f"the id '{item.id}' is already on {place}, {what}{hint}")
-            return None
-        if item.id in known and not again and not self.the_same(file, record.line, item):
-            return None
-        try:
-            given = self.ws.decisions.fitting(item, record.decisions)
-        except EngineError as error:
-            self.refuse(file, record.line, f"{error}".rstrip("."))
-            return None
-        if record.repeats and not again:
-            self.seen[item.id] = (place, _fingerprint(item))
-        return item, given, not again and item.id not in known
-
-    def complete(self, file: Path, read: _Read, picture: Capture | None, name: str) -> Item:
-        """Return the item with its capture's digest and size; note what was mended."""
-        record, row = read.record, read.row
-        for warning in (*row.warnings, *record.warnings):
-            self.warn(file, record.line, warning)
-        if picture is None:
-            if record.capture:
-                reason = "its screenshot is not here; it came in without: put the folder `captures` beside the file"
-                self.warn(file, record.line, reason)
-            return row.item
-        if picture.changed:
-            self.warn(file, record.line, f"{name}: {picture.changed}", kind=f"screenshot: {picture.changed}")
-        outside = [
-            region
-            for region, boxes in row.item.regions.items()
-            if any(x >= picture.width or y >= picture.height or x + w <= 0 or y + h <= 0 for x, y, w, h in boxes)
-        ]
-        if outside:
-            self.warn(file, record.line, f"the region '{outside[0]}' lies outside the screenshot")
-        width, height = picture.width, picture.height
-        return msgspec.structs.replace(row.item, capture=digest(picture.png), width=width, height=height)
-
-    def the_same(self, file: Path, line: int, item: Item) -> bool:
-        """Whether the item that is there already is this one; note it."""
-        old = self.ws.items.get(item.id)
-        # The workspace assigns splits where an import leaves them open; that makes no other item.
-        new = item if item.split else msgspec.structs.replace(item, split=old.split)
-        if new == old:
-            self.skipped += 1
-        else:
-            same = msgspec.structs.replace(new, truths=old.truths) == old
-            hint = "labels; say whose answers they are with --reviewer" if same else "content"
-            self.refuse(file, line, f"the workspace already has an item '{item.id}' with other {hint}")
-        return new == old
-
-    def kept(self, item: Item, picture: Capture | CaptureError | None) -> Accepted:
+    def kept(self, item: Item, picture: Picture) -> tuple[Item, bytes | None]:
         if not isinstance(picture, Capture):
             return item, None
         if len(picture.png) > _LARGE_CAPTURE:
@@ -316,22 +225,12 @@ class _Import:
             return item, None
         return item, picture.png
 
-    def remark_on_columns(self, file: Path, record: Record) -> None:
-        for name in record.fields or ():
-            if (file, name) not in self.remarked and (near := near_miss(name)):
-                self.warn(file, record.line, f"the unknown column '{name}' is kept in meta; did you mean '{near}'?")
-            self.remarked.add((file, name))
 
-    def refuse(self, file: Path, line: int, reason: str) -> None:
-        self.errors.append(RowError(file=str(file), line=line, reason=reason))
-
-    def warn(self, file: Path, line: int, reason: str, *, kind: str = "") -> None:
-        self.warnings.append(RowError(file=str(file), line=line, reason=reason, kind=kind))
-
-
-def _fingerprint(item: Item) -> bytes:
-    """Return what tells whether two lines describe the same item."""
-    return hashlib.blake2b(msgspec.json.encode(item), digest_size=16).digest()
+def _called_off(file: Journey) -> str:
+    if not file.reached.records:
+        return f"The import was cancelled; nothing of '{file.source.path}' was imported."
+    records = f"{file.reached.records:,} records"
+    return f"The import was cancelled; {records} of '{file.source.path}' are in, and importing it again goes on there."
 
 
 def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:

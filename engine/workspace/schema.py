@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from sqlite_utils import Database as UtilsDatabase
     from sqlite_utils.migrations import Migrations
 
-LATEST = 4
+LATEST = 5
 MIGRATION_SET = "secondlook"
-STEPS = ("1-foundation", "2-flips-and-teaching", "3-annotations", "4-origins")
+STEPS = ("1-foundation", "2-flips-and-teaching", "3-annotations", "4-origins", "5-imports")
 """The names of all migrations, in the order of `migrations()`."""
 
 ORDER_COLUMNS = ("uncertain", "risk", "exposure", "moment", "recent")
@@ -283,6 +283,37 @@ CREATE TRIGGER origins_never_vanish BEFORE DELETE ON origins
 BEGIN SELECT RAISE(ABORT, 'where a decision came from is never deleted'); END;
 """
 
+_IMPORTS = """
+CREATE TABLE imports (
+    number INTEGER PRIMARY KEY,
+    digest TEXT NOT NULL UNIQUE,
+    path TEXT NOT NULL,
+    at TEXT NOT NULL,
+    records INTEGER NOT NULL,
+    imported INTEGER NOT NULL,
+    skipped INTEGER NOT NULL,
+    decisions INTEGER NOT NULL,
+    known INTEGER NOT NULL,
+    columns TEXT NOT NULL
+);
+CREATE TABLE import_ids (
+    import INTEGER NOT NULL REFERENCES imports (number) ON DELETE CASCADE,
+    id TEXT NOT NULL,
+    line INTEGER NOT NULL,
+    mark BLOB NOT NULL,
+    PRIMARY KEY (import, id)
+) WITHOUT ROWID;
+CREATE TABLE import_remarks (
+    number INTEGER PRIMARY KEY,
+    import INTEGER NOT NULL REFERENCES imports (number) ON DELETE CASCADE,
+    refused INTEGER NOT NULL,
+    line INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    kind TEXT NOT NULL
+);
+CREATE INDEX import_remarks_of_import ON import_remarks (import);
+"""
+
 
 def migrations() -> Migrations:
     """Return the recorded steps, oldest first. Imports sqlite-utils, so call it only to create or migrate."""
@@ -317,6 +348,11 @@ def migrations() -> Migrations:
     def origins(db: UtilsDatabase) -> None:
         _run(db.conn, _ORIGINS)
         db.conn.execute("PRAGMA user_version = 4")
+
+    @steps(name=STEPS[4])
+    def imports(db: UtilsDatabase) -> None:
+        _run(db.conn, _IMPORTS)
+        db.conn.execute("PRAGMA user_version = 5")
 
     return steps
 

@@ -21,6 +21,7 @@ from engine.workspace.database import APPLICATION_ID, DATABASE_NAME, Database, d
 from engine.workspace.decisions import Decisions
 from engine.workspace.explanations import Explanations
 from engine.workspace.flips import Flips
+from engine.workspace.imports import Imports
 from engine.workspace.items import Items
 from engine.workspace.merging import Merging
 from engine.workspace.models import Models
@@ -67,6 +68,7 @@ class Workspace:
         self.runs = Runs(db, taxonomy, self.items, self.models)
         self.backup = Backup(db)
         self.origins = Origins(db)
+        self.imports = Imports(db)
         self.merging = Merging(db, taxonomy, self.items, self.verdicts, self.explanations, self.decisions, self.models)
 
     @classmethod
@@ -264,7 +266,7 @@ def _run_check(db: Database, pragma: str) -> None:
 
 
 def _warnings(folder: Path, db: Database) -> tuple[str, ...]:
-    """Return a sentence for each part that is missing but not needed for reviewing; an empty part is made again."""
+    """Return a sentence for each part that is missing but not needed for reviewing, and for what is half done."""
     warnings = []
     if not (folder / "models").is_dir() and db.value("SELECT COUNT(*) FROM models"):
         warnings.append(
@@ -276,4 +278,9 @@ def _warnings(folder: Path, db: Database) -> tuple[str, ...]:
             f"The captures folder of '{folder}' is missing: items are shown without their screenshots."
             " Put the folder back from a copy."
         )
-    return tuple(warnings)
+    half_in = [
+        f"The import of '{one.path}' is not finished: {one.records:,} of its records are in."
+        " Import the file again; it goes on from there."
+        for one in Imports(db).unfinished()
+    ]
+    return (*warnings, *half_in)

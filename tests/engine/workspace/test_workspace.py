@@ -22,6 +22,7 @@ from engine.workspace.facets import STATES
 from engine.workspace.journal import journal_mode
 
 Decide = Callable[..., NewDecision]
+IMPORTS = ("import_remarks", "import_ids", "imports")
 
 
 @pytest.fixture
@@ -338,7 +339,7 @@ def first_version(closed: Path, decide: Decide) -> Path:
     with Workspace.open(closed) as today:
         today.decisions.record([decide("t1", "toxic")])
     connection = sqlite3.connect(closed / "workspace.db", isolation_level=None)
-    take_back(connection, 1, ("origins", "annotations", "flips", "teaching", "listed", "listed_counts"))
+    take_back(connection, 1, (*IMPORTS, "origins", "annotations", "flips", "teaching", "listed", "listed_counts"))
     return closed
 
 
@@ -347,7 +348,8 @@ def second_version(closed: Path, decide: Decide) -> Path:
     """A workspace as the second version left it, with a decision."""
     with Workspace.open(closed) as today:
         today.decisions.record([decide("t1", "toxic")])
-    take_back(sqlite3.connect(closed / "workspace.db", isolation_level=None), 2, ("origins", "annotations"))
+    connection = sqlite3.connect(closed / "workspace.db", isolation_level=None)
+    take_back(connection, 2, (*IMPORTS, "origins", "annotations"))
     return closed
 
 
