@@ -215,7 +215,12 @@ class _Import:
             self.progress(self.done, max(self.total, self.done))
 
     def pictures(self, folder: Path, rows: Sequence[Read]) -> Iterator[Picture]:
-        return self.decoders.map(lambda one: picture_of(one.record, one.row, folder, self.ws), rows)
+        """Give the rows' screenshots, checked on a few threads; a row without one costs nothing."""
+        found = self.decoders.map(
+            lambda one: picture_of(one.record, one.row, folder, self.ws), filter(_is_pictured, rows)
+        )
+        for one in rows:
+            yield next(found) if _is_pictured(one) else None
 
     def kept(self, item: Item, picture: Picture) -> tuple[Item, bytes | None]:
         if not isinstance(picture, Capture):
@@ -224,6 +229,10 @@ class _Import:
             self.ws.captures.store(picture.png)
             return item, None
         return item, picture.png
+
+
+def _is_pictured(read: Read) -> bool:
+    return bool(read.record.picture is not None or read.row.screenshot or read.record.capture)
 
 
 def _called_off(file: Journey) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
@@ -76,14 +76,14 @@ def unknown(
     An act that another item or reviewer has here gets a name that follows from all three, the same each time.
     """
     there = {row: {_mark(one, at=at) for one in found for at in (True, False)} for row, found in known.items()}
-    taken: dict[str, tuple[int, str]] = {}
+    taken = _owners(db, {act for one in given for act in (one.act, one.undoes) if act})
     new = []
     for one in given:
         row = rows[one.item][0]
         own = msgspec.structs.replace(
             one,
-            act=_own_act(db, one.act, (row, one.reviewer), taken),
-            undoes=one.undoes and _own_act(db, one.undoes, (row, one.reviewer), taken),
+            act=_own_act(one.act, (row, one.reviewer), taken),
+            undoes=one.undoes and _own_act(one.undoes, (row, one.reviewer), taken),
         )
         if _mark(own, at=bool(own.at)) not in there.get(row, ()):
             new.append(own)
@@ -94,11 +94,17 @@ def _mark(one: Decision | GivenDecision, *, at: bool) -> tuple[object, ...]:
     return (one.act, one.task, one.action, one.labels, one.reviewer, one.at if at else "")
 
 
-def _own_act(db: Database, act: str, owner: tuple[int, str], taken: dict[str, tuple[int, str]]) -> str:
-    if act not in taken:
-        found = db.one("SELECT row, reviewer FROM acts WHERE act = ?", (act,))
-        taken[act] = owner if found is None else (found[0], found[1])
-    if taken[act] == owner:
+def _owners(db: Database, acts: Iterable[str]) -> dict[str, tuple[int, str]]:
+    """Return (item row, reviewer) of those of the acts that are here."""
+    wanted = msgspec.json.encode(sorted(acts)).decode()
+    found = db.all(
+        "SELECT act, row, reviewer FROM json_each(?) AS wanted CROSS JOIN acts ON acts.act = wanted.value", (wanted,)
+    )
+    return {act: (row, reviewer) for act, row, reviewer in found}
+
+
+def _own_act(act: str, owner: tuple[int, str], taken: dict[str, tuple[int, str]]) -> str:
+    if taken.setdefault(act, owner) == owner:
         return act
     return hashlib.sha256(f"{act}\n{owner[0]}\n{owner[1]}".encode()).hexdigest()[:32]
 
