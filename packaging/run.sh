@@ -14,8 +14,8 @@ if [[ -n ${DISPLAY:-}${WAYLAND_DISPLAY:-} ]]; then
   exec "$bin/secondlook" open "$workspace"
 fi
 echo "There is no display, so the desk runs off screen."
-item=$("$bin/secondlook" items "$workspace" --queue to-review --limit 1 --json |
-  "$bin/python" -c 'import json, sys; print(json.load(sys.stdin)[0]["id"])')
+listed=$("$bin/secondlook" items "$workspace" --queue to-review --limit 1 --json)
+item=$("$bin/python" -c 'import json, sys; print(json.loads(sys.argv[1])[0]["id"])' "$listed")
 echo "Why the model says what it says of $item:"
 "$bin/secondlook" explain "$workspace" "$item" --png build/explanation.png
 echo "Three decisions through the real window:"
