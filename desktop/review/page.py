@@ -192,8 +192,8 @@ class ReviewPage(QWidget):
 
     @property
     def settled(self) -> bool:
-        """Whether the page shows all that it can by itself: a queue is open and no picture is being made."""
-        return self._opened and not self.pool.busy()
+        """Whether the page shows all that it can by itself: a queue is open and counted, no picture is being made."""
+        return self._opened and not self.pool.busy() and not self._counting.isActive()
 
     def stop(self) -> None:
         """End the page's own work; the workspace is about to close."""
