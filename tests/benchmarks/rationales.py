@@ -1,7 +1,7 @@
 """Do the words that an explanation names agree with the words that people marked, and does the verdict rest on them?
 
     python tests/benchmarks/rationales.py --data FOLDER [--model FOLDER] [--methods lime,ig]
-        [--limit N] [--train-limit N] [--set training.threads=1] [--threads N] [--out build/bench/rationales.json]
+        [--limit N] [--slow N] [--train-limit N] [--set training.threads=1] [--threads N] [--out FILE]
 
 `--data` is a folder with `hatexplain/`; nothing of it is copied but numbers. Without `--model` the recipe `text` is
 trained on its training posts (and kept under `--work`). Explained are the validation posts that most annotators call
@@ -14,7 +14,8 @@ Settings are chosen on the posts of one half (by a hash of the id): method, labe
 token's words become one, how much neighbours share, and how many tokens (a number, or a share of the post, on average
 no more than people mark), by the sum of token-F1 and comprehensiveness. Figures are the other half's. Stopped or
 killed, the same command goes on. With one thread a post costs about 8 s of processor time, 2 s of it without ig and
-gradient.
+gradient: those two explain only the first `--slow` posts (by a hash of the id), on which every method stands beside
+them in tables of their own.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import math
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,7 +34,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from engine.cli.experiment import recipe_files
 from engine.cli.output import table
 from engine.cli.signals import cancelled_by_signals
 from engine.errors import CancelledError, EngineError, InputError
@@ -42,19 +41,14 @@ from engine.explain.faithfulness.agreement import Rationale, Scores, auprc, iou_
 from engine.explain.methods import explain_by
 from engine.models import checkpoint
 from engine.models.predictor import Predictor
-from engine.service.protocol import RunProgress, TrainerEvent
 from engine.training.evaluate import evaluate
-from engine.training.experiment.cells import RecipeRow
-from engine.training.experiment.folds import fixed_fold
 from engine.training.experiment.sources import load_items
-from engine.training.finish import card_of
-from engine.training.job import Job
-from engine.training.recipe import dump_recipe, read_recipe
-from engine.training.run import fit
 from engine.types import ItemContent
+from tests.benchmarks.rationales_model import tell, trained_model
 
 WORK = Path("build/bench/rationales")
-METHODS = ("lime", "ig", "gradient", "occlusion", "attention")
+METHODS = ("lime", "occlusion", "attention", "gradient", "ig")
+SLOW = ("gradient", "ig")
 NORMAL = "normal"
 PREDICTED, AGAINST = "predicted", "against normal"
 """The label explained: the predicted one, or none but normal (the weights of "normal" with their signs changed)."""
@@ -186,7 +180,7 @@ def weighed(
     with file.open("ab") as out:
         for number, post in enumerate(missing):
             check()
-            _tell(f"{method}, {label}: {number}/{len(missing)}")
+            tell(f"{method}, {label}: {number}/{len(missing)}")
             one = _weigh(asked, post, method, label)
             known[post.id] = one
             out.write(b"\n" + msgspec.json.encode(one))  # half a line of a killed run ends here
@@ -323,44 +317,6 @@ def words_of(found: Mapping[str, Any]) -> str:
     return f"Marked is what {where}.\n{table(['', *COLUMNS.values()], lines)}"
 
 
-def trained_model(posts: Path, work: Path, overrides: Sequence[str], limit: int, cancelled: Callable[[], bool]) -> Path:
-    """Train the recipe `text` on the posts' training side, their validation side unseen; return the model's folder.
-
-    A model of the same recipe and posts that is there already is returned; a killed run goes on.
-
-    Raises:
-        CancelledError: `cancelled` said so.
-        EngineError: the posts cannot be read, or the recipe cannot be trained on them.
-    """
-    source = load_items(posts).limited(limit)
-    recipe = read_recipe(recipe_files(["text"])[0], ["image.backbone=none", *overrides])
-    text = dump_recipe(recipe)
-    row = RecipeRow("text", recipe)
-    known = hashlib.sha256((row.fingerprint + source.fingerprint).encode()).hexdigest()
-    run = work / f"text-{known[:12]}"
-    if (run / "model").is_dir():
-        return run / "model"
-    items, splits = fixed_fold(source.items).sides(recipe.data.val, recipe.training.seed)
-    run.mkdir(parents=True, exist_ok=True)
-    job = Job(run, run, tuple(items), source.taxonomy, recipe, text, "", source.fingerprint, splits)
-    fitted = fit(job, emit=_told, cancelled=cancelled)
-    card = card_of(job, fitted.plan, fitted.splits, fitted.trained)
-    checkpoint.save(run / "model", fitted.trained.network, card, fitted.trained.tokenizer)
-    shutil.rmtree(job.kept, ignore_errors=True)
-    return run / "model"
-
-
-def _told(event: TrainerEvent) -> None:
-    if isinstance(event, RunProgress):
-        _tell(f"training: {event.done}/{event.total}")
-
-
-def _tell(text: str) -> None:
-    """Progress on one line of standard error."""
-    sys.stderr.write(f"\r{text:<60}")
-    sys.stderr.flush()
-
-
 def all_weights(
     asked: Asked, posts: Sequence[Post], methods: Sequence[str], folder: Path, check: Callable[[], None]
 ) -> Weights:
@@ -388,11 +344,11 @@ def measure(options: argparse.Namespace, model: Path, check: Callable[[], None])
     if NORMAL not in asked.labels:
         raise InputError(f"The model in {model} has no label '{NORMAL}'.", "Leave --model out to train one.")
     posts = posts_of(options.data / "hatexplain" / "val.jsonl", options.limit)
-    choose, rest = [post for post in posts if post.chooses], [post for post in posts if not post.chooses]
-    if not choose or not rest:
-        raise InputError(f"{len(posts)} posts are too few to divide.", "Raise --limit.")
+    choose, rest = divided(posts)
     folder = options.work / "weights" / checkpoint.weights_digest(model)[:12]
-    weights = all_weights(asked, posts, options.methods.split(","), folder, check)
+    methods = options.methods.split(",")
+    beside = [method for method in methods if method not in SLOW] if options.slow else methods
+    weights = all_weights(asked, posts, beside, folder, check)
     held_out = [item for item in load_items(options.data / "hatexplain").items if item.split == "val"]
     metrics = evaluate(asked.predictor, held_out[: options.limit or None])
     return {
@@ -401,7 +357,37 @@ def measure(options: argparse.Namespace, model: Path, check: Callable[[], None])
         "model_on_val": metrics,
         "mean_rationale": {how: float(np.mean([post.truth(how).sum() for post in posts])) for how in (UNION, MAJORITY)},
         "tables": [report(asked, choose, rest, weights, how) for how in (UNION, MAJORITY)],
+        **({} if beside == methods else slow_ones(asked, posts[: options.slow], methods, folder, check)),
     }
+
+
+def slow_ones(
+    asked: Asked, posts: Sequence[Post], methods: Sequence[str], folder: Path, check: Callable[[], None]
+) -> dict[str, Any]:
+    """Tables of all methods on the posts that the slow ones explained, the first by a hash of their ids.
+
+    Raises:
+        CancelledError: somebody stopped it.
+        InputError: the posts are too few to divide.
+    """
+    choose, rest = divided(posts)
+    weights = all_weights(asked, posts, methods, folder, check)
+    return {
+        "posts_with_slow_methods": {"choose": len(choose), "report": len(rest)},
+        "tables_with_slow_methods": [report(asked, choose, rest, weights, how) for how in (UNION, MAJORITY)],
+    }
+
+
+def divided(posts: Sequence[Post]) -> tuple[list[Post], list[Post]]:
+    """The half that settings are chosen on, and the half that is reported.
+
+    Raises:
+        InputError: one of them would be empty.
+    """
+    choose, rest = [post for post in posts if post.chooses], [post for post in posts if not post.chooses]
+    if not choose or not rest:
+        raise InputError(f"{len(posts)} posts are too few to divide.", "Raise --limit and --slow.")
+    return choose, rest
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -422,7 +408,7 @@ def main(arguments: Sequence[str]) -> int:
         model = options.model or trained_model(folder, options.work, options.set, options.train_limit, cancelled)
         found = measure(options, model, check)
     sys.stderr.write("\n")
-    for one in found["tables"]:
+    for one in (*found["tables"], *found.get("tables_with_slow_methods", ())):
         print(words_of(one), "\n")  # noqa: T201
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2))
@@ -435,6 +421,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--model", type=Path, default=None, help="a trained model's folder")
     parser.add_argument("--methods", default=",".join(METHODS), help="which methods, with commas")
     parser.add_argument("--limit", type=int, default=0, help="at most so many posts; 0: all")
+    parser.add_argument("--slow", type=int, default=150, help="at most so many posts for ig and gradient; 0: all")
     parser.add_argument("--train-limit", type=int, default=0, help="train on at most so many posts; 0: all")
     parser.add_argument("--set", action="append", default=[], help="change a setting of the recipe")
     parser.add_argument("--threads", type=int, default=0, help="of torch; 0 leaves its choice")
