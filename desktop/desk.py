@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from desktop.children.capturing import Capturing
 from desktop.children.desk_lock import DeskLock
 from desktop.children.engine_client import EngineClient
 from desktop.children.explaining import Explaining
@@ -24,6 +25,7 @@ from desktop.children.jobs import (
     Promote,
     RefreshQueue,
     RollBack,
+    is_large,
 )
 from desktop.children.log_file import LogFile
 from desktop.children.process import engine_command
@@ -39,7 +41,6 @@ from engine.errors import EngineError
 from engine.service.protocol import Priority
 from engine.types import Action, Decision, Outcome
 from engine.workspace import Workspace
-from engine.workspace.database import DATABASE_NAME
 from engine.workspace.flips import FlipCounts
 from engine.workspace.teaching import Batch
 
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
     from engine.intake import ImportReport
 
 BACKUP_CHECK_MS = 5 * 60 * 1000
-CHECK_AT_ONCE_BYTES = 48 * 1024 * 1024
-"""A database up to this size is checked before it is shown (about 0.1 s); a larger one while the window is in use."""
 
 
 class DeskCommands(msgspec.Struct, frozen=True):
@@ -56,6 +55,7 @@ class DeskCommands(msgspec.Struct, frozen=True):
 
     engine: tuple[str, ...] = engine_command("serve")
     trainer: tuple[str, ...] = engine_command("train")
+    capture: tuple[str, ...] = engine_command("capture")
 
 
 class Desk(QObject):
@@ -109,7 +109,7 @@ class Desk(QObject):
         self.path = Path(path)
         self.settings = settings if settings is not None else Settings(parent=self)
         self._lock = DeskLock(self.path)
-        self._large = _size(self.path / DATABASE_NAME) > CHECK_AT_ONCE_BYTES
+        self._large = is_large(self.path)
         try:
             self.workspace = Workspace.open(self.path, check=not self._large)
         except EngineError:
@@ -133,7 +133,11 @@ class Desk(QObject):
         self._scoring = BulkScoring(self._engine, self._writer, self)
         self._learning = Learning(self.workspace, self.settings, self._engine, self._writer, self)
         self._explaining = Explaining(self.workspace, self._engine, self._writer, self)
-        self._retraining = Retraining(self._trainer_command, LogFile(self.trainer_log), self._writer, self)
+        trainer, capture = self._commands.trainer, self._commands.capture
+        log = LogFile(self.path / "logs" / "capture.log")
+        self._retraining = Retraining(lambda run: (*trainer, str(run)), LogFile(self.trainer_log), self._writer, self)
+        self.capturing = Capturing(lambda job: (*capture, str(job)), log, self._writer, self)
+        self.capturing.taken.connect(self._on_captured)
         self._engine.stateChanged.connect(self._announce_engine)
         self._engine.loaded.connect(self._on_loaded)
         self._engine.loadFailed.connect(lambda message: self.notice.emit(message, "error"))
@@ -163,6 +167,7 @@ class Desk(QObject):
         self._engine.start()
         self._backup_timer.start()
         self._retraining.resume()
+        self.capturing.look()
         for warning in self.workspace.warnings:
             self.notice.emit(warning, "warning")
         if self._large:
@@ -176,6 +181,7 @@ class Desk(QObject):
         self._closed = True
         self._backup_timer.stop()
         self._retraining.suspend()
+        self.capturing.close()
         self._scoring.cancel()
         self._engine.close()
         self._long_jobs.cancel_all()
@@ -237,10 +243,10 @@ class Desk(QObject):
         """Stop asking for explanations, but for those of the items in `keep` (on screen or about to be)."""
         self._explaining.cancel_all(keep=frozenset(keep))
 
-    def score_missing(self) -> None:
-        """Score every item without a verdict of the champion, in the background; does nothing without a champion."""
+    def score_missing(self, *, more: bool = False) -> None:
+        """Score every item without a verdict of the champion; `more`: what came in while that goes on, after it."""
         if self._engine.ready and self._engine.state.model == self._champion:
-            self._scoring.start(self._champion)
+            (self._scoring.more if more else self._scoring.start)(self._champion)
 
     def cancel_scoring(self) -> None:
         """Stop the bulk scoring; `score_missing` goes on where it ended."""
@@ -340,9 +346,6 @@ class Desk(QObject):
 
     # --- what children report ---------------------------------------------------------------------------------
 
-    def _trainer_command(self, folder: Path) -> tuple[str, ...]:
-        return (*self._commands.trainer, str(folder))
-
     def _announce_engine(self, *_: object) -> None:
         self.engineStateChanged.emit(self.engine_state)
 
@@ -421,6 +424,10 @@ class Desk(QObject):
         self.importEnded.emit(report)
         self.score_missing()
 
+    def _on_captured(self, _items: Sequence[str]) -> None:
+        self.countsChanged.emit()
+        self.score_missing(more=True)
+
     def _on_import_failed(self, failure: JobFailure) -> None:
         self._import_ticket = 0
         self.countsChanged.emit()
@@ -441,10 +448,3 @@ class Desk(QObject):
 
     def _on_job_failed(self, failure: JobFailure) -> None:
         self.notice.emit(failure.message, "info" if failure.cancelled else "error")
-
-
-def _size(file: Path) -> int:
-    try:
-        return file.stat().st_size
-    except OSError:
-        return 0

@@ -17,6 +17,7 @@ from engine.errors import WorkspaceError
 from engine.triage import teaching
 from engine.types import Explanation, ItemContent, Outcome, Verdict
 from engine.workspace import Workspace, exclusive
+from engine.workspace.database import DATABASE_NAME
 from engine.workspace.flips import FlipCounts
 from engine.workspace.teaching import Batch
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from engine.intake import ImportReport
 
 T_co = TypeVar("T_co", covariant=True)
+CHECK_AT_ONCE_BYTES = 48 * 1024 * 1024
 
 
 class JobContext(msgspec.Struct, frozen=True):
@@ -122,6 +124,14 @@ class RefreshQueue(msgspec.Struct, frozen=True):
         while not context.cancelled() and context.workspace.queues.refresh():
             pass
         return True
+
+
+def is_large(workspace: Path) -> bool:
+    """Return whether a workspace's database is too large to be checked before it is shown (0.1 s for the limit)."""
+    try:
+        return (workspace / DATABASE_NAME).stat().st_size > CHECK_AT_ONCE_BYTES
+    except OSError:
+        return False
 
 
 class CheckDatabase(msgspec.Struct, frozen=True):

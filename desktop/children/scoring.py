@@ -38,6 +38,7 @@ class BulkScoring(QObject):
         self._exhausted = True
         self._storing = 0
         self._after = 0
+        self._more = False
         self.done = self.total = 0
         engine.scored.connect(self._on_scored)
         engine.failed.connect(self._on_request_failed)
@@ -58,11 +59,18 @@ class BulkScoring(QObject):
         turn = self._round
         self._writer.submit(CountUnscored(model), lambda total: self._on_counted(turn, total), self._on_job_failed)
 
+    def more(self, model: str) -> None:
+        """Begin, or where this model's scoring is under way, look once more after it for items that came in since."""
+        if self._model == model:
+            self._more = True
+        else:
+            self.start(model)
+
     def cancel(self) -> None:
         """Stop asking; verdicts that arrive for what was already asked are dropped."""
         requests, self._requests = self._requests, set()
         self._model = ""
-        self._exhausted = True
+        self._exhausted, self._more = True, False
         self._storing = 0
         for request in requests:
             self._engine.cancel(request)
@@ -139,6 +147,11 @@ class BulkScoring(QObject):
             self.finished.emit(self.done)
 
     def _finish_when_all_is_stored(self) -> None:
-        if self.running and self._exhausted and not self._requests and not self._storing:
-            self._model = ""
+        if not self.running or not self._exhausted or self._requests or self._storing:
+            return
+        model, again = self._model, self._more
+        self._model = ""
+        if again:
+            self.start(model)
+        else:
             self.finished.emit(self.done)

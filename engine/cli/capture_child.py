@@ -11,11 +11,13 @@ import contextlib
 import functools
 import logging
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from types import TracebackType
+from typing import BinaryIO, Protocol, Self
 
 import msgspec
 
@@ -52,9 +54,13 @@ class StoppableBrowser(CapturingBrowser, Protocol):
     def cancel(self) -> None:
         """Stop at once."""
 
-    def __enter__(self) -> StoppableBrowser: ...
+    def __enter__(self) -> Self:
+        """Start it."""
 
-    def __exit__(self, *_: object) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        """End it, and leave nothing of it behind."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -68,9 +74,12 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     os.nice(NICENESS)
-    events = sys.stdout.buffer
+    events, orders = sys.stdout.buffer, Orders(sys.stdin.buffer)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # On a thread: stopping waits for locks that the interrupted code may hold.
+        signal.signal(number, lambda *_: threading.Thread(target=orders.stop, daemon=True).start())
     with contextlib.redirect_stdout(sys.stderr):
-        return run(JobFolder(options.job_folder), Orders(sys.stdin.buffer), events, browser_for)
+        return run(JobFolder(options.job_folder), orders, events, browser_for)
 
 
 def browser_for(tasks: list[Task], settings: Settings) -> StoppableBrowser:

@@ -66,6 +66,16 @@ def read_addresses(path: Path, taxonomy: Taxonomy, profile_of: ProfileOf) -> Add
     )
 
 
+def read_pasted(text: str, taxonomy: Taxonomy, profile_of: ProfileOf) -> AddressList:
+    """Return the addresses of a text, one a line, as `read_addresses` does for a file of text."""
+    reading = _Reading(Path(), taxonomy, profile_of)
+    for record in _text(iter(text.split("\n"))):
+        reading.take(record)
+    return AddressList(
+        addresses=tuple(reading.addresses.values()), problems=tuple(reading.problems), repeated=reading.repeated
+    )
+
+
 def normalised(url: str) -> str:
     """Return the form of an address in which it is asked for and compared.
 
