@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from itertools import pairwise
 
+import emoji
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +49,13 @@ def test_each_switch(raw: str, switch: dict[str, object], prepared: str) -> None
         | switch  # type: ignore[arg-type]
     )
     assert prepared_text(raw, spec) == prepared
+
+
+@pytest.mark.parametrize("around", ["{}", "a{}b 1", "12 {}"])
+def test_no_emoji_is_missed(around: str) -> None:
+    dropped = TextSpec(lower_case=False, strip_accents=False, mask_users=False, mask_urls=False, emoji="drop")
+    raw = [around.format(symbol) for symbol in emoji.EMOJI_DATA]
+    assert [prepared_text(one, dropped) for one in raw] == [emoji.replace_emoji(one, " ") for one in raw]
 
 
 def test_highlights_land_on_what_people_see() -> None:
