@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from desktop.theme import GAP, PAD, WIDE, ThemeManager, fixed
 from desktop.widgets import KeyCap, Overlay, button, label
+from engine.counting import counted
 from engine.intake import ImportReport, RowError, grouped
 
 SHOWN = 2000
@@ -16,13 +17,13 @@ SHOWN = 2000
 
 def headline(report: ImportReport) -> str:
     """Return one sentence on how an import went."""
-    parts = [f"{_count(report.imported, 'item')} imported"]
+    parts = [f"{counted(report.imported, 'item')} imported"]
     if report.skipped:
         parts.append(f"{report.skipped:,} already here")
     if report.errors:
-        parts.append(f"{_count(len(report.errors), 'row')} left out")
+        parts.append(f"{counted(len(report.errors), 'row')} left out")
     if report.warnings:
-        parts.append(_count(len(report.warnings), "remark"))
+        parts.append(counted(len(report.warnings), "remark"))
     return ", ".join(parts) + "."
 
 
@@ -32,11 +33,7 @@ def describe(row: RowError) -> str:
 
 
 def _remark(first: RowError, count: int) -> str:
-    return describe(first) if count == 1 else f"{count:,} rows, the first {describe(first)}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+    return describe(first) if count == 1 else f"{counted(count, 'row')}, the first {describe(first)}"
 
 
 class ImportReportPanel(Overlay):

@@ -19,6 +19,7 @@ from desktop.start_rows import name_of
 from desktop.theme import ThemeManager
 from desktop.widgets import WayOut
 from desktop.window import DeskWindow
+from engine.counting import counted
 from engine.errors import EngineError
 
 if TYPE_CHECKING:
@@ -176,9 +177,8 @@ class Shell(QObject):
 
     def _on_picked(self, batch: Batch) -> None:
         at_random = f", {batch.at_random:,} of them at random" if batch.at_random else ""
-        noun = "item" if batch.items == 1 else "items"
         way_out = WayOut(self._key_of("app.teach"), partial(self.open_queue, "teach"))
-        self.window.say(f"Picked {batch.items:,} {noun} to teach the model{at_random}.", "success", way_out)
+        self.window.say(f"Picked {counted(batch.items, 'item')} to teach the model{at_random}.", "success", way_out)
 
     def _key_of(self, action: str) -> str:
         """Return the words of a button that does what an action's key does: "Show them (Ctrl Shift V)"."""
@@ -186,7 +186,7 @@ class Shell(QObject):
 
     def _on_import_progress(self, done: int, total: int) -> None:
         share = done / total if total > 0 else None
-        self.window.top_bar.show_activity(f"Importing, {done:,} items", share)
+        self.window.top_bar.show_activity(f"Importing, {counted(done, 'row')}", share)
         self._can("app.cancel-import", can=True)
 
     def _on_import_ended(self, report: ImportReport | None) -> None:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 from desktop.models_page.summary import ModelSummary, score_sentence, summarise
 from desktop.theme import GAP, HALF, PAD, RADIUS, TYPE, ThemeManager, font
 from desktop.widgets import paint_bar
+from engine.counting import counted
 from engine.workspace import ModelRow
 
 Index = QModelIndex | QPersistentModelIndex
@@ -139,7 +140,7 @@ class ModelDelegate(QStyledItemDelegate):
         words = f"{found.macro_f1:.2f} macro-F1"
         painter.drawText(line, _LEFT, words)
         painter.setPen(self._theme.colour("quiet"))
-        others = f"majority {found.majority:.2f}, {found.n:,} items"
+        others = f"majority {found.majority:.2f}, {counted(found.n, 'item')}"
         painter.drawText(line, _RIGHT, others)
         left = line.left() + 92
         right = line.right() - painter.fontMetrics().horizontalAdvance(others) - GAP - HALF

@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 import engine
+from engine.counting import counted
 from engine.errors import EngineError
 from engine.types import Struct
 from engine.workspace import Workspace
@@ -115,24 +116,28 @@ def _integrity(ws: Workspace) -> Check:
     except EngineError as error:
         return Check(name="database integrity", ok=False, detail=str(error))
     counts = ws.queues.counts()
-    return Check(name="database integrity", ok=True, detail=f"{counts.total} items, {counts.decided} decided")
+    return Check(
+        name="database integrity", ok=True, detail=f"{counted(counts.total, 'item')}, {counts.decided:,} decided"
+    )
 
 
 def _chain(ws: Workspace) -> Check:
     report = ws.decisions.verify()
-    detail = f"{report.rows} rows, every hash follows" if report.ok else report.reason
+    detail = f"{counted(report.rows, 'row')}, every hash follows" if report.ok else report.reason
     return Check(name="decision chain", ok=report.ok, detail=detail)
 
 
 def _annotations(ws: Workspace) -> Check:
     report = ws.annotations.verify()
-    detail = f"{report.rows} parts crossed out, every hash follows" if report.ok else report.reason
+    detail = f"{counted(report.rows, 'part')} crossed out, every hash follows" if report.ok else report.reason
     return Check(name="annotations", ok=report.ok, detail=detail)
 
 
 def _origins(ws: Workspace) -> Check:
     report = ws.origins.verify()
-    detail = f"{report.rows} decisions came with packs, all as they were recorded" if report.ok else report.reason
+    detail = (
+        f"{counted(report.rows, 'decision')} came with packs, all as they were recorded" if report.ok else report.reason
+    )
     return Check(name="origins", ok=report.ok, detail=detail)
 
 

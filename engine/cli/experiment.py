@@ -13,6 +13,7 @@ import typer
 import resources
 from engine.cli.common import JsonOption, Progress, answer, note, progress, table
 from engine.cli.signals import cancelled_by_signals
+from engine.counting import counted
 from engine.errors import InputError, TrainingError, did_you_mean
 
 if TYPE_CHECKING:
@@ -153,12 +154,12 @@ def words_of(one: Table) -> str:
     """Return a table as people read it, one block a task."""
     from engine.training.experiment.table import MOST_CLASSES, cells_of, headers
 
-    split = f"{one.folds} folds" if one.folds else "fixed split"
-    blocks = [f"{one.data}: {one.items} items, {split}."]
+    split = counted(one.folds, "fold") if one.folds else "fixed split"
+    blocks = [f"{one.data}: {counted(one.items, 'item')}, {split}."]
     for block in one.blocks:
         labels = ", ".join(f"{label} {count:.0f}" for label, count in block.labels.items())
-        labels = labels if len(block.labels) <= MOST_CLASSES else f"{len(block.labels)} labels"
-        blocks.append(f"{block.task}, measured on {block.n:.0f} items ({labels})")
+        labels = labels if len(block.labels) <= MOST_CLASSES else counted(len(block.labels), "label")
+        blocks.append(f"{block.task}, measured on {counted(round(block.n), 'item')} ({labels})")
         blocks.append(table(headers(block), cells_of(block)))
     heading = "What a split that ignores authors and near-duplicates would have claimed:"
     leak = ["\n".join((heading, *one.leak.words))] if one.leak is not None else []

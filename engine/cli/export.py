@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from engine.cli.common import JsonOption, WorkspaceArgument, answer, note, progress
+from engine.counting import counted
 from engine.intake import export as write_export
 from engine.intake.formats import FORMATS
 from engine.workspace import Workspace
@@ -36,6 +37,7 @@ def export(
     with Workspace.open(workspace, read_only=True) as ws, progress("Exporting") as show:
         report = write_export(ws, file, format=format_name, progress=show)
     title = FORMATS[report.format].title
-    answer(report, f"Wrote {report.items} items as {report.rows} rows to {report.file} ({title}).", as_json=as_json)
+    written = f"{counted(report.items, 'item')} as {counted(report.rows, 'row')}"
+    answer(report, f"Wrote {written} to {report.file} ({title}).", as_json=as_json)
     for one in report.notes:
         note(one)

@@ -9,6 +9,7 @@ import typer
 
 from engine.cli.common import JsonOption, WorkspaceArgument, answer, note, progress, turn
 from engine.cli.packing import merge_all, only_packs
+from engine.counting import counted, fit
 from engine.intake import ImportReport, RowError, grouped, import_paths
 from engine.intake.formats import FORMATS
 from engine.workspace import Workspace
@@ -46,8 +47,9 @@ def import_items(
 ) -> int:
     """Import captured items; bad rows are named with their line and reason, good ones come in.
 
-    Each file is imported as a whole or not at all. Items that are already there with the same content are skipped, so
-    an import that was stopped is simply started again. Answers of people who are named come in as their decisions.
+    Files of up to 10,000 rows and decisions come in as a whole or not at all, larger ones in parts. An import that was
+    stopped is simply started again: it goes on where it stood, and what is already there with the same content is
+    skipped. Answers of people who are named come in as their decisions.
     The exit status is 2 where bad rows kept everything out, else 0.
 
     Fields, as JSON keys or CSV columns: id, kind (tweet, product), text, title, author, url, screenshot (a path beside
@@ -74,21 +76,13 @@ def _say_formats(read_as: dict[str, str]) -> None:
 
 def _summary(report: ImportReport, strict: bool) -> str:
     kept_out = " Nothing was imported because of --strict." if strict and report.errors else ""
-    there = f"{report.skipped} {_form(report.skipped, 'was', 'were')} there already"
-    bad = f"{_counted(report.errors)} {_form(len(report.errors), 'is', 'are')} bad"
-    came = f"{report.imported} {_form(report.imported, 'item', 'items')}"
+    there = f"{report.skipped:,} {fit(report.skipped, 'was', 'were')} there already"
+    bad = f"{counted(len(report.errors), 'row')} {fit(len(report.errors), 'is', 'are')} bad"
+    came = counted(report.imported, "item")
     if report.decisions or report.known:
-        came += f" and {report.decisions} {_form(report.decisions, 'decision', 'decisions')}"
-        there += f" (and {report.known} {_form(report.known, 'decision', 'decisions')})" if report.known else ""
+        came += f" and {counted(report.decisions, 'decision')}"
+        there += f" (and {counted(report.known, 'decision')})" if report.known else ""
     return f"Imported {came}; {there}, {bad}.{kept_out}"
-
-
-def _form(number: int, one: str, several: str) -> str:
-    return one if number == 1 else several
-
-
-def _counted(rows: tuple[RowError, ...]) -> str:
-    return f"{len(rows)} {_form(len(rows), 'row', 'rows')}"
 
 
 def _name_errors(rows: tuple[RowError, ...]) -> None:
@@ -106,7 +100,7 @@ def _sum_up_warnings(rows: tuple[RowError, ...]) -> None:
         if count == 1:
             note(f"warning: {_place(first)}: {first.reason}")
         else:
-            note(f"warning: {count} rows, the first in {_place(first)}: {first.kind or first.reason}")
+            note(f"warning: {counted(count, 'row')}, the first in {_place(first)}: {first.kind or first.reason}")
     if len(kinds) > _SHOWN:
         note(f"… and {len(kinds) - _SHOWN} more kinds of warnings; --json lists every row.")
 

@@ -11,9 +11,9 @@ import typer
 from engine.cli.common import JsonOption, WorkspaceArgument, answer, progress, turn
 from engine.errors import InputError
 from engine.intake.formats import Writing
-from engine.intake.pack import Choice, PackReport, is_pack, merge_pack, workspace_from_pack, write_pack
+from engine.intake.pack import Choice, is_pack, merge_pack, workspace_from_pack, write_pack
+from engine.intake.pack.words import SHOWN, merged_words, packed
 from engine.workspace import Workspace
-from engine.workspace.conflicts import Conflict
 from engine.workspace.merging import Merged
 
 EXAMPLES = (
@@ -22,7 +22,6 @@ EXAMPLES = (
     "secondlook pack ben.secondlook from-ben.zip",
     "secondlook import tweets.secondlook from-ben.zip",
 )
-_SHOWN = 20
 
 
 def pack(
@@ -58,7 +57,7 @@ def pack(
     )
     with Workspace.open(workspace, read_only=True) as ws, progress("Packing") as show:
         report = write_pack(ws, file, choice, Writing(progress=show))
-    answer(report, lambda: _packed(report), as_json=as_json)
+    answer(report, lambda: packed(report), as_json=as_json)
 
 
 def merge_all(workspace: Path, paths: Sequence[Path], *, as_json: bool) -> int:
@@ -91,36 +90,8 @@ def init_from(workspace: Path, path: Path, *, as_json: bool) -> None:
 
 def told(merged: Merged) -> Iterator[str]:
     """Give the lines that tell what a merge did."""
-    yield (
-        f"Pack {merged.pack[:12]}: {merged.items} items are new, {merged.there} were there;"
-        f" {merged.decisions} decision rows are new, {merged.known} were there."
-    )
-    for reviewer, count in merged.reviewers.items():
-        yield f"  {count} of {reviewer}"
-    for item in merged.differing[:_SHOWN]:
-        yield f"Left out: '{item}' is here with other content, so nothing about it was merged."
-    for task, count in merged.idle.items():
-        yield f"{count} answers to '{task}' are kept but do not count: the tasks of this workspace do not have them."
-    yield from merged.notes
-    if merged.conflicts:
-        yield f"{len(merged.conflicts)} conflicts:"
-    for conflict in merged.conflicts[:_SHOWN]:
-        yield f"  {_conflict(conflict)}"
-    if len(merged.conflicts) > _SHOWN:
-        yield f"  … and {len(merged.conflicts) - _SHOWN} more; --json lists them all."
-
-
-def _conflict(conflict: Conflict) -> str:
-    answers = "; ".join(f"{one.reviewer} {_labels(one.labels)} ({one.at[:16]})" for one in conflict.answers)
-    return f"{conflict.item}, {conflict.task}: {answers}. Counts: {_labels(conflict.counts)}."
-
-
-def _labels(labels: tuple[str, ...]) -> str:
-    return " + ".join(labels) or "none"
-
-
-def _packed(report: PackReport) -> str:
-    return (
-        f"Packed {report.items} items with {report.captures} screenshots, {report.verdicts} verdicts,"
-        f" {report.explanations} explanations and {report.decisions} decision rows into {report.file}."
-    )
+    first, *rest = merged_words(merged)
+    yield f"Pack {merged.pack[:12]}: {first}"
+    yield from rest
+    if len(merged.conflicts) > SHOWN:
+        yield "  --json lists them all."

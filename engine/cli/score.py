@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from engine.cli.common import JsonOption, ModelOption, Progress, WorkspaceArgument, answer, progress, turn
+from engine.counting import counted
 from engine.errors import NotFoundError
 from engine.types import ItemContent, Struct
 from engine.workspace import Workspace
@@ -101,6 +102,6 @@ def _text(report: ScoreReport) -> str:
     if report.scored == 0:
         return f"Every item has a verdict of the model {report.model} already."
     return (
-        f"Scored {report.scored} items with the model {report.model}: {report.items_per_second:.1f} items a second, "
-        f"{report.peak_rss_mb:.0f} MB at the peak."
+        f"Scored {counted(report.scored, 'item')} with the model {report.model}:"
+        f" {report.items_per_second:.1f} items a second, {report.peak_rss_mb:.0f} MB at the peak."
     )

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from engine.cli.common import JsonOption, WorkspaceArgument, answer, progress, turn
+from engine.counting import counted
 from engine.errors import InputError, NotFoundError, did_you_mean
 from engine.triage import teaching
 from engine.types import Struct
@@ -87,7 +88,9 @@ def _text(found: Selected) -> str:
     lines = [f"{rank:4d}  {pick.item}: {pick.why}" for rank, pick in enumerate(found.picks[:_SHOWN], start=1)]
     if len(found.picks) > _SHOWN:
         lines.append(f"      … and {len(found.picks) - _SHOWN:,} more: secondlook items WORKSPACE --queue teach")
-    head = f"Picked {batch.items:,} items to teach the model: {batch.items - batch.at_random:,} by {batch.order}"
+    head = (
+        f"Picked {counted(batch.items, 'item')} to teach the model: {batch.items - batch.at_random:,} by {batch.order}"
+    )
     return "\n".join([f"{head}, {batch.at_random:,} at random (seed {batch.seed}).", *lines])
 
 

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from engine.counting import counted, fit
 from engine.errors import CancelledError, InputError, NotFoundError
 from engine.intake.captures import Capture, quiet_pillow
 from engine.intake.checking import Picture, Read, Said, Seen
@@ -238,8 +239,11 @@ def _is_pictured(read: Read) -> bool:
 def _called_off(file: Journey) -> str:
     if not file.reached.records:
         return f"The import was cancelled; nothing of '{file.source.path}' was imported."
-    records = f"{file.reached.records:,} records"
-    return f"The import was cancelled; {records} of '{file.source.path}' are in, and importing it again goes on there."
+    records = counted(file.reached.records, "record")
+    are = fit(file.reached.records, "is", "are")
+    return (
+        f"The import was cancelled; {records} of '{file.source.path}' {are} in, and importing it again goes on there."
+    )
 
 
 def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:

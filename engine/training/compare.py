@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import comb
 
+from engine.counting import counted
 from engine.training.evaluate import Answers
 from engine.training.metrics import macro_f1, predictions
 from engine.types import Struct, TaskMetrics
@@ -130,7 +131,7 @@ def _flips(mine: Mapping[str, Answers], theirs: Mapping[str, Answers]) -> str:
         losses += sum(before.get(name, False) and not right for name, right in now.items())
     if not wins + losses:
         return "Both are right on the same items."
-    sentence = f"It puts {_count(wins, 'answer')} right and {_count(losses, 'answer')} wrong"
+    sentence = f"It puts {counted(wins, 'answer')} right and {counted(losses, 'answer')} wrong"
     return f"{sentence}; so few may be chance." if chance_of(wins, losses) > CHANCE else f"{sentence}."
 
 
@@ -139,8 +140,4 @@ def _items(answers: Mapping[str, Answers]) -> int:
 
 
 def _held_out(count: int, split: str) -> str:
-    return f"{count} held-out {split} {'item' if count == 1 else 'items'}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return counted(count, f"held-out {split} item")

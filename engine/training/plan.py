@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from engine.counting import counted
 from engine.errors import InputError, TrainingError, did_you_mean
 from engine.models.spec import NONE, HeadSpec, NetworkSpec
 from engine.models.text import model_text
@@ -51,7 +52,8 @@ def make_plan(items: Sequence[TrainingItem], splits: Splits, taxonomy: Taxonomy,
         )
     if not any(item.labels.keys() & {task.name for task in trainable} for item in val):
         raise TrainingError(
-            f"None of the {len(items)} labelled items can be set aside for validation: they share too few authors.",
+            f"None of the {counted(len(items), 'labelled item')} can be set aside for validation:"
+            " they share too few authors.",
             "Label items by more authors.",
         )
     return Plan(
@@ -104,7 +106,7 @@ def check_inputs(items: Sequence[TrainingItem], spec: NetworkSpec) -> None:
         return
     wanted = " or ".join(["a text"] * reads + ["a screenshot"] * sees)
     raise TrainingError(
-        f"None of the {len(items)} items that train has {wanted}, and the recipe looks at nothing else.",
+        f"None of the {counted(len(items), 'item')} that train has {wanted}, and the recipe looks at nothing else.",
         "Label items that have, or choose another text.backbone or image.backbone.",
     )
 

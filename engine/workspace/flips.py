@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from engine.counting import counted
 from engine.taxonomy import Task
 from engine.types import Struct
 from engine.workspace import meta
@@ -81,7 +82,7 @@ class FlipCounts(Struct, frozen=True, kw_only=True):
         """What happened in a sentence: "12 verdicts changed; 3 now contradict a decision."."""
         if not self.changed:
             return "No verdict changed."
-        changed = "1 verdict" if self.changed == 1 else f"{self.changed:,} verdicts"
+        changed = counted(self.changed, "verdict")
         contradict = "1 now contradicts" if self.contradicting == 1 else f"{self.contradicting:,} now contradict"
         return f"{changed} changed; {contradict if self.contradicting else 'none contradicts'} a decision."
 

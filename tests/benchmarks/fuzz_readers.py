@@ -3,9 +3,14 @@
     python tests/benchmarks/fuzz_readers.py --cases 10000
 
 Each case takes a file that one of our writers wrote (or one as another tool writes it), breaks it (bytes flipped, cut,
-spliced, repeated, deeply nested, huge numbers, wrong types) and imports it into a workspace. It is a fault if anything
-but an `EngineError` is raised, if an error has no line, if the workspace then fails its own checks, or if it does not
-hold exactly what the report says. Every case follows from `--seed` and its number, which a fault names.
+spliced, repeated, deeply nested, huge numbers, wrong types) and imports it into a workspace. Folders of images have
+their list broken in the same way, their images damaged, exchanged for links, folders and other files or taken away, and
+names put in that lead out of the folder, are absolute, endless, or no names at all. Parquet is broken in its bytes and
+in its rows, which are then written again.
+
+It is a fault if anything but an `EngineError` is raised, if an error has no line, if the workspace then fails its own
+checks, if it does not hold exactly what the report says, if a file that lies outside of the folder comes in, or if a
+half-written capture is left. Every case follows from `--seed` and its number, which a fault names.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -30,6 +36,7 @@ from engine.intake.formats import FORMATS
 from engine.taxonomy import preset
 from engine.types import Action, Box, Item
 from engine.workspace import NewDecision, Workspace
+from engine.workspace.captures import digest
 
 TOOLS: dict[str, Any] = {
     "doccano": [
@@ -66,6 +73,15 @@ ODD: tuple[Any, ...] = (
 )
 
 
+@dataclass(frozen=True)
+class Original:
+    """Files by their paths; `whole` where the folder that holds them is imported, and not its one file."""
+
+    format: str
+    files: dict[str, bytes]
+    whole: bool = False
+
+
 def picture() -> bytes:
     """Return a small PNG file."""
     from PIL import Image
@@ -97,8 +113,8 @@ def seed_workspace(path: Path) -> Workspace:
     return ws
 
 
-def originals(folder: Path) -> list[tuple[str, bytes]]:
-    """Return (format, bytes) of files worth breaking."""
+def originals(folder: Path) -> list[Original]:
+    """Return files and folders worth breaking."""
     found = []
     with seed_workspace(folder / "seed.secondlook") as ws:
         for name, one in FORMATS.items():
@@ -111,12 +127,25 @@ def originals(folder: Path) -> list[tuple[str, bytes]]:
                 print(f"{name}: not tried ({error})")  # noqa: T201
                 continue
             if file.is_file():
-                found.append((name, file.read_bytes()))
+                found.append(Original(name, {file.name: file.read_bytes()}))
             else:
-                print(f"{name}: not tried (it writes a folder)")  # noqa: T201
+                found += [Original(name, contents(file), whole=True)] * 3
     for name, documents in TOOLS.items():
-        found.append((name, "".join(json.dumps(one) + "\n" for one in documents).encode()))
-    return found
+        found.append(Original(name, {"case.jsonl": "".join(json.dumps(one) + "\n" for one in documents).encode()}))
+    return [*found, *([Original("jsonl", plain_folder(), whole=True)] * 2)]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the files of a folder by their paths in it."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def plain_folder() -> dict[str, bytes]:
+    """Return a folder of images as anybody writes one."""
+    rows = [{"id": f"i{n}", "kind": "tweet", "text": "x", "screenshot": f"{n}.png"} for n in range(4)]
+    listed = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    return {"metadata.jsonl": listed, **{f"{n}.png": picture() for n in range(4)}}
 
 
 # --- mutations ----------------------------------------------------------------------------------------------------
@@ -190,6 +219,105 @@ def swap(draw: random.Random, value: Any) -> None:
 MUTATIONS: tuple[Callable[[random.Random, bytes], bytes], ...] = (flip, cut, splice, nest, numbers, types, types, types)
 
 
+NAMES = (
+    "../secret.png",
+    "x/../../secret.png",
+    "/etc/passwd",
+    "{outside}/secret.png",
+    "link.png",
+    "out/secret.png",
+    "a\0.png",
+    "n" * 300,
+    "d/" * 3_000 + "x.png",
+    ".",
+    "..",
+    "",
+    "\u202egnp.x",
+    "file:///etc/passwd",
+    "..\\secret.png",
+    "C:\\secret.png",
+    "0.png/",
+    "metadata.jsonl",
+    "loop.png",
+    "folder.png",
+)
+
+
+def rename(draw: random.Random, raw: bytes, outside: Path) -> bytes:
+    """Let some rows of a list name other files."""
+    rows = []
+    for line in raw.splitlines():
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            return raw
+        if isinstance(row, dict) and draw.random() < 0.6:
+            name = draw.choice(NAMES).replace("{outside}", str(outside))
+            row[draw.choice(("file_name", "screenshot", "capture"))] = name
+        rows.append(row)
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def break_folder(draw: random.Random, files: dict[str, bytes], folder: Path, outside: Path) -> None:
+    """Write a folder's files, some of them broken."""
+    files = dict(files)
+    lists = [name for name in files if name.endswith(".jsonl")]
+    for _ in range(draw.choice((1, 1, 2, 3))):
+        name = draw.choice(sorted(files))
+        match draw.choice(("list", "list", "names", "names", "bytes", "gone", "swapped", "moved")):
+            case "list":
+                name = draw.choice(lists)
+                files[name] = draw.choice(MUTATIONS)(draw, files.get(name) or b" ")
+            case "names":
+                name = draw.choice(lists)
+                files[name] = rename(draw, files.get(name, b""), outside)
+            case "bytes":
+                files[name] = draw.choice(MUTATIONS[:4])(draw, files[name] or b" ")
+            case "gone" if len(files) > 1:
+                del files[name]
+            case "swapped":
+                files[name] = files[draw.choice(sorted(files))]
+            case "moved":
+                files[f"train/{name}"] = files.pop(name)
+    for name, raw in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(raw)
+    (folder / "link.png").symlink_to(outside / "secret.png")
+    (folder / "loop.png").symlink_to(folder / "loop.png")
+    (folder / "out").symlink_to(outside)
+    (folder / "folder.png").mkdir()
+    if draw.random() < 0.3:
+        victim = folder / draw.choice(sorted(files))
+        victim.unlink()
+        victim.symlink_to(outside / draw.choice(("secret.png", "nothing")))
+
+
+def rows_of_parquet(draw: random.Random, raw: bytes) -> bytes:
+    """Put values of other kinds into a Parquet file's rows; where they fit no column together, all become text."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(BytesIO(raw)).to_pylist()
+    for row in draw.sample(rows, min(len(rows), 3)):
+        column = draw.choice(sorted(row))
+        if isinstance(row[column], dict) and draw.random() < 0.8:
+            row[column] = {"bytes": draw.choice(MUTATIONS[:4])(draw, row[column]["bytes"]), "path": draw.choice(NAMES)}
+        else:
+            row[column] = copy.deepcopy(draw.choice(ODD))
+    try:
+        table = pa.Table.from_pylist(rows)
+    except (pa.ArrowException, OverflowError, ValueError, TypeError):
+        table = pa.Table.from_pylist(
+            [{name: None if v is None else str(v)[:99] for name, v in r.items()} for r in rows]
+        )
+    written = BytesIO()
+    try:
+        pq.write_table(table, written)
+    except pa.ArrowException:
+        return flip(draw, raw)
+    return written.getvalue()
+
+
 # --- checks -------------------------------------------------------------------------------------------------------
 
 
@@ -212,6 +340,16 @@ def fault_of(ws: Workspace, report: ImportReport, items: int, decisions: int) ->
         return "the workspace does not hold what the report says"
     bad = [error for error in report.errors if error.line < 1 or not error.reason]
     return f"an error without a line or a reason: {bad[0]}" if bad else ""
+
+
+def fault_of_captures(ws: Workspace, secret: str) -> str:
+    """Return what is wrong with the kept screenshots, "" for nothing."""
+    for path in (ws.path / "captures").rglob("*"):
+        if path.is_file() and digest(path.read_bytes()) != path.stem:
+            return f"a half-written capture: {path.name}"
+        if path.stem == secret:
+            return "a file from outside of the folder came in"
+    return ""
 
 
 def main() -> int:
@@ -237,6 +375,10 @@ def main() -> int:
 def run(folder: Path, cases: int, seed: int, only: int | None) -> tuple[Counter[str], list[str]]:
     """Run the cases in a folder; a workspace is changed for a new one every so often, and checked before that."""
     files = originals(folder)
+    outside = folder / "outside"
+    outside.mkdir()
+    hidden = secret()
+    (outside / "secret.png").write_bytes(hidden)
     counts: Counter[str] = Counter()
     faults: list[str] = []
     empty = folder / "empty.secondlook"
@@ -250,23 +392,46 @@ def run(folder: Path, cases: int, seed: int, only: int | None) -> tuple[Counter[
                 if only is not None and case != only:
                     continue
                 draw = random.Random(f"{seed}-{case}")
-                format_name, raw = draw.choice(files)
-                for _ in range(draw.choice((1, 1, 2))):
-                    raw = draw.choice(MUTATIONS)(draw, raw or b" ")
-                suffixes = FORMATS[format_name].suffixes
-                file = folder / f"case{suffixes[0] if suffixes else '.jsonl'}"
-                file.write_bytes(raw)
+                chosen = draw.choice(files)
+                file = broken(draw, chosen, folder / "case", outside)
                 if only is not None:
-                    Path(f"case-{case}-{file.name}").write_bytes(raw)
-                ended, fault = try_case(ws, file, format_name)
-                counts[f"{format_name}: {ended}"] += 1
+                    shutil.copytree(folder / "case", f"case-{case}", symlinks=True)
+                ended, fault = try_case(ws, file, chosen.format)
+                counts[f"{chosen.format}{' folder' if chosen.whole else ''}: {ended}"] += 1
                 if fault:
-                    faults.append(f"case {case} of seed {seed} ({format_name}): {fault}")
+                    faults.append(f"case {case} of seed {seed} ({chosen.format}): {fault}")
                     print(faults[-1])  # noqa: T201
             checks = [ws.decisions.verify(), ws.annotations.verify()]
-            faults += [f"cases {first} to {first + 249}: {one.reason}" for one in checks if not one.ok]
+            reasons = [fault_of_captures(ws, digest(hidden)), *(one.reason for one in checks if not one.ok)]
+            faults += [f"cases {first} to {first + 249}: {reason}" for reason in reasons if reason]
             ws.check(full=True)
     return counts, faults
+
+
+def secret() -> bytes:
+    """Return a picture that no import may bring in."""
+    from PIL import Image
+
+    written = BytesIO()
+    Image.new("RGB", (9, 9), (200, 0, 0)).save(written, "PNG")
+    return written.getvalue()
+
+
+def broken(draw: random.Random, original: Original, place: Path, outside: Path) -> Path:
+    """Write a broken file or folder into `place` and return what to import."""
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    if original.whole:
+        break_folder(draw, original.files, place, outside)
+        return place
+    ((name, raw),) = original.files.items()
+    if original.format == "parquet" and draw.random() < 0.6:
+        raw = rows_of_parquet(draw, raw)
+    else:
+        for _ in range(draw.choice((1, 1, 2))):
+            raw = draw.choice(MUTATIONS)(draw, raw or b" ")
+    (place / name).write_bytes(raw)
+    return place / name
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from engine.counting import counted, fit
 from engine.errors import InputError
 from engine.intake.formats.base import Format, Reading, Writing, each_read, written_whole
 from engine.intake.formats.given import act_of
@@ -153,7 +154,8 @@ def _write(
             found = names.setdefault(item.kind, Names(ws.taxonomy, item.kind))
             file.write(msgspec.json.encode(_line(known, label(known, found))) + b"\n")
             count += 1
-    notes = (f"{left} items without text or title were left out: doccano takes texts only.",) if left else ()
+    without = f"{counted(left, 'item')} without text or title {fit(left, 'was', 'were')} left out"
+    notes = (f"{without}: doccano takes texts only.",) if left else ()
     return ExportReport(file=str(path), format=name, items=count, rows=count, notes=notes)
 
 

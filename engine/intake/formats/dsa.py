@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from engine.counting import counted, fit
 from engine.intake.formats.base import Format, Writing, written_whole
 from engine.intake.formats.dsa_fields import BATCH, DROPPED_WHERE, FIELDS, Statement, problems
 from engine.intake.formats.dsa_mapping import Mapping, load_mapping, template
@@ -55,9 +56,15 @@ def write(ws: Workspace, path: Path, how: Writing) -> ExportReport:
         if made.personal and warned <= _NAMED:
             notes.append(f"warning: the statement on '{made.item}' may hold personal data: {', '.join(made.personal)}")
     files = _write_batches(path, good)
-    notes += [f"{left_out} statements were left out in all"] if left_out > _NAMED else []
-    notes += [f"{warned} statements may hold personal data"] if warned > _NAMED else []
-    notes += [f"wrote {len(files)} files of at most {BATCH} statements: {files[0]} to {files[-1]}"][: len(files) - 1]
+    notes += (
+        [f"{counted(left_out, 'statement')} {fit(left_out, 'was', 'were')} left out in all"]
+        if left_out > _NAMED
+        else []
+    )
+    notes += [f"{counted(warned, 'statement')} may hold personal data"] if warned > _NAMED else []
+    notes += [f"wrote {counted(len(files), 'file')} of at most {BATCH} statements: {files[0]} to {files[-1]}"][
+        : len(files) - 1
+    ]
     return ExportReport(file=str(path), format=FORMAT.name, items=len(items), rows=len(good), notes=tuple(notes))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import IO, Self
 
+from engine.counting import counted
 from engine.intake.captures import MOST_BYTES as MOST_CAPTURE_BYTES
 from engine.intake.pack import manifest as limits
 from engine.intake.pack.manifest import DOCUMENTS, MANIFEST, TAXONOMY, PackError, capture_of
@@ -112,7 +113,7 @@ class Archive:
         infos = self._zip.infolist()
         if len(infos) > limits.MOST_ENTRIES:
             raise PackError(
-                f"The pack '{self.path}' is refused: it has {len(infos):,} entries;"
+                f"The pack '{self.path}' is refused: it has {counted(len(infos), 'entry', 'entries')};"
                 f" {limits.MOST_ENTRIES:,} is the most.",
                 "Have it made in several parts.",
             )

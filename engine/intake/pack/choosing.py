@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from engine.counting import counted
 from engine.errors import InputError
 from engine.triage import named
 from engine.types import Struct
@@ -41,7 +42,9 @@ def chosen(ws: Workspace, choice: Choice) -> list[str]:
     if choice.items and choice.queue:
         raise InputError("Items and a queue are both named.", "Name one of them.")
     if choice.limit < 0:
-        raise InputError(f"A pack of {choice.limit} items cannot be made.", "Give a number from 1 up, or leave it out.")
+        raise InputError(
+            f"A pack of {counted(choice.limit, 'item')} cannot be made.", "Give a number from 1 up, or leave it out."
+        )
     ids = list(dict.fromkeys(choice.items)) or _all(ws, choice)
     if choice.items:
         ws.items.get_many(ids)
@@ -52,7 +55,8 @@ def chosen(ws: Workspace, choice: Choice) -> list[str]:
         raise InputError(f"{where} holds no items, so there is nothing to pack.", "Choose another queue.")
     if len(ids) > MOST_ITEMS:
         raise InputError(
-            f"That is {len(ids):,} items; a pack holds {MOST_ITEMS:,} at most.", "Choose a queue, or give a limit."
+            f"That is {counted(len(ids), 'item')}; a pack holds {MOST_ITEMS:,} at most.",
+            "Choose a queue, or give a limit.",
         )
     return ids
 

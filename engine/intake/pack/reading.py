@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 
 import msgspec
 
+from engine.counting import counted
 from engine.errors import EngineError
 from engine.intake.captures import CaptureError, check_capture, quiet_pillow
 from engine.intake.pack import manifest as names
@@ -206,7 +207,9 @@ def _check_items(pack: Pack) -> set[str]:
     if left:
         raise pack.archive.refused(capture_name(min(left)), "is the screenshot of no item")
     if len(ids) != pack.manifest.items:
-        raise pack.archive.refused(names.ITEMS, f"holds {len(ids)} items, but the manifest says {pack.manifest.items}")
+        raise pack.archive.refused(
+            names.ITEMS, f"holds {counted(len(ids), 'item')}, but the manifest says {pack.manifest.items}"
+        )
     return ids
 
 

@@ -408,7 +408,7 @@ def test_doctor_names_what_is_wrong(secondlook: Any, made: Path) -> None:
 @pytest.mark.usefixtures("no_gpu")
 def test_doctor_notices_an_annotation_that_was_changed(secondlook: Any, crossed: Path) -> None:
     healthy = {one["name"]: one for one in secondlook("doctor", crossed, "--json").json["checks"]}["annotations"]
-    assert (healthy["ok"], healthy["detail"]) == (True, "1 parts crossed out, every hash follows")
+    assert (healthy["ok"], healthy["detail"]) == (True, "1 part crossed out, every hash follows")
     with sqlite3.connect(crossed / "workspace.db") as db:
         db.execute("DROP TRIGGER annotations_never_change")
         db.execute("UPDATE annotations SET text = 'else'")

@@ -33,7 +33,7 @@ def test_a_pack_goes_out_and_comes_home_with_a_conflict(secondlook: Any, made: P
     secondlook("decide", away, "t0", "--label", "non-toxic", "--reviewer", "ben")
     assert secondlook("pack", away, back).status == 0
     ended = secondlook("import", made, back)
-    assert "1 decision rows are new" in ended.out
+    assert "1 decision row is new" in ended.out
     assert "t0, toxicity: ann toxic" in ended.out
     (again,) = secondlook("import", made, back, "--json").json
     assert (again["decisions"], again["known"]) == (0, 1)
