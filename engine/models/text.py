@@ -19,6 +19,8 @@ USER_MASK = "@user"
 URL_MASK = "http"
 """The masks of TweetEval (Barbieri et al. 2020, section 3), which encoders trained on tweets have seen."""
 
+_CHARACTERS_PER_TOKEN = 64
+"""Text beyond `max_tokens` × this many characters cannot reach the network; cutting first keeps absurd items cheap."""
 _PATTERN = re.compile(
     r"(?P<url>(?:https?://|\bwww\.)[^\s<>\"]+)|(?P<user>(?<!\w)(?:@\w+)+)",
     re.IGNORECASE,
@@ -26,6 +28,8 @@ _PATTERN = re.compile(
 _DOTTED_CAPITAL_I = "İ"
 _EMOJI_BEGIN = frozenset(symbol[0] for symbol in emoji.EMOJI_DATA) - set("#*0123456789") | {"\u20e3"}
 """A character of every emoji: the first one, or what makes a key cap of a digit."""
+_EMOJI_PARTS = frozenset("\u200d\ufe0e\ufe0f").union(*emoji.EMOJI_DATA)
+"""What emoji are made of: no emoji goes beyond a run of these, and to look for emoji is slow."""
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
@@ -93,6 +97,20 @@ def prepared_text(raw: str, spec: TextSpec) -> str:
     return "".join(parts)
 
 
+def input_text(raw: str, spec: TextSpec) -> str:
+    """What of `raw` can reach the network, prepared."""
+    return prepared_text(_in_reach(raw, spec), spec)
+
+
+def prepared_in_reach(raw: str, spec: TextSpec) -> Prepared:
+    """`input_text(raw, spec)` with its map."""
+    return prepare(_in_reach(raw, spec), spec)
+
+
+def _in_reach(raw: str, spec: TextSpec) -> str:
+    return raw[: spec.max_tokens * _CHARACTERS_PER_TOKEN]
+
+
 def _pieces(raw: str, spec: TextSpec) -> Iterator[_Piece]:
     """Pieces of prepared text with the raw characters that they stand for, in order."""
     seen = _lower(raw) if spec.lower_case else raw
@@ -107,14 +125,30 @@ def _pieces(raw: str, spec: TextSpec) -> Iterator[_Piece]:
 def _replacements(raw: str, spec: TextSpec) -> list[tuple[int, int, str]]:
     """What is replaced as a whole: links, handles and emoji; in order, without overlap (links and handles win)."""
     found = [(m.start(), m.end(), URL_MASK if m["url"] else USER_MASK) for m in _masked(raw, spec)]
-    if spec.emoji == "keep" or raw.isascii() or _EMOJI_BEGIN.isdisjoint(raw):
+    if spec.emoji == "keep" or raw.isascii():
         return found
     inside = [range(start, end) for start, end, _ in found]
-    for hit in emoji.emoji_list(raw):
-        start, end = int(hit["match_start"]), int(hit["match_end"])
+    for start, end, symbol in _emoji(raw):
         if not any(start in taken or end - 1 in taken for taken in inside):
-            found.append((start, end, _words(str(hit["emoji"])) if spec.emoji == "words" else " "))
+            found.append((start, end, _words(symbol) if spec.emoji == "words" else " "))
     return sorted(found)
+
+
+def _emoji(raw: str) -> Iterator[tuple[int, int, str]]:
+    """Every emoji with its offsets, as `emoji.emoji_list` finds them in the whole string."""
+    if _EMOJI_BEGIN.isdisjoint(raw):
+        return
+    end = 0
+    for at, character in enumerate(raw):
+        if at < end or character not in _EMOJI_BEGIN:
+            continue
+        start, end = at, at + 1
+        while start and raw[start - 1] in _EMOJI_PARTS:
+            start -= 1
+        while end < len(raw) and raw[end] in _EMOJI_PARTS:
+            end += 1
+        for hit in emoji.emoji_list(raw[start:end]):
+            yield start + int(hit["match_start"]), start + int(hit["match_end"]), str(hit["emoji"])
 
 
 def _masked(raw: str, spec: TextSpec) -> Iterator[re.Match[str]]:

@@ -19,6 +19,7 @@ BITS = st.sampled_from(
     ["@anna_b", " ", "https://a.example/x?y=1", "www.b.example", "ΟΔΟΣ", "Άνθρωπος", "👍🏽", "İ", "é"]
 )
 RAW = st.lists(st.one_of(BITS, st.text(max_size=8)), max_size=8).map("".join)
+EMOJI_BITS = [*"a #1\u200d\ufe0f\ufe0e\u20e3", "👍🏽", "👩", "🇬🇷", "❤", "©", "🏴"]
 SPECS = st.builds(
     TextSpec,
     lower_case=st.booleans(),
@@ -56,6 +57,15 @@ def test_no_emoji_is_missed(around: str) -> None:
     dropped = TextSpec(lower_case=False, strip_accents=False, mask_users=False, mask_urls=False, emoji="drop")
     raw = [around.format(symbol) for symbol in emoji.EMOJI_DATA]
     assert [prepared_text(one, dropped) for one in raw] == [emoji.replace_emoji(one, " ") for one in raw]
+
+
+@given(st.lists(st.sampled_from(EMOJI_BITS), max_size=9).map("".join))
+def test_emoji_side_by_side_are_those_of_the_whole_text(raw: str) -> None:
+    dropped = TextSpec(lower_case=False, strip_accents=False, mask_users=False, mask_urls=False, emoji="drop")
+    expected = raw
+    for hit in reversed(emoji.emoji_list(raw)):
+        expected = f"{expected[: hit['match_start']]} {expected[hit['match_end'] :]}"
+    assert prepared_text(raw, dropped) == expected
 
 
 def test_highlights_land_on_what_people_see() -> None:
