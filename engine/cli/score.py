@@ -6,12 +6,18 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.cli.common import JsonOption, ModelOption, Progress, WorkspaceArgument, answer, progress, turn
 from engine.counting import counted
 from engine.errors import NotFoundError
 from engine.types import ItemContent, Struct
 from engine.workspace import Workspace
+
+if TYPE_CHECKING:
+    from engine.models.bulk.scorer import BulkScorer
+    from engine.models.predictor import Predictor
 
 EXAMPLES = (
     "secondlook score tweets.secondlook",
@@ -64,9 +70,7 @@ def score_workspace(
     folder = workspace.models.folder(model)
     if total == 0:
         return ScoreReport(model=model, scored=0, items_per_second=0.0, peak_rss_mb=_peak_rss_mb())
-    from engine.service.loading import Loader
-
-    predictor = Loader(workspace.path)(folder)
+    predictor = _scorer(workspace.path, folder)
     started, scored = time.perf_counter(), 0
     for verdicts in predictor.predict_stream(_unscored(workspace, model), cancelled=cancelled):
         workspace.verdicts.put(verdicts)
@@ -76,6 +80,19 @@ def score_workspace(
     predictor.keep_vectors()
     rate = scored / (time.perf_counter() - started)
     return ScoreReport(model=model, scored=scored, items_per_second=round(rate, 2), peak_rss_mb=_peak_rss_mb())
+
+
+def _scorer(workspace: Path, folder: Path) -> BulkScorer | Predictor:
+    """The model in `folder`, without torch where that is proven to give the same verdicts."""
+    from engine.models.bulk.loading import load
+    from engine.models.vector_store import FOLDER
+
+    fast = load(folder, workspace / FOLDER)
+    if fast is not None:
+        return fast
+    from engine.service.loading import Loader
+
+    return Loader(workspace)(folder)
 
 
 def _champion(workspace: Workspace) -> str:

@@ -19,10 +19,6 @@ from engine.models.spec import WHOLE, ImageSpec, TextSpec
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
-MEAN = (0.485, 0.456, 0.406)
-DEVIATION = (0.229, 0.224, 0.225)
-"""Per-channel statistics of ImageNet, in [0, 1], that torchvision's weights expect."""
-
 
 class TextCnn(nn.Module):
     """Text CNN (Kim 2014, section 2): parallel convolutions over embeddings, each reduced to its maximum over time."""

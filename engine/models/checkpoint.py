@@ -5,9 +5,7 @@ A refitted model's folder holds heads.safetensors instead, and names the model w
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Callable, Collection
@@ -22,19 +20,32 @@ from safetensors.torch import save_file
 
 from engine.errors import ModelUnavailableError, StorageError
 from engine.models.backbones import HuggingFaceEncoder, read_safetensors
-from engine.models.bases import BASE, HEADS, REFITTED, Base, as_base, backbones_folder, base_of
+from engine.models.bases import BASE, HEADS, REFITTED, Base, as_base, base_of
+from engine.models.folders import (
+    CARD,
+    DIGESTS,
+    WAY_OUT,
+    WEIGHTS,
+    all_digests,
+    check_digests,
+    check_id,
+    checked,
+    digest,
+    other_digests,
+    read_card,
+    weights_digest,
+)
 from engine.models.network import FusionNetwork, blank_text, rebuild, rebuild_without
 from engine.models.registry import text_backbone
-from engine.models.spec import NetworkSpec, from_card
+from engine.models.spec import NetworkSpec
 from engine.models.tokenizer import ENCODER_FOLDER, TextTokenizer, load_tokenizer
 from engine.models.weights import Weights
 from engine.types import ModelCard
 
-CARD = "card.json"
-WEIGHTS = "weights.safetensors"
-DIGESTS = "digests.json"
-_ID = re.compile(r"[A-Za-z0-9._-]+")
-_WAY_OUT = "Use another model, or retrain."
+__all__ = [
+    "CARD", "DIGESTS", "WEIGHTS", "Checkpoint", "all_digests", "base_for", "encoder_config", "load", "load_onto",
+    "other_digests", "read_card", "save", "save_heads", "weights_digest", "write_card",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -94,7 +105,7 @@ def _bytes(tensors: dict[str, torch.Tensor]) -> int:
 
 
 def _save(folder: Path, card: ModelCard, write: Callable[[Path], None], *, needed: int) -> None:
-    _check_id(card.id)
+    check_id(card.id)
     if folder.exists():
         raise StorageError(f"The model folder {folder} exists already.", "Choose another id, or move it away.")
     beside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
@@ -131,37 +142,6 @@ def write_card(folder: Path, card: ModelCard) -> None:
         raise StorageError(f"The card in {folder} cannot be written: {error.strerror or error}.") from error
 
 
-def weights_digest(folder: Path) -> str:
-    """The SHA-256 of a saved model's weights, as it was when they were written.
-
-    Raises:
-        ModelUnavailableError: the folder is incomplete.
-    """
-    try:
-        return msgspec.json.decode((folder / DIGESTS).read_bytes(), type=dict[str, str])[WEIGHTS]
-    except (OSError, msgspec.DecodeError, KeyError) as error:
-        raise ModelUnavailableError(f"The model in {folder} is incomplete: {error}.", _WAY_OUT) from error
-
-
-def read_card(folder: Path) -> ModelCard:
-    """The card of a model's folder.
-
-    Raises:
-        ModelUnavailableError: the folder or its card is missing, damaged, or of another program.
-    """
-    path = folder / CARD
-    try:
-        card = msgspec.json.decode(path.read_bytes(), type=ModelCard)
-    except OSError as error:
-        raise ModelUnavailableError(f"There is no model in {folder}: {CARD} cannot be read.", _WAY_OUT) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ModelUnavailableError(f"The card {path} is damaged or not ours: {error}.", _WAY_OUT) from error
-    _check_id(card.id)
-    if card.format > ModelCard.__struct_defaults__[-1]:
-        raise ModelUnavailableError(f"Model {card.id!r} was made by a newer version of Second Look.", "Update first.")
-    return card
-
-
 def load(
     folder: Path,
     device: str | torch.device = "cpu",
@@ -177,9 +157,9 @@ def load(
     Raises:
         ModelUnavailableError: anything is missing, damaged, foreign or does not fit together.
     """
-    card, spec, source = _checked(folder, models)
+    card, spec, source = checked(folder, models)
     if source != folder:
-        _check_digests(source, WEIGHTS)
+        check_digests(source, WEIGHTS)
     tokenizer = load_tokenizer(source, spec)
     if without:
         network = _partly(folder, source, spec, tokenizer, without)
@@ -213,22 +193,12 @@ def load_onto(folder: Path, other: Checkpoint) -> Checkpoint | None:
     """
     if other.source is None or base_of(folder) is None:
         return None
-    card, spec, source = _checked(folder, other.source.parent)
+    card, spec, source = checked(folder, other.source.parent)
     if source != other.source:
         return None
     network = other.network.with_heads(spec)
     _load_weights(network, read_safetensors(folder / HEADS), folder, REFITTED)
     return Checkpoint(network.eval(), card, other.tokenizer, source)
-
-
-def _checked(folder: Path, models: Path | None) -> tuple[ModelCard, NetworkSpec, Path]:
-    """The card, the network that it describes, and the folder of its backbones; the own files are undamaged."""
-    card = read_card(folder)
-    spec = from_card(card)
-    _check_heads(card, spec)
-    source = backbones_folder(folder, models, DIGESTS)
-    _check_digests(folder, WEIGHTS if source == folder else HEADS)
-    return card, spec, source
 
 
 def _weights(folder: Path, source: Path) -> dict[str, torch.Tensor]:
@@ -245,7 +215,7 @@ def _tensors(network: FusionNetwork) -> dict[str, torch.Tensor]:
 
 def _seal(folder: Path, card: ModelCard) -> None:
     """Note the digests of all files, put them on the disk, then add the card."""
-    digests = {str(path.relative_to(folder)): _digest(path) for path in _files(folder)}
+    digests = {str(path.relative_to(folder)): digest(path) for path in _files(folder)}
     (folder / DIGESTS).write_bytes(msgspec.json.encode(digests, order="sorted"))
     for path in _files(folder):
         _sync(path)
@@ -256,51 +226,6 @@ def _seal(folder: Path, card: ModelCard) -> None:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _check_id(name: str) -> None:
-    if not _ID.fullmatch(name) or name in {".", ".."}:
-        raise ModelUnavailableError(f"{name!r} cannot be a model's id: use letters, digits, dots, dashes, underscores.")
-
-
-def _check_heads(card: ModelCard, spec: NetworkSpec) -> None:
-    heads = {head.task: head.labels for head in spec.heads}
-    multi = {head.task for head in spec.heads if head.multi}
-    if heads != card.tasks or multi != set(card.multi):
-        raise ModelUnavailableError(f"The card of model {card.id!r} and its network disagree on the tasks.", _WAY_OUT)
-
-
-def _check_digests(folder: Path, needed: str) -> None:
-    try:
-        digests = msgspec.json.decode((folder / DIGESTS).read_bytes(), type=dict[str, str])
-        wrong = [name for name, digest in digests.items() if _digest(folder / name) != digest]
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ModelUnavailableError(f"The model in {folder} is incomplete or damaged: {error}.", _WAY_OUT) from error
-    if wrong or needed not in digests:
-        raise ModelUnavailableError(
-            f"The model in {folder} is damaged: {', '.join(wrong) or needed} is not what was saved.", _WAY_OUT
-        )
-
-
-def all_digests(folder: Path) -> dict[str, str]:
-    """The digests of all of a model's files but its card, as they were written.
-
-    Raises:
-        ModelUnavailableError: the list cannot be read.
-    """
-    try:
-        return msgspec.json.decode((folder / DIGESTS).read_bytes(), type=dict[str, str])
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ModelUnavailableError(f"The model in {folder} is incomplete or damaged: {error}.", _WAY_OUT) from error
-
-
-def other_digests(folder: Path) -> dict[str, str]:
-    """The digests of a model's files other than its weights: its vocabulary and the description of its encoder.
-
-    Raises:
-        ModelUnavailableError: the list cannot be read.
-    """
-    return {name: digest for name, digest in all_digests(folder).items() if name != WEIGHTS}
 
 
 def encoder_config(folder: Path, spec: NetworkSpec) -> Any:
@@ -330,14 +255,9 @@ def _load_weights(
         raise ModelUnavailableError(
             f"The weights in {folder} belong to another network: {len(wrong)} tensors do not fit, such as "
             f"{wrong[0]!r}.",
-            _WAY_OUT,
+            WAY_OUT,
         )
     network.load_state_dict(found, strict=False)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync(path: Path) -> None:

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from engine.models.backbones import HuggingFaceEncoder
-from engine.models.int8 import Int8ResNet, Ranges
+from engine.models.int8 import Int8ResNet
 from engine.models.int8_text import EncoderShape, Int8Encoder, shape_of
 from engine.models.network import FusionNetwork, TextBatch
+from engine.models.proof import Ranges
 
 Vectors = Callable[[Tensor], Tensor]
 FP32, BF16, INT8 = "fp32", "bf16", "int8"

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.evidence import ELSEWHERE
-from engine.models.backbones import MEAN
-from engine.models.spec import NONE, ImageSpec
+from engine.models.spec import MEAN, NONE, ImageSpec
 from engine.types import Box, ItemContent
 
 PIXEL_LIMIT = 64_000_000

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-Ranges = tuple[tuple[float, float], ...]
-"""The lowest and highest value of each tensor that is rounded, in the order in which data passes them."""
+from engine.models.proof import Ranges
 
 _CALIBRATION_BATCH = 16
 _NORM_EPSILON = 1e-5

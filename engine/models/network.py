@@ -10,8 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from engine.models.backbones import (
-    DEVIATION,
-    MEAN,
     blank_encoder,
     image_backbone,
     pretrained_encoder,
@@ -21,7 +19,7 @@ from engine.models.backbones import (
 from engine.models.fusion import ABSENT, LateFusion, LateHead, feed_forward, marked
 from engine.models.multitask import CrossStitch, HardSharing, SlicedFusion
 from engine.models.registry import BERT_TINY, BILSTM, CROSS_STITCH, LATE, OWN, text_backbone
-from engine.models.spec import NONE, WHOLE, NetworkSpec, check
+from engine.models.spec import DEVIATION, MEAN, NONE, WHOLE, NetworkSpec, check
 from engine.models.tokenizer import TextTokenizer
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.models import likeness
 from engine.models.backbones import HuggingFaceEncoder
 from engine.models.encoders import (
     BF16,
@@ -24,19 +25,15 @@ from engine.models.encoders import (
     with_int8_image,
     with_int8_text,
 )
-from engine.models.int8 import Int8ResNet, Ranges
+from engine.models.int8 import Int8ResNet
+from engine.models.likeness import Likeness, alike
 from engine.models.processor import has_bf16, has_int8
+from engine.models.proof import Ranges
 from engine.models.registry import text_backbone
 from engine.models.scorer import Scorer
-from engine.models.spec import HeadSpec
-from engine.models.verdicts import THRESHOLD
 
-PROBE_ITEMS = 200
-"""So many items are scored in full precision before anything faster is tried on the same items."""
 LEAST_OF_A_PART = 32
 """A backbone keeps full precision if fewer probe items than this had something for it to read."""
-AGREEMENT = 0.995
-DIFFERENCE = 0.01
 _CALIBRATION_ITEMS = 64
 
 _log = logging.getLogger(__name__)
@@ -54,7 +51,7 @@ class Probe:
     @property
     def full(self) -> bool:
         """Whether there is enough to judge by."""
-        return len(self.texts) >= PROBE_ITEMS
+        return len(self.texts) >= likeness.PROBE_ITEMS
 
     @property
     def vectors(self) -> tuple[Tensor, Tensor]:
@@ -70,25 +67,17 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Likeness:
-    """How alike two tables of probabilities are: the share of equal answers, and the mean difference."""
-
-    agreement: float
-    difference: float
-
-    @property
-    def enough(self) -> bool:
-        """Whether one may stand for the other."""
-        return self.agreement >= AGREEMENT and self.difference < DIFFERENCE
-
-
-@dataclass(frozen=True)
 class Choice:
     """The encoders that a check came to, and how alike their answers on so many `items` were, per task."""
 
     encoders: Encoders
     items: int
     likeness: dict[str, Likeness]
+
+    @property
+    def ways(self) -> tuple[str, str]:
+        """The names of the arithmetics of text and image."""
+        return self.encoders.text_name, self.encoders.image_name
 
     @property
     def ranges(self) -> Ranges:
@@ -102,7 +91,7 @@ class Check:
     Agreement: in every task at least 99.5 % of the answers are the same (one an item, or in a multi-label task a yes or
     no for each label) and probabilities differ by less than 0.01 on average. Works in steps, so that a reviewer's
     question between two of them does not wait for all of it. Each backbone looks at the probe once in each arithmetic,
-    whatever it is then paired with.
+    whatever it is then paired with. `reference` is what full precision says.
     """
 
     def __init__(self, full: Scorer, probe: Probe) -> None:
@@ -112,7 +101,7 @@ class Check:
         self._made: dict[tuple[str, str], Encoders] = {}
         text, image = probe.vectors
         self._seen: dict[tuple[str, str], list[Tensor]] = {("text", FP32): [text], ("image", FP32): [image]}
-        self._reference = full.tables_of(text, image)
+        self.reference = full.tables_of(text, image)
 
     def step(self, items: int) -> Choice | None:
         """Look at that many more items of the probe in one arithmetic. None while it is undecided."""
@@ -155,21 +144,12 @@ class Check:
     def _judged(self, text: str, image: str) -> Choice | None:
         found = self._full.tables_of(torch.cat(self._seen["text", text]), torch.cat(self._seen["image", image]))
         heads = self._full.network.spec.heads
-        likeness = {head.task: alike(self._reference[head.task], found[head.task], head) for head in heads}
+        alikeness = {head.task: alike(self.reference[head.task], found[head.task], head) for head in heads}
         one, other = self._encoders("text", text), self._encoders("image", image)
         encoders = replace(one, image=other.image, image_name=other.image_name)
-        same = all(one.enough for one in likeness.values())
+        same = all(one.enough for one in alikeness.values())
         _log.info("%s %s on %d items", encoders.name, "agrees" if same else "does not agree", len(self._probe.texts))
-        return Choice(encoders, len(self._probe.texts), likeness) if same else None
-
-
-def alike(reference: NDArray[np.float64], other: NDArray[np.float64], head: HeadSpec) -> Likeness:
-    """How alike two (n, L) tables of probabilities are, as `Check` means it."""
-    if head.multi:
-        same = (reference >= THRESHOLD) == (other >= THRESHOLD)
-    else:
-        same = reference.argmax(axis=1) == other.argmax(axis=1)
-    return Likeness(float(same.mean()), float(np.abs(reference - other).mean()))
+        return Choice(encoders, len(self._probe.texts), alikeness) if same else None
 
 
 def _named(pair: tuple[str, str]) -> tuple[tuple[str, str], tuple[str, str]]:

@@ -15,11 +15,12 @@ from torch import Tensor
 
 from engine.errors import CancelledError, NotFoundError, did_you_mean
 from engine.models import checkpoint, devices, lean, proof
+from engine.models.bulk.checking import BulkCheck, Seen
 from engine.models.decoding import Decoded, Square, decode_ahead
 from engine.models.differentiable import Differentiable
-from engine.models.encoders import Encoders, full_precision, let_go
+from engine.models.encoders import INT8, Encoders, full_precision, let_go
 from engine.models.images import prepare_capture
-from engine.models.precision import Check, Probe
+from engine.models.precision import Check, Choice, Probe
 from engine.models.scorer import Scorer, Tables, Vectors
 from engine.models.text import model_text
 from engine.models.vector_store import VectorStore, parts_of
@@ -56,6 +57,8 @@ class Predictor:
         self._scorer = Scorer(loaded.network, loaded.tokenizer, loaded.card.temperatures, encoders, device)
         self._probe: Probe | None = Probe() if device.type == "cpu" else None
         self._check: Check | None = None
+        self._found: Choice | None = None
+        self._bulk: BulkCheck | None = None
         self._folder: Path | None = None
         self._differentiable: Differentiable | None = None
         self._heads = {head.task: head for head in self.spec.heads}
@@ -148,7 +151,7 @@ class Predictor:
         """Take (1, Dt) and (1, Di) vectors that somebody else had made of a whole item into the store."""
         if self.store is not None and content not in self.store:
             parts = parts_of([model_text(content)], [pixels is not None])
-            self.store.add([content], parts, text, image, keep=False)
+            self.store.add([content], parts, _array(text), _array(image), keep=False)
 
     def known_vectors(self, contents: Sequence[ItemContent]) -> tuple[Tensor, Tensor] | None:
         """The (n, Dt) and (n, Di) vectors of all items from the store alone; None where it lacks one of them."""
@@ -157,7 +160,7 @@ class Predictor:
         rows = [row for row in self.store.find(contents) if row is not None]
         if len(rows) < len(contents):
             return None
-        return self.store.take(rows, self.missing_text, self.missing_image)
+        return self._kept(self.store, rows)
 
     def vectors_stream(
         self,
@@ -269,7 +272,7 @@ class Predictor:
         rows = store.find(contents)
         fresh = [at for at, row in enumerate(rows) if row is None]
         known = [row for row in rows if row is not None]
-        old = store.take(known, self.missing_text, self.missing_image)
+        old = self._kept(store, known)
         if not fresh:
             return lambda: old
         unseen = [self._decoded(*part[at]) for at in fresh]
@@ -280,10 +283,15 @@ class Predictor:
             text, image = encoding()
             texts = [model_text(content) for content, _ in unseen]
             parts = parts_of(texts, [square is not None for _, square in unseen])
-            store.add([content for content, _ in unseen], parts, text, image, keep=keep)
+            store.add([content for content, _ in unseen], parts, _array(text), _array(image), keep=keep)
             return torch.cat([old[0], text.cpu()])[order], torch.cat([old[1], image.cpu()])[order]
 
         return vectors
+
+    def _kept(self, store: VectorStore, rows: Sequence[int]) -> Vectors:
+        """(n, Dt) and (n, Di) vectors of rows of the store, on the CPU."""
+        text, image = store.take(rows, _array(self.missing_text), _array(self.missing_image))
+        return torch.from_numpy(text), torch.from_numpy(image)
 
     def _decoded(self, content: ItemContent, square: Square) -> Decoded:
         """The item with its screenshot, also where it was not decoded because the store still knew the item then."""
@@ -317,17 +325,44 @@ class Predictor:
 
     def _settle(self, items: int) -> None:
         """Before, not after, further items: a job that ends with its probe never pays for a choice it cannot use."""
+        self._settle_bulk(_CHECKED_PER_ITEM * items)
         if self._probe is None or not self._probe.full:
             return
         self._check = self._check or Check(self._scorer, self._probe)
         choice = self._check.step(_CHECKED_PER_ITEM * items)
         if choice is None:
             return
+        check, probe = self._check, self._probe
         self._scorer = self._scorer.using(choice.encoders)
         self.trust_encoders()
         if self._folder is not None and choice.items:
-            proof.write(self._folder, self.card, choice)
+            self._found, self._bulk = choice, _bulk_check(self._folder, self._scorer, check, probe, choice)
+            self._settle_bulk(_CHECKED_PER_ITEM * items)
             let_go(self.loaded.network, choice.encoders)
+
+    def _settle_bulk(self, items: int) -> None:
+        """The one check is kept only with the other, or the next process would never make the other."""
+        if self._found is None or self._folder is None or (self._bulk is not None and not self._bulk.step(items)):
+            return
+        found, self._found, self._bulk = self._found, None, None
+        proof.write(self._folder, self.card, found.ways, found.items, found.likeness, ranges=found.ranges)
+
+
+def _bulk_check(folder: Path, scorer: Scorer, check: Check, probe: Probe, choice: Choice) -> BulkCheck | None:
+    """Whether the model may be scored without torch, too; None where 8-bit integers are not good enough for it."""
+    network = scorer.network
+    ways = (choice.ways[0], network.text_features), (choice.ways[1], network.image_features)
+    if any(way != INT8 for way, features in ways if features):
+        return None
+    written = [text for text in probe.texts if text.strip()]
+    ids = scorer.tokenizer.encode(written) if scorer.tokenizer is not None else []
+    seen = Seen(texts=probe.texts, ids=ids, squares=probe.squares, tables=check.reference)
+    return BulkCheck.of(folder, seen, choice.ranges)
+
+
+def _array(vectors: Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = vectors.float().cpu().numpy()
+    return array
 
 
 def _parts(prepared: Iterable[Decoded], size: int) -> Iterator[list[Decoded]]:

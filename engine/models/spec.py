@@ -18,6 +18,10 @@ POOLINGS = ("cls", "mean")
 WHOLE = -1
 """The value of `TextSpec.freeze_layers` that freezes the whole encoder."""
 
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+"""Per-channel statistics of ImageNet, in [0, 1], that torchvision's weights expect."""
+
 _ID = re.compile(r"[A-Za-z0-9._-]+")
 
 

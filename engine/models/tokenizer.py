@@ -14,7 +14,7 @@ from engine.models.hub import from_hub
 from engine.models.located import NOWHERE, Located, Span, found_offsets, raw_spans
 from engine.models.registry import BERT_TINY, CHARACTERS, MINILM, OWN, text_backbone
 from engine.models.spec import NONE, NetworkSpec, TextSpec
-from engine.models.text import Prepared, prepare, prepared_text
+from engine.models.text import input_text, prepared_in_reach
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -24,8 +24,6 @@ UNKNOWN = "[UNK]"
 BEGIN = "[CLS]"
 TOKENIZER_FILE = "tokenizer.json"
 ENCODER_FOLDER = "text"
-_CHARACTERS_PER_TOKEN = 64
-"""Text beyond `max_tokens` × this many characters cannot reach the network; cutting first keeps absurd items cheap."""
 
 
 class TextTokenizer(Protocol):
@@ -74,7 +72,7 @@ class LearnedTokens:
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         )
-        tokenizer.train_from_iterator((_input(text, spec) for text in texts), trainer)
+        tokenizer.train_from_iterator((input_text(text, spec) for text in texts), trainer)
         return cls(tokenizer, spec)
 
     @classmethod
@@ -89,17 +87,17 @@ class LearnedTokens:
         trainer = trainers.WordLevelTrainer(
             vocab_size=spec.vocabulary, special_tokens=[PAD, UNKNOWN], show_progress=False
         )
-        tokenizer.train_from_iterator((_input(text, spec) for text in texts), trainer)
+        tokenizer.train_from_iterator((input_text(text, spec) for text in texts), trainer)
         return cls(tokenizer, spec)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """See `TextTokenizer`. A text of blanks alone gives one padding token, so that no sequence is empty."""
-        encodings = self._tokenizer.encode_batch([_input(text, self._spec) for text in texts])
+        encodings = self._tokenizer.encode_batch([input_text(text, self._spec) for text in texts])
         return [encoding.ids or [self.pad] for encoding in encodings]
 
     def locate(self, text: str) -> Located:
         """See `TextTokenizer`."""
-        prepared = _prepared(text, self._spec)
+        prepared = prepared_in_reach(text, self._spec)
         encoding = self._tokenizer.encode(prepared.text)
         spans = raw_spans(prepared, encoding.offsets)
         ids = tuple(encoding.ids) or (self.pad,)
@@ -125,7 +123,7 @@ class EncoderTokens:
         if not texts:
             return []
         encoded = self._tokenizer(
-            [_input(text, self._spec) for text in texts],
+            [input_text(text, self._spec) for text in texts],
             truncation=True,
             max_length=self._limit,
             padding=False,
@@ -140,7 +138,7 @@ class EncoderTokens:
         Raises:
             ModelUnavailableError: the tokenizer cannot say what its tokens stand for.
         """
-        prepared = _prepared(text, self._spec)
+        prepared = prepared_in_reach(text, self._spec)
         ids = tuple(self.encode([text])[0])
         spans = raw_spans(prepared, self._offsets(prepared.text))
         blank = self._tokenizer.mask_token_id
@@ -208,14 +206,6 @@ def load_tokenizer(folder: Path, spec: NetworkSpec) -> TextTokenizer | None:
 def _begins() -> processors.Sequence:
     begin = processors.TemplateProcessing(single=f"{BEGIN} $A", special_tokens=[(BEGIN, 2)])
     return processors.Sequence([processors.ByteLevel(trim_offsets=True), begin])
-
-
-def _input(text: str, spec: TextSpec) -> str:
-    return prepared_text(text[: spec.max_tokens * _CHARACTERS_PER_TOKEN], spec)
-
-
-def _prepared(text: str, spec: TextSpec) -> Prepared:
-    return prepare(text[: spec.max_tokens * _CHARACTERS_PER_TOKEN], spec)
 
 
 def _pretrained(name: str) -> PreTrainedTokenizerBase:

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from numpy.typing import ArrayLike, NDArray
 
-from engine.models import checkpoint
+from engine.models import folders
+from engine.models.spec import NetworkSpec
 from engine.models.vector_file import VectorFile
-from engine.models.weights import Weights
+from engine.models.weights import Arrays
 from engine.types import ItemContent
+
+if TYPE_CHECKING:
+    from engine.models.checkpoint import Checkpoint
 
 FOLDER = "features"
 LIMIT_BYTES = 256 * 1024 * 1024
@@ -32,6 +35,7 @@ _encoder = msgspec.json.Encoder(order="sorted")
 
 Parts = NDArray[np.uint8]
 """(n,) flags: which of its parts an item has."""
+Floats = NDArray[np.float32]
 
 
 class VectorStore:
@@ -56,13 +60,16 @@ class VectorStore:
         self._read()
 
     @classmethod
-    def of(cls, loaded: checkpoint.Checkpoint, folder: Path | None) -> VectorStore:
+    def of(cls, loaded: Checkpoint, folder: Path | None) -> VectorStore:
         """The store of a model's backbones, filled from `folder` where it was kept there before."""
-        network = loaded.network
-        widths = (network.text_features, network.image_features)
-        file = None if folder is None else VectorFile(folder, backbones_digest(loaded), sum(widths))
-        if file is not None:
-            file.tidy()
+        widths = (loaded.network.text_features, loaded.network.image_features)
+        return cls(*widths) if folder is None else cls.kept(widths, backbones_digest(loaded), folder)
+
+    @classmethod
+    def kept(cls, widths: tuple[int, int], digest: str, folder: Path) -> VectorStore:
+        """The store of backbones with that digest, for vectors of those lengths, filled from `folder`."""
+        file = VectorFile(folder, digest, sum(widths))
+        file.tidy()
         return cls(*widths, file)
 
     def __len__(self) -> int:
@@ -75,22 +82,24 @@ class VectorStore:
         """Where each item's vectors are kept; None for one that was not looked at yet. Good until `add`."""
         return [self._rows.get(content_key(content)) for content in contents]
 
-    def take(self, rows: Sequence[int], missing_text: Tensor, missing_image: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, Dt) and (n, Di) float32 vectors of kept rows on the CPU, the given ones for parts that are missing."""
-        kept = torch.from_numpy(self._vectors[rows].astype(np.float32))
-        parts = torch.from_numpy(self._parts[rows]).unsqueeze(1)
+    def take(self, rows: Sequence[int], missing_text: Floats, missing_image: Floats) -> tuple[Floats, Floats]:
+        """(n, Dt) and (n, Di) vectors of kept rows, the given ones for parts that are missing."""
+        kept = self._vectors[rows].astype(np.float32)
+        parts = self._parts[rows][:, None]
         text, image = kept[:, : self._split], kept[:, self._split :]
         return (
-            torch.where((parts & _TEXT) > 0, text, missing_text.cpu()),
-            torch.where((parts & _IMAGE) > 0, image, missing_image.cpu()),
+            np.where((parts & _TEXT) > 0, text, missing_text),
+            np.where((parts & _IMAGE) > 0, image, missing_image),
         )
 
-    def add(self, contents: Sequence[ItemContent], parts: Parts, text: Tensor, image: Tensor, *, keep: bool) -> None:
+    def add(
+        self, contents: Sequence[ItemContent], parts: Parts, text: ArrayLike, image: ArrayLike, *, keep: bool
+    ) -> None:
         """Take in (n, Dt) and (n, Di) vectors. With `keep` the oldest make room where there is none left.
 
         Vectors that half precision cannot hold, and items whose screenshot could not be read, are left out.
         """
-        values = torch.cat([text, image], dim=1).float().cpu().numpy()
+        values = np.concatenate([np.asarray(text, np.float32), np.asarray(image, np.float32)], axis=1)
         for content, flags, row in zip(contents, parts, values, strict=True):
             unread = content.capture is not None and self._vectors.shape[1] > self._split and not flags & _IMAGE
             if not unread and np.abs(row).max(initial=0.0) < np.finfo(np.float16).max:
@@ -143,19 +152,33 @@ def content_key(content: ItemContent) -> bytes:
     return hashlib.blake2b(_encoder.encode(facts), digest_size=16).digest()
 
 
-def backbones_digest(loaded: checkpoint.Checkpoint) -> str:
+def backbones_digest(loaded: Checkpoint) -> str:
     """The SHA-256 of what turns an item into vectors: weights of both backbones, preparation, vocabulary."""
-    spec, digest = loaded.network.spec, hashlib.sha256()
-    digest.update(_encoder.encode((spec.text, spec.image)))
-    digest.update(_encoder.encode(checkpoint.other_digests(loaded.source) if loaded.source is not None else {}))
-    tensors: Mapping[str, Tensor] = loaded.network.state_dict()
+    spec = loaded.network.spec
     if loaded.source is not None:  # what scores in fewer bits has let its floats go
-        tensors = Weights(loaded.source / checkpoint.WEIGHTS)
-    for name in sorted(tensors):
+        return digest_of(spec, loaded.source)
+    tensors = loaded.network.state_dict()
+    return _digest(spec, {}, ((name, tensors[name].detach().cpu().contiguous().numpy()) for name in sorted(tensors)))
+
+
+def digest_of(spec: NetworkSpec, source: Path) -> str:
+    """As `backbones_digest`, of a network whose backbones are in the folder `source`.
+
+    Raises:
+        ModelUnavailableError: a file is missing or damaged.
+    """
+    tensors = Arrays(source / folders.WEIGHTS)
+    return _digest(spec, folders.other_digests(source), ((name, tensors[name]) for name in sorted(tensors)))
+
+
+def _digest(spec: NetworkSpec, others: dict[str, str], tensors: Iterable[tuple[str, NDArray[Any]]]) -> str:
+    digest = hashlib.sha256()
+    digest.update(_encoder.encode((spec.text, spec.image)))
+    digest.update(_encoder.encode(others))
+    for name, tensor in tensors:
         if name.startswith(("text.", "image.")):
-            tensor = tensors[name]
-            digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+            digest.update(f"{name}{tensor.shape}torch.{tensor.dtype}".encode())  # as torch writes it
+            digest.update(tensor.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 

@@ -16,8 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from engine.models.backbones import MEAN
-from engine.models.spec import NONE, ImageSpec, NetworkSpec
+from engine.models.spec import MEAN, NONE, ImageSpec, NetworkSpec
 from engine.models.text import fields_of, model_text
 from engine.models.tokenizer import TextTokenizer
 from engine.training.data import Examples, Inputs

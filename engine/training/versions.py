@@ -15,10 +15,9 @@ from itertools import chain, islice
 import msgspec
 import numpy as np
 
-from engine.models.backbones import MEAN
 from engine.models.decoding import Square
 from engine.models.images import prepare_capture
-from engine.models.spec import NONE, ImageSpec, NetworkSpec
+from engine.models.spec import MEAN, NONE, ImageSpec, NetworkSpec
 from engine.models.text import model_text
 from engine.models.vector_store import content_key
 from engine.training.crossed_out import cells_of, differ

@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 
 from engine.explain import explain
 from engine.models import proof
-from engine.models.precision import PROBE_ITEMS
+from engine.models.likeness import PROBE_ITEMS
 from engine.models.predictor import Predictor
 from engine.types import Explanation, ItemContent
 
@@ -34,7 +34,7 @@ def settled(folder: Path, items: Sequence[ItemContent]) -> Predictor:
     """A predictor in the arithmetic that it chose once it had scored enough items."""
     predictor = Predictor.load(folder, "cpu")
     for start in range(0, 3 * PROBE_ITEMS, 8):
-        if (folder / proof.FILE).exists():
+        if (folder / proof.TORCH.file).exists():
             break
         predictor.predict([items[(start + at) % len(items)] for at in range(8)])
     return Predictor.load(folder, "cpu")

@@ -36,7 +36,7 @@ from engine.models.backbones import HuggingFaceEncoder
 from engine.models.batches import image_batch, text_batch
 from engine.models.images import prepare_capture
 from engine.models.network import Batch, FusionNetwork, TextBatch, build
-from engine.models.precision import PROBE_ITEMS
+from engine.models.likeness import PROBE_ITEMS
 from engine.models.predictor import Predictor
 from engine.models.registry import CNN, MINILM
 from engine.models.spec import HeadSpec, ImageSpec, NetworkSpec, TextSpec, to_plain
@@ -307,7 +307,7 @@ def check(folder: Path, count: int) -> dict[str, Any]:
 
 def verified(folder: Path) -> dict[str, Any] | None:
     """What the check left beside the model."""
-    file = folder / proof.FILE
+    file = folder / proof.TORCH.file
     if not file.exists():
         return None
     found = json.loads(file.read_text("utf-8"))

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from engine.errors import ModelUnavailableError, StorageError
-from engine.models import checkpoint
+from engine.models import checkpoint, folders
 from engine.models.batches import text_batch
 from engine.models.network import FusionNetwork, build
 from engine.models.spec import NetworkSpec, to_plain
@@ -165,5 +165,5 @@ def _replace_weights(folder: Path, weights: dict[str, torch.Tensor]) -> None:
     """Change the weights together with their digest, as a foreign tool might."""
     save_file(weights, folder / checkpoint.WEIGHTS)
     digests = msgspec.json.decode((folder / checkpoint.DIGESTS).read_bytes(), type=dict[str, str])
-    digests[checkpoint.WEIGHTS] = checkpoint._digest(folder / checkpoint.WEIGHTS)
+    digests[checkpoint.WEIGHTS] = folders.digest(folder / checkpoint.WEIGHTS)
     (folder / checkpoint.DIGESTS).write_bytes(msgspec.json.encode(digests))

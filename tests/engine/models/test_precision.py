@@ -12,9 +12,10 @@ import torch
 from torch import nn
 from torchvision.models import ResNet, resnet18, resnet50
 
-from engine.models import precision, processor
+from engine.models import likeness, precision, processor
 from engine.models.int8 import Int8ResNet
-from engine.models.precision import Likeness, Probe, alike
+from engine.models.likeness import Likeness, alike
+from engine.models.precision import Probe
 from engine.models.predictor import Predictor
 from engine.models.spec import HeadSpec, NetworkSpec
 from engine.types import ItemContent, Verdict
@@ -71,7 +72,7 @@ def test_every_label_of_a_multi_label_task_is_an_answer() -> None:
 
 @pytest.fixture
 def small_probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, "PROBE_ITEMS", 64)
+    monkeypatch.setattr(likeness, "PROBE_ITEMS", 64)
 
 
 @pytest.fixture
@@ -97,8 +98,8 @@ def test_after_the_probe_verdicts_stay_the_same(
         text = msgspec.structs.replace(spec.text, backbone=request.getfixturevalue("encoder_folder"))
         spec = msgspec.structs.replace(spec, text=text)
     predictor = Predictor.load(make_model(spec), "cpu")
-    monkeypatch.setattr(precision, "AGREEMENT", 0.8)  # a random network sits on the fence, a trained one does not
-    monkeypatch.setattr(precision, "DIFFERENCE", 0.05)
+    monkeypatch.setattr(likeness, "AGREEMENT", 0.8)  # a random network sits on the fence, a trained one does not
+    monkeypatch.setattr(likeness, "DIFFERENCE", 0.05)
     items = make_items(64)
     before = predictor.predict(items)
     assert predictor.device_name.endswith("fp32")

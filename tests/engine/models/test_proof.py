@@ -6,16 +6,15 @@ import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 import pytest
 import torch
 
-from engine.models import checkpoint, int8, precision, processor, proof
-from engine.models.encoders import Encoders
+from engine.models import checkpoint, likeness, precision, processor, proof
 from engine.models.int8 import Int8ResNet
-from engine.models.precision import Choice, Likeness
+from engine.models.likeness import Likeness
 from engine.models.predictor import Predictor
 from engine.models.spec import NetworkSpec
 from engine.models.vector_store import backbones_digest
@@ -25,12 +24,16 @@ MakeModel = Callable[..., Path]
 MakeItems = Callable[[int], list[ItemContent]]
 
 
-def choice(items: int = 200, agreement: float = 1.0, difference: float = 0.001) -> Choice:
-    def nothing(_: Any) -> torch.Tensor:
-        raise AssertionError
+class Found(NamedTuple):
+    """What a check found."""
 
-    likeness = {task: Likeness(agreement, difference) for task in ("toxicity", "reason")}
-    return Choice(Encoders(nothing, nothing, "fp32", "bf16"), items, likeness)
+    items: int = 200
+    agreement: float = 1.0
+    difference: float = 0.001
+
+    def write(self, folder: Path, card: ModelCard, kind: proof.Kind = proof.TORCH) -> None:
+        alike = {task: Likeness(self.agreement, self.difference) for task in ("toxicity", "reason")}
+        proof.write(folder, card, ("fp32", "bf16"), self.items, alike, kind=kind)
 
 
 @pytest.fixture
@@ -45,7 +48,7 @@ def card(folder: Path) -> ModelCard:
 
 def test_it_comes_back(folder: Path, card: ModelCard) -> None:
     assert proof.read(folder, card) is None
-    proof.write(folder, card, choice())
+    Found().write(folder, card)
     found = proof.read(folder, card)
     assert found is not None
     assert (found.text, found.image, found.items) == ("fp32", "bf16", 200)
@@ -54,7 +57,7 @@ def test_it_comes_back(folder: Path, card: ModelCard) -> None:
 
 
 def test_a_card_with_scores_changes_nothing(folder: Path, card: ModelCard) -> None:
-    proof.write(folder, card, choice())
+    Found().write(folder, card)
     assert proof.read(folder, msgspec.structs.replace(card, seconds=9.0, device="elsewhere")) is not None
 
 
@@ -62,7 +65,7 @@ def test_a_card_with_scores_changes_nothing(folder: Path, card: ModelCard) -> No
 def test_another_anything_and_it_is_void(
     folder: Path, card: ModelCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    proof.write(folder, card, choice())
+    Found().write(folder, card)
     match what:
         case "temperature":
             card = msgspec.structs.replace(card, temperatures={"toxicity": 2.0})
@@ -72,19 +75,21 @@ def test_another_anything_and_it_is_void(
             digests = json.loads((folder / checkpoint.DIGESTS).read_bytes())
             (folder / checkpoint.DIGESTS).write_text(json.dumps(digests | {checkpoint.WEIGHTS: "0" * 64}))
         case "torch":
-            monkeypatch.setattr(torch, "__version__", "9.9")
+            monkeypatch.setattr(proof, "version_of", {"torch": "9.9"}.get)
         case "processor":
             monkeypatch.setattr(processor, "cpu_features", lambda: frozenset({"sse2"}))
         case _:
-            other = tmp_path / "int8.py"
-            other.write_text("another way of rounding")
-            monkeypatch.setattr(int8, "__file__", str(other))
+            for name in proof.TORCH.code:
+                (tmp_path / name).parent.mkdir(exist_ok=True)
+                (tmp_path / name).write_bytes((proof._HERE / name).read_bytes())
+            (tmp_path / "int8.py").write_text("another way of rounding")
+            monkeypatch.setattr(proof, "_HERE", tmp_path)
     assert proof.read(folder, card) is None
 
 
-@pytest.mark.parametrize("weak", [choice(items=199), choice(agreement=0.994), choice(difference=0.01)])
-def test_it_must_meet_the_demands(folder: Path, card: ModelCard, weak: Choice) -> None:
-    proof.write(folder, card, weak)
+@pytest.mark.parametrize("weak", [Found(items=199), Found(agreement=0.994), Found(difference=0.01)])
+def test_it_must_meet_the_demands(folder: Path, card: ModelCard, weak: Found) -> None:
+    weak.write(folder, card)
     assert proof.read(folder, card) is None
 
 
@@ -92,7 +97,7 @@ def test_it_must_meet_the_demands(folder: Path, card: ModelCard, weak: Choice) -
 def test_damage_costs_only_a_new_check(
     folder: Path, card: ModelCard, caplog: pytest.LogCaptureFixture, content: bytes
 ) -> None:
-    (folder / proof.FILE).write_bytes(content)
+    (folder / proof.TORCH.file).write_bytes(content)
     with caplog.at_level(logging.WARNING):
         assert proof.read(folder, card) is None
     assert "checked anew" in caplog.text
@@ -106,19 +111,19 @@ def test_a_full_disk_costs_only_a_new_check(
 
     with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
         patch.setattr(Path, "replace", refuse)
-        proof.write(folder, card, choice())
+        Found().write(folder, card)
     assert "No space left" in caplog.text
-    assert not [path for path in folder.iterdir() if proof.FILE in path.name]
+    assert not [path for path in folder.iterdir() if proof.TORCH.file in path.name]
 
 
 @pytest.fixture
 def quick_check(monkeypatch: pytest.MonkeyPatch) -> None:
     """A check over 64 items that a random network passes, on any CPU; narrow encoders may be rounded too."""
-    monkeypatch.setattr(precision, "PROBE_ITEMS", 64)
+    monkeypatch.setattr(likeness, "PROBE_ITEMS", 64)
     monkeypatch.setattr(precision, "has_int8", lambda: True)
     monkeypatch.setattr(precision, "has_bf16", lambda: True)
-    monkeypatch.setattr(precision, "AGREEMENT", 0.5)
-    monkeypatch.setattr(precision, "DIFFERENCE", 0.2)
+    monkeypatch.setattr(likeness, "AGREEMENT", 0.5)
+    monkeypatch.setattr(likeness, "DIFFERENCE", 0.2)
     monkeypatch.setattr("engine.models.int8_text.LEAST_WIDTH", 16)
 
 

@@ -1,0 +1,217 @@
+"""A BERT-like text encoder in 8-bit integers as a graph, and texts packed side by side so that little is padded.
+
+As `engine.models.int8_text`: weights are rounded per output channel, activations per token when they come (vector-wise
+quantisation, Dettmers et al. 2022, section 3.1), so that no calibration is needed; the rest is in 32-bit floats.
+Packing (Krell et al. 2021, "Efficient sequence packing without cross-contamination"): several texts share a row of
+fixed length, and a mask keeps each from reading the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.models.bulk import runtime
+from engine.models.bulk.runtime import constant, shape
+from engine.models.weights import Arrays
+from engine.types import Struct
+
+MODEL_TYPES = ("bert", "roberta", "xlm-roberta", "camembert")
+ROW = 128
+"""Tokens in a row, where no text may be longer."""
+Floats = NDArray[np.float32]
+_ROWS_AT_ONCE = 2048
+_GELU_LOW = 0.17
+"""GELU is never below the negative of this: shifted by it, its integers need no sign."""
+
+
+class Shape(Struct, frozen=True, kw_only=True):
+    """What the tensors do not tell of an encoder, by the names that its config.json has for it."""
+
+    model_type: str
+    num_attention_heads: int
+    num_hidden_layers: int
+    layer_norm_eps: float
+    hidden_act: str
+    pad_token_id: int = 0
+    is_decoder: bool = False
+    position_embedding_type: str | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether this module can run it."""
+        absolute = self.position_embedding_type in {"absolute", None}
+        return self.model_type in MODEL_TYPES and self.hidden_act == "gelu" and not self.is_decoder and absolute
+
+    @property
+    def first(self) -> int:
+        """The number of the first token's position."""
+        return 0 if self.model_type == "bert" else self.pad_token_id + 1
+
+
+def read_shape(config: Path) -> Shape | None:
+    """The shape that a config.json describes; None where it describes no encoder that can be run here."""
+    try:
+        found = msgspec.json.decode(config.read_bytes(), type=Shape)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return found if found.known else None
+
+
+class Encoder:
+    """Token numbers of texts to their (n, D) vectors. Texts have at most `limit` tokens."""
+
+    def __init__(self, shape_: Shape, tensors: Arrays, *, limit: int, mean: bool, threads: int) -> None:
+        self._mean = mean
+        self._words, self._steps = _rounded_words(tensors)
+        kinds = tensors["embeddings.token_type_embeddings.weight"][0]
+        self._places = tensors["embeddings.position_embeddings.weight"][shape_.first :] + kinds
+        self.row = max(limit, ROW)
+        self.features = self._words.shape[1]
+        self._run = _Graph(shape_, tensors, self.row, self.features).compiled(threads)
+
+    def __call__(self, ids: Sequence[Sequence[int]]) -> Floats:
+        """The vectors of texts that fit into one row (`packed`)."""
+        lengths = [len(tokens) for tokens in ids]
+        starts = np.cumsum([0, *lengths])[:-1]
+        numbers = np.concatenate([np.asarray(tokens, np.int64) for tokens in ids])
+        places = np.concatenate([np.arange(length) for length in lengths])
+        values = np.zeros((1, self.row, self.features), np.float32)
+        np.multiply(self._words[numbers], self._steps[numbers], out=values[0, : len(numbers)])
+        values[0, : len(numbers)] += self._places[places]
+        hidden = self._run(values, _apart([*lengths, self.row - len(numbers)]))[0]
+        if not self._mean:
+            return hidden[starts].copy()
+        sums: Floats = np.add.reduceat(hidden[: len(numbers)], starts, axis=0)
+        return sums / np.array(lengths, np.float32)[:, None]
+
+
+def packed(lengths: Sequence[int], row: int) -> list[list[int]]:
+    """Numbers of texts by the row that they share, the longest first into the fullest row with room for it."""
+    rows: list[list[int]] = []
+    room: list[int] = []
+    for text in sorted(range(len(lengths)), key=lambda number: -lengths[number]):
+        fitting = [at for at, left in enumerate(room) if left >= lengths[text]]
+        at = min(fitting, key=room.__getitem__, default=len(rows))
+        if at == len(rows):
+            rows.append([])
+            room.append(row)
+        rows[at].append(text)
+        room[at] -= lengths[text]
+    return rows
+
+
+def _apart(lengths: Sequence[int]) -> Floats:
+    """(1, 1, N, N): 0 where a token may read another one, minus infinity where that belongs to another text."""
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    return np.where(owner[:, None] == owner, np.float32(0), np.float32(-np.inf))[None, None]
+
+
+def _rounded_words(tensors: Arrays) -> tuple[NDArray[np.int8], Floats]:
+    """Word embeddings as integers and a step for each word; read in parts, for they are the largest tensor."""
+    name = "embeddings.word_embeddings.weight"
+    words, width = tensors.shape(name)
+    integers, steps = np.empty((words, width), np.int8), np.empty((words, 1), np.float32)
+    for start in range(0, words, _ROWS_AT_ONCE):
+        part = slice(start, min(start + _ROWS_AT_ONCE, words))
+        integers[part], steps[part] = rounded(tensors.rows(name, part))
+    return integers, steps
+
+
+def rounded(weight: Floats) -> tuple[NDArray[np.int8], Floats]:
+    """A weight as integers, and what one is worth along the first axis, in a shape that goes with the weight's."""
+    rest = tuple(range(1, weight.ndim))
+    steps: Floats = np.maximum(np.abs(weight).max(axis=rest, keepdims=True), np.float32(1e-8)) / np.float32(127)
+    return np.rint(weight / steps).astype(np.int8), steps
+
+
+def in_integers(integers: NDArray[np.int8], steps: Floats) -> Any:
+    """A weight as the runtime recognises one in integers."""
+    made = runtime.operations()
+    return made.multiply(made.convert(constant(integers), "f32"), constant(steps))
+
+
+def fixed(values: Any, low: float, high: float) -> Any:
+    """Values as the runtime recognises 8-bit integers: 256 steps from `low` to `high`."""
+    made = runtime.operations()
+    ends = constant(low), constant(high)
+    return made.fake_quantize(values, *ends, *ends, 256)
+
+
+class _Graph:
+    """The encoder from (1, N, D) embeddings and a (1, 1, N, N) mask to (1, N, D) hidden states."""
+
+    def __init__(self, shape_: Shape, tensors: Arrays, row: int, width: int) -> None:
+        self._made = runtime.operations()
+        self._shape, self._tensors, self._row, self._width = shape_, tensors, row, width
+        self._values = self._made.parameter([1, row, width], np.float32)
+        self._mask = self._made.parameter([1, 1, row, row], np.float32)
+
+    def compiled(self, threads: int) -> runtime.Run:
+        values = self._normed(self._values, "embeddings.LayerNorm")
+        for number in range(self._shape.num_hidden_layers):
+            values = self._layer(values, f"encoder.layer.{number}")
+        return runtime.compiled(values, [self._values, self._mask], threads)
+
+    def _layer(self, values: Any, name: str) -> Any:
+        made, attention = self._made, f"{name}.attention"
+        mixed = self._linear(self._attended(values, f"{attention}.self"), f"{attention}.output.dense")
+        values = self._normed(made.add(mixed, values), f"{attention}.output.LayerNorm")
+        wide = made.gelu(self._linear(values, f"{name}.intermediate.dense"), "erf")
+        narrow = self._linear_after_gelu(wide, f"{name}.output.dense")
+        return self._normed(made.add(narrow, values), f"{name}.output.LayerNorm")
+
+    def _attended(self, values: Any, name: str) -> Any:
+        made, heads = self._made, self._shape.num_attention_heads
+        integers, steps = self._per_token(values)
+        split = shape(1, self._row, heads, self._width // heads)
+        parts = [
+            made.transpose(
+                made.reshape(self._product(integers, steps, f"{name}.{part}"), split, special_zero=False),
+                shape(0, 2, 1, 3),
+            )
+            for part in ("query", "key", "value")
+        ]
+        looked = made.transpose(made.scaled_dot_product_attention(*parts, self._mask), shape(0, 2, 1, 3))
+        return made.reshape(looked, shape(1, self._row, self._width), special_zero=False)
+
+    def _linear(self, values: Any, name: str) -> Any:
+        return self._product(*self._per_token(values), name)
+
+    def _per_token(self, values: Any) -> tuple[Any, Any]:
+        """Values between -1 and 1 in steps of 1/127, and what 1 is worth of each token."""
+        made = self._made
+        steps = made.maximum(made.reduce_max(made.abs(values), shape(-1), keep_dims=True), constant(1e-8))
+        return fixed(made.divide(values, steps), -128 / 127, 1.0), steps
+
+    def _product(self, integers: Any, steps: Any, name: str) -> Any:
+        weight, bias = self._tensors[f"{name}.weight"], self._tensors[f"{name}.bias"]
+        return self._scaled(integers, steps, rounded(weight), bias)
+
+    def _linear_after_gelu(self, values: Any, name: str) -> Any:
+        """Values from 0 to 255: what the shift adds is taken off with the bias."""
+        made = self._made
+        weight, bias = self._tensors[f"{name}.weight"], self._tensors[f"{name}.bias"]
+        pair = rounded(weight)
+        shifted = made.add(values, constant(_GELU_LOW))
+        highest = made.reduce_max(shifted, shape(-1), keep_dims=True)
+        steps = made.multiply(made.maximum(highest, constant(1e-6)), constant(1 / 255))
+        integers = fixed(made.divide(shifted, steps), 0.0, 255.0)
+        added = np.float32(_GELU_LOW) * (pair[0].sum(axis=1, dtype=np.int64) * pair[1][:, 0]).astype(np.float32)
+        return self._scaled(integers, steps, pair, bias - added)
+
+    def _scaled(self, integers: Any, steps: Any, weight: tuple[NDArray[np.int8], Floats], bias: Floats) -> Any:
+        made = self._made
+        product = made.matmul(integers, in_integers(*weight), transpose_a=False, transpose_b=True)
+        return made.add(made.multiply(product, steps), constant(bias[None]))
+
+    def _normed(self, values: Any, name: str) -> Any:
+        made, last = self._made, shape(-1)
+        scaled = made.mvn(values, last, True, self._shape.layer_norm_eps, "inside_sqrt")
+        weight, bias = (constant(self._tensors[f"{name}.{part}"][None]) for part in ("weight", "bias"))
+        return made.add(made.multiply(scaled, weight), bias)
