@@ -9,7 +9,7 @@ feature does while some of everything else is hidden too, words and superpixels 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 import numpy as np
@@ -17,9 +17,10 @@ import numpy.typing as npt
 from torch import Tensor
 
 from engine.explain.designs import Design, first
+from engine.explain.interactions import without_interactions
 from engine.explain.model import Question, Values
 from engine.explain.sampling import Sampler
-from engine.explain.surrogate import Groups, Regression, Surrogate, shared_kernel
+from engine.explain.surrogate import Groups, Masks, Regression, Surrogate, shared_kernel
 
 UNMOVED = 1e-6
 """Probabilities that differ by less than this are equal: rounding differs between batches by up to 1e-7."""
@@ -27,6 +28,9 @@ CONTEXTS = 32
 """So many rows of the other part, unless it has a complete design."""
 AT_ONCE = 8
 """Contexts between two looks at whether somebody else waits."""
+
+Cleaning = Callable[[Masks, Values], Values]
+"""What is done with answers to masks before the regression."""
 
 
 class Contexts(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,9 +101,10 @@ class Answers:
         if np.ptp(self._table, axis=1).max(initial=0.0) < UNMOVED:
             return Evidence(surrogate=None)
         design = first(self._sampler.design, self._table.shape[1])
+        alone = _as_they_are if self._text or design.complete else without_interactions
         return Evidence(
-            surrogate=_surrogate(design, self._table, self._contexts, self._width),
-            reliability=_reliability(design, self._table, self._contexts, self._width),
+            surrogate=_surrogate(design, self._table, self._contexts, self._width, alone),
+            reliability=_reliability(design, self._table, self._contexts, self._width, alone),
         )
 
     def _answer(self, rows: Tensor, contexts: Tensor) -> Values:
@@ -109,18 +114,23 @@ class Answers:
         return self._question.answer(*pair).reshape(len(contexts), len(rows))
 
 
+def _as_they_are(_masks: Masks, answers: Values) -> Values:
+    return answers
+
+
 def _regression(design: Design, width: float) -> Regression:
     return Regression(design.masks, width, groups=design.groups, complete=design.complete)
 
 
-def _surrogate(design: Design, table: Values, contexts: Contexts, width: float) -> Surrogate:
-    """The surrogate of the answers' means; to its variances come those that the choice of contexts makes."""
-    regression = _regression(design, width)
-    found = regression.surrogate(contexts.shares @ table)
+def _surrogate(design: Design, table: Values, contexts: Contexts, width: float, alone: Cleaning) -> Surrogate:
+    """The surrogate of the answers' means, cleaned; to its variances come those that the choice of contexts makes."""
+    regression, means = _regression(design, width), contexts.shares @ table
+    fit = regression.surrogate(means).fit
+    found = msgspec.structs.replace(regression.surrogate(alone(design.masks, means)), fit=fit)
     if contexts.complete:
         return found
     weights = regression.weights(table.T)
-    apart = (weights - np.array(found.weights)[:, None]) * contexts.shares
+    apart = (weights - (weights @ contexts.shares)[:, None]) * contexts.shares
     groups = np.unique(contexts.groups, return_inverse=True)[1]
     sums = np.zeros((int(groups.max()) + 1, len(weights)))
     np.add.at(sums, groups, apart.T)
@@ -128,7 +138,7 @@ def _surrogate(design: Design, table: Values, contexts: Contexts, width: float) 
     return msgspec.structs.replace(found, errors=tuple(np.sqrt(np.array(found.errors) ** 2 + variances).tolist()))
 
 
-def _reliability(design: Design, table: Values, contexts: Contexts, width: float) -> float | None:
+def _reliability(design: Design, table: Values, contexts: Contexts, width: float, alone: Cleaning) -> float | None:
     """The correlation of two halves' weights; rows that were drawn together, and contexts, stay in one half."""
     if design.complete and contexts.complete:
         return 1.0
@@ -140,7 +150,7 @@ def _reliability(design: Design, table: Values, contexts: Contexts, width: float
             return None
         part = msgspec.structs.replace(design, masks=design.masks[rows], groups=design.groups[rows])
         shares = contexts.shares[seen] / contexts.shares[seen].sum()
-        halves.append(_regression(part, width).weights(shares @ table[np.ix_(seen, rows)]))
+        halves.append(_regression(part, width).weights(alone(part.masks, shares @ table[np.ix_(seen, rows)])))
     if min(np.ptp(weights) for weights in halves) < UNMOVED:
         return None
     return float(np.corrcoef(halves[0], halves[1])[0, 1])

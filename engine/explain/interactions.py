@@ -1,0 +1,79 @@
+"""What superpixels do only together, taken out of the answers, so that it does not blur what each of them does alone.
+
+In a pair of a row and its complement everything that an even number of features does together cancels. What is left
+beside the weights is what three, five … do together, and it is most of the noise of an explanation. Features that
+matter alone are those that matter together (the principle of effect heredity: Wu and Hamada 2000, "Experiments",
+section 3.5), so that it can be learned from the very answers: a Gaussian process whose kernel is the product over
+features of 1 + ρ z z′ (Durrande et al. 2013, "ANOVA kernels and RKHS of zero mean functions for model-based sensitivity
+analysis", equation 13, z = ±1), with ρ in proportion to a feature's weight.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.explain.surrogate import Masks, Values
+
+FEWEST_PAIRS = 24
+"""From fewer pairs nothing can be told of what features do together."""
+SCALES = (0.4, 0.7, 0.95)
+"""ρ of the strongest feature."""
+NOISES = tuple(10.0 ** np.arange(-2, 2.1, 0.5))
+"""Variances of what even the process cannot tell, beside its own, which is 1."""
+ALONE = 1000.0
+"""The variance of all that features do alone: it is hardly held back."""
+RIDGE = 0.5
+TINY = 1e-12
+
+
+def without_interactions(masks: Masks, answers: Values) -> Values:
+    """The answers (n,) to masks (n, features) less what features did together in them, as far as it can be foretold.
+
+    Rows come in pairs, each followed by its complement; a last row without one stays as it is. What is taken from a
+    pair is foretold from all other pairs only (leave-one-out in closed form: Rasmussen and Williams 2006, "Gaussian
+    Processes for Machine Learning", section 5.4.2): no answer is fitted to itself, and the errors of a regression on
+    what is returned stay honest.
+    """
+    pairs = len(masks) // 2
+    if pairs < FEWEST_PAIRS:
+        return answers
+    ones, others = slice(0, 2 * pairs, 2), slice(1, 2 * pairs, 2)
+    states, odd = np.where(masks[ones], 1.0, -1.0), (answers[ones] - answers[others]) / 2
+    weights = np.linalg.solve(states.T @ states + RIDGE * np.eye(masks.shape[1]), states.T @ odd)
+    strongest = float(np.abs(weights).max())
+    if strongest <= 0:
+        return answers
+    foretold = _foretold(states, odd, np.abs(weights) / strongest)
+    found = answers.copy()
+    found[ones] -= foretold
+    found[others] += foretold
+    return found
+
+
+def _foretold(states: Values, odd: Values, strengths: Values) -> Values:
+    """What features did together in each pair, (pairs,), by the scale and noise that foretell left-out pairs best."""
+    alone, best, answer = ALONE / states.shape[1] * states @ states.T, np.inf, np.zeros(len(odd))
+    for scale in SCALES:
+        shared = _shared(states, scale * strengths)
+        values, vectors = np.linalg.eigh(alone + shared)
+        turned, between = vectors.T @ odd, shared @ vectors
+        for noise in NOISES:
+            inverse = 1 / (np.maximum(values, 0) + noise)
+            found, diagonal = vectors @ (inverse * turned), (vectors**2) @ inverse
+            left_out = found / diagonal
+            miss = float(left_out @ left_out)
+            if miss < best:
+                best = miss
+                answer = between @ (inverse * turned) - left_out * ((between * vectors) @ inverse)
+    return answer
+
+
+def _shared(states: Values, rho: Values) -> Values:
+    """The kernel of what three, five … features do together, (pairs, pairs), 1 on its diagonal.
+
+    The product of 1 + ρ z z′ over z, z′ = ±1 is in proportion to the exponential of the sum of z z′ artanh ρ, its odd
+    part to the hyperbolic sine; what features do alone is taken from it.
+    """
+    product = np.sqrt(1 - rho**2).prod()
+    found: Values = product * np.sinh((states * np.arctanh(rho)) @ states.T) - (states * rho) @ states.T
+    return found / max(float(found[0, 0]), TINY)
