@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt
@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 OWN_DIALOGS = "SECONDLOOK_OWN_DIALOGS"
 """Set this environment variable to use Qt's own file dialog instead of the system's."""
-SOURCES = "Captures and answers (*.jsonl *.ndjson *.csv *.json *.parquet);;All files (*)"
+SOURCES = "Captures, answers and review packs (*.jsonl *.ndjson *.csv *.json *.parquet *.zip);;All files (*)"
 
 
 def ask_folder(parent: QWidget, title: str, start: Path, then: Callable[[Path], object]) -> QFileDialog:
@@ -32,6 +32,19 @@ def ask_files(
     dialog.setFileMode(QFileDialog.FileMode.ExistingFiles if many else QFileDialog.FileMode.ExistingFile)
     dialog.setNameFilter(filters)
     dialog.filesSelected.connect(lambda chosen: then([Path(name) for name in chosen]))
+    dialog.open()
+    return dialog
+
+
+def ask_target(
+    parent: QWidget, title: str, start: Path, filters: Sequence[str], then: Callable[[Path, str], object]
+) -> QFileDialog:
+    """Ask where a file goes; `then` gets the path and which of the filters was chosen, unless it is put away."""
+    dialog = _dialog(parent, title, start)
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setFileMode(QFileDialog.FileMode.AnyFile)
+    dialog.setNameFilters(list(filters))
+    dialog.fileSelected.connect(lambda chosen: then(Path(chosen), dialog.selectedNameFilter()))
     dialog.open()
     return dialog
 

@@ -18,7 +18,7 @@ PRESETS = {
     "products": "Products: six verdicts, with reasons",
     "both": "Both",
 }
-_OWN = "own"
+_OWN, _PACK = "own", "pack"
 
 
 class NewWorkspace(QFrame):
@@ -32,6 +32,7 @@ class NewWorkspace(QFrame):
         self.setProperty("surface", "card")
         self._folder = Path.home()
         self._taxonomy: Path | None = None
+        self._pack: Path | None = None
         self.name = QLineEdit(self)
         self.name.setPlaceholderText("Name")
         self.name.setAccessibleName("Name of the workspace")
@@ -69,6 +70,18 @@ class NewWorkspace(QFrame):
         self.labels.setItemText(index, file.name)
         self.labels.setCurrentIndex(index)
 
+    def set_pack(self, file: Path) -> None:
+        """Make the workspace of a review pack, with its tasks, items and verdicts."""
+        self._pack = file
+        index = self.labels.findData(_PACK)
+        if index < 0:
+            self.labels.addItem("", _PACK)
+            index = self.labels.findData(_PACK)
+        self.labels.setItemText(index, f"What is in {file.name}")
+        self.labels.setCurrentIndex(index)
+        if not self.name.text():
+            self.name.setText(file.stem)
+
     def submit(self) -> None:
         """Hand out what was filled in, or say what is missing."""
         name = self.name.text().strip().removesuffix(".secondlook")
@@ -91,6 +104,8 @@ class NewWorkspace(QFrame):
     def _source(self) -> list[str]:
         if self.labels.currentData() == _OWN:
             return ["--taxonomy", str(self._taxonomy)]
+        if self.labels.currentData() == _PACK:
+            return ["--from", str(self._pack)]
         return ["--preset", str(self.labels.currentData())]
 
     def _complain(self, sentence: str) -> None:

@@ -185,7 +185,7 @@ class StartPage(QWidget):
         return column
 
     def _foot(self, parent: QWidget) -> QWidget:
-        return label("You can also drop a workspace folder here.", "caption", parent)
+        return label("You can also drop a workspace folder or a review pack here.", "caption", parent)
 
 
 def demo_folder() -> Path:

@@ -140,6 +140,12 @@ class DeskWindow(QMainWindow):
         self._overlays.append(overlay)
         return overlay
 
+    def drop_overlay(self, overlay: Overlay) -> None:
+        """Put an overlay away and delete it."""
+        overlay.put_away()
+        self._overlays.remove(overlay)
+        overlay.deleteLater()
+
     def say(self, text: str, kind: str = "info", way_out: WayOut | None = None) -> None:
         """Show a notice: kind is info, success, warning or error."""
         self._notices.say(text, kind, way_out)

@@ -65,6 +65,10 @@ class Backup:
         self._drop_old()
         return target
 
+    def copy(self, target: Path) -> None:
+        """Copy the database to a path where nothing is yet, and check the copy; raises as `make` does."""
+        self._copy(target, None)
+
     def _copy(self, temporary: Path, between: Callable[[], None] | None) -> None:
         copy = sqlite3.connect(temporary, isolation_level=None)
         try:

@@ -56,7 +56,8 @@ class Format(Struct, frozen=True, kw_only=True):
     """One interchange format.
 
     `title` is what people call it, `describes` one line for a list. `suffixes` are the names' ends that stand for it
-    when writing (the first format of the table with an end has it) and that are tried first when reading.
+    when writing (the first format of the table with an end has it) and that are tried first when reading; `ending` is
+    the usual end where none stands for it alone, "" for a folder.
 
     `sniff` says how sure it is, in [0, 1], that a file or folder is of this format; it reads only its beginning and
     raises nothing. `locate` gives the file to read of what was named (a folder's metadata.jsonl); screenshots lie
@@ -69,11 +70,17 @@ class Format(Struct, frozen=True, kw_only=True):
     title: str
     describes: str
     suffixes: tuple[str, ...] = ()
+    ending: str = ""
     sniff: Callable[[Path], float] | None = None
     locate: Callable[[Path], Path] = _itself
     count: Callable[[Path], int] = count_lines
     read: Callable[[Path, Reading], Iterator[Record]] | None = None
     write: Callable[[Workspace, Path, Writing], ExportReport] | None = None
+
+    @property
+    def extension(self) -> str:
+        """What a file's name is given where it has no end of its own."""
+        return self.suffixes[0] if self.suffixes else self.ending
 
     @property
     def reads(self) -> bool:

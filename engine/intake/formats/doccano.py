@@ -184,6 +184,7 @@ FORMAT = Format(
     name="doccano",
     title="doccano JSON lines",
     describes="doccano's text, label, id and Comments: text classification",
+    ending=".jsonl",
     sniff=sniff,
     read=read,
     write=write,
@@ -192,6 +193,7 @@ SPANS = Format(
     name="doccano-spans",
     title="doccano JSON lines with spans",
     describes="the same with [start, end, label]: sequence labelling",
+    ending=".jsonl",
     read=read,
     write=write_spans,
 )

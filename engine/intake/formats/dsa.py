@@ -150,11 +150,13 @@ FORMAT = Format(
     name="dsa",
     title="DSA statements of reasons",
     describes="reviewers' decisions for the EU transparency database, at most 100 a file, by the workspace's dsa.toml",
+    ending=".json",
     write=write,
 )
 MAPPING = Format(
     name="dsa-mapping",
     title="DSA mapping",
     describes="a dsa.toml to fill in: what each label means as a statement of reasons",
+    ending=".toml",
     write=write_template,
 )

@@ -289,6 +289,7 @@ FORMAT = Format(
     name="prodigy",
     title="Prodigy JSON lines",
     describes="one answer a line, as prodigy db-out gives and db-in takes them",
+    ending=".jsonl",
     sniff=sniff,
     read=read,
     write=write,

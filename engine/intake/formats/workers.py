@@ -215,6 +215,7 @@ def _format(name: str, title: str, worker: str) -> Format:
         name=name,
         title=title,
         describes=f"one row a reviewer's answer: task (the item), {worker}, label",
+        ending=".csv",
         sniff=partial(sniff, worker=worker),
         read=read,
         write=writes,

@@ -52,8 +52,12 @@ def merged_words(merged: Merged, *, shown: int = SHOWN) -> Iterator[str]:
 
 def conflict_words(conflict: Conflict) -> str:
     """Return one sentence: who said what when, and what counts."""
-    answers = "; ".join(f"{one.reviewer} {_labels(one.labels)} ({one.at[:16]})" for one in conflict.answers)
+    answers = "; ".join(f"{one.reviewer} {_labels(one.labels)} ({_moment(one.at)})" for one in conflict.answers)
     return f"{conflict.item}, {conflict.task}: {answers}. Counts: {_labels(conflict.counts)}."
+
+
+def _moment(at: str) -> str:
+    return at[:16].replace("T", " ")
 
 
 def _labels(labels: tuple[str, ...]) -> str:
