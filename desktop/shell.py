@@ -24,6 +24,7 @@ from engine.errors import EngineError
 
 if TYPE_CHECKING:
     from desktop.desk import Desk
+    from desktop.exchange.exchange import Exchange
     from desktop.import_report import ImportReportPanel
     from engine.intake import ImportReport
     from engine.workspace.teaching import Batch
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _NEEDS_DESK = (
     "app.review", "app.models", "app.refit", "app.retrain", "app.cancel-retrain", "app.score", "app.import",
     "app.cancel-import", "app.close", "app.flips", "app.teach", "app.pick",
+    "app.export", "app.pack",
 )  # fmt: skip
 
 
@@ -51,6 +53,7 @@ class Shell(QObject):
         self._log = log or log_folder()
         self.desk: Desk | None = None
         self._report: ImportReportPanel | None = None
+        self.exchange: Exchange | None = None
         self.window = DeskWindow(settings, theme)
         self.start_page = StartPage(settings, theme, self.window.actions_table, self._log / "commands.log")
         self.window.add_page("start", self.start_page)
@@ -78,6 +81,7 @@ class Shell(QObject):
     def open_or_raise(self, path: Path) -> None:
         """Open a workspace in place of the one that is open; raises `EngineError` where it cannot be."""
         from desktop.desk import Desk
+        from desktop.exchange.exchange import Exchange
 
         path = path.expanduser().resolve()
         if self.desk is not None and self.desk.path == path:
@@ -86,6 +90,7 @@ class Shell(QObject):
         desk = Desk(path, settings=self.settings, parent=self)
         self.close_workspace()
         self.desk = desk
+        self.exchange = Exchange(desk, self.window, self._beside)
         self._connect(desk)
         self._show_desk()
         self._make_review(desk)
@@ -103,6 +108,9 @@ class Shell(QObject):
         self.show("start")
         for page in ("review", "models"):
             self.window.remove_page(page)
+        if self.exchange is not None:
+            self.exchange.close()
+            self.exchange = None
         desk.close()
         desk.deleteLater()
         self.closed.emit()
@@ -118,7 +126,10 @@ class Shell(QObject):
         if workspaces:
             self.open(workspaces[0])
         elif self.desk is not None:
-            self.desk.import_paths(paths)
+            self._bring_in(paths)
+        elif len(paths) == 1 and paths[0].suffix.lower() == ".zip":
+            self.ask_new()
+            self.start_page.new_workspace.set_pack(paths[0])
         else:
             self.window.say("Open a workspace first; then captures can be dropped into it.", "info")
 
@@ -230,7 +241,9 @@ class Shell(QObject):
         bind("app.retrain", self._with_desk(lambda desk: desk.start_retrain()))
         bind("app.cancel-retrain", self._with_desk(lambda desk: desk.cancel_retrain()))
         bind("app.score", self._with_desk(lambda desk: desk.score_missing()))
-        bind("app.cancel-import", self._with_desk(lambda desk: desk.cancel_import()))
+        bind("app.cancel-import", self._cancel_background)
+        bind("app.export", self._with_exchange(lambda exchange: exchange.ask_export()))
+        bind("app.pack", self._with_exchange(lambda exchange: exchange.ask_pack()))
 
     def _with_desk(self, run: Callable[[Desk], object]) -> Callable[[], None]:
         def on_desk() -> None:
@@ -238,6 +251,23 @@ class Shell(QObject):
                 run(self.desk)
 
         return on_desk
+
+    def _with_exchange(self, run: Callable[[Exchange], object]) -> Callable[[], None]:
+        def on_exchange() -> None:
+            if self.exchange is not None:
+                run(self.exchange)
+
+        return on_exchange
+
+    def _bring_in(self, paths: list[Path]) -> None:
+        if self.exchange is not None:
+            self.exchange.take(paths)
+
+    def _cancel_background(self) -> None:
+        if self.exchange is not None and self.exchange.busy:
+            self.exchange.cancel()
+        elif self.desk is not None:
+            self.desk.cancel_import()
 
     def _can(self, action: str, *, can: bool) -> None:
         self.window.actions_table.set_enabled(action, can)
@@ -266,7 +296,7 @@ class Shell(QObject):
     def ask_import(self) -> None:
         """Ask for files of captures and import them."""
         if self.desk is not None:
-            ask_files(self.window, "Import captures", self._beside(), SOURCES, self.desk.import_paths)
+            ask_files(self.window, "Import captures", self._beside(), SOURCES, self._bring_in)
 
     def toggle_theme(self) -> None:
         """Use the other theme from now on."""
