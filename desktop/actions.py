@@ -33,7 +33,7 @@ from PySide6.QtWidgets import (
 )
 
 APP = "app"
-PAGES = ("start", "review", "models", "settings")
+PAGES = ("start", "review", "models", "capture", "settings")
 LABEL_LETTERS = "qwrydfjkl"
 """Keys of the tenth and later labels of a task: letters that no other action of the review page uses."""
 LABEL_KEYS = (*"123456789", *LABEL_LETTERS)
@@ -124,6 +124,26 @@ ACTIONS: tuple[ActionSpec, ...] = (
                "Return to the model that gave verdicts before this one."),
     ActionSpec("models.mask", "Retrain with the shortcut masked", ("Ctrl+M",), "models", "Model",
                "Train a new model that cannot see the part of the page that the selected one relies on too much."),
+    ActionSpec("capture.start", "Start the capture", ("Ctrl+Return", "Ctrl+Enter"), "capture", "Capture",
+               "Capture the pages of these addresses and bring them in as items.", caps=("Ctrl", "Enter")),
+    ActionSpec("capture.choose", "Choose a file of addresses", ("Ctrl+Shift+O",), "capture", "Capture",
+               "Take the addresses of a text, CSV or JSON lines file."),
+    ActionSpec("capture.pause", "Pause the capture", ("P",), "capture", "Capture",
+               "Finish the pages that are open and wait; or go on."),
+    ActionSpec("capture.stop", "Stop the capture", ("Ctrl+.",), "capture", "Capture",
+               "Stop the browser; what was captured is kept, the rest can go on later."),
+    ActionSpec("capture.retry", "Try the page again", ("R",), "capture", "Capture",
+               "Give the chosen pages that failed a new set of tries."),
+    ActionSpec("capture.retry-all", "Try all failed pages again", ("Shift+R",), "capture", "Capture",
+               "Give every page that failed a new set of tries."),
+    ActionSpec("capture.failures", "Show only failures", ("F",), "capture", "Capture",
+               "Show the pages that failed alone, or all of them."),
+    ActionSpec("capture.open", "Open the item in review", ("Return", "Enter"), "capture", "Capture",
+               "Go to the review desk with the captured item."),
+    ActionSpec("capture.copy", "Copy the address", ("Ctrl+C",), "capture", "Capture",
+               "Put the addresses of the chosen pages into the clipboard."),
+    ActionSpec("capture.new", "Make a new list", ("N",), "capture", "Capture",
+               "Put this list away to capture another one; items that were captured stay."),
     ActionSpec("app.start", "Workspaces", ("Ctrl+1",), APP, "Go to", "Open another workspace or make a new one."),
     ActionSpec("app.review", "Review", ("Ctrl+2",), APP, "Go to", "Go to the review desk."),
     ActionSpec("app.flips", "Verdicts that changed", ("Ctrl+Shift+V",), APP, "Go to",
@@ -131,6 +151,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("app.teach", "Items to teach the model", ("Ctrl+Shift+T",), APP, "Go to",
                "Open the queue of items that were picked for what the model would learn from them."),
     ActionSpec("app.models", "Models", ("Ctrl+3",), APP, "Go to", "See runs and models."),
+    ActionSpec("app.capture", "Capture", ("Ctrl+4",), APP, "Go to", "Capture web pages as items."),
     ActionSpec("app.settings", "Settings", ("Ctrl+,",), APP, "Go to", "Theme, name, and how the desk behaves."),
     ActionSpec("app.palette", "Find an action", ("Ctrl+K",), APP, "Go to", "Search everything that can be done."),
     ActionSpec("app.cheat-sheet", "Keys", ("?",), APP, "Go to", "Show every key."),

@@ -11,7 +11,7 @@ from desktop.waiting import until
 from engine.errors import InputError, StorageError
 
 OVERLAYS = ("palette", "cheat-sheet")
-PAGES = ("start", "review", "models", "settings", *OVERLAYS)
+PAGES = ("start", "review", "models", "capture", "settings", *OVERLAYS)
 PATIENCE_S = 10.0
 
 

@@ -23,6 +23,7 @@ from engine.counting import counted
 from engine.errors import EngineError
 
 if TYPE_CHECKING:
+    from desktop.children.capture_states import CaptureState
     from desktop.desk import Desk
     from desktop.exchange.exchange import Exchange
     from desktop.import_report import ImportReportPanel
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 _NEEDS_DESK = (
     "app.review", "app.models", "app.refit", "app.retrain", "app.cancel-retrain", "app.score", "app.import",
-    "app.cancel-import", "app.close", "app.flips", "app.teach", "app.pick",
+    "app.cancel-import", "app.close", "app.flips", "app.teach", "app.pick", "app.capture",
     "app.export", "app.pack",
 )  # fmt: skip
 
@@ -106,8 +107,9 @@ class Shell(QObject):
             return
         self._show_desk()
         self.show("start")
-        for page in ("review", "models"):
+        for page in ("review", "models", "capture"):
             self.window.remove_page(page)
+        self.window.top_bar.name_tab("capture", "Capture")
         if self.exchange is not None:
             self.exchange.close()
             self.exchange = None
@@ -125,6 +127,8 @@ class Shell(QObject):
         workspaces = [path for path in paths if (path / "workspace.db").is_file()]
         if workspaces:
             self.open(workspaces[0])
+        elif self.window.page == "capture":
+            self.window.page_widget("capture").take_file(paths[0])  # type: ignore[union-attr]
         elif self.desk is not None:
             self._bring_in(paths)
         elif len(paths) == 1 and paths[0].suffix.lower() == ".zip":
@@ -149,6 +153,11 @@ class Shell(QObject):
             self.show("review")
             review.show_queue(name)  # type: ignore[attr-defined]
 
+    def open_item(self, item: str) -> None:
+        """Go to the review desk with this item."""
+        self.show("review")
+        self.window.page_widget("review").show_item(item)  # type: ignore[union-attr]
+
     def _make(self, page: str) -> None:
         if page == "settings":
             from desktop.settings_page import SettingsPage
@@ -162,6 +171,12 @@ class Shell(QObject):
             models = ModelsPage(self.theme, self.window.actions_table)
             models.show_desk(self.desk)
             self.window.add_page("models", models)
+        elif page == "capture" and self.desk is not None:
+            from desktop.capture_page.page import CapturePage
+
+            capture = CapturePage(self.desk, self.theme, self.window.actions_table)
+            capture.itemWanted.connect(self.open_item)
+            self.window.add_page("capture", capture)
 
     def _make_review(self, desk: Desk) -> None:
         from desktop.review.page import ReviewPage
@@ -178,10 +193,26 @@ class Shell(QObject):
         desk.trainingStateChanged.connect(lambda state: self._can("app.cancel-retrain", can=state.running))
         desk.flipped.connect(self._on_flipped)
         desk.picked.connect(self._on_picked)
+        desk.capturing.stateChanged.connect(self._on_capture_state)
+        desk.capturing.offered.connect(self._on_capture_offered)
+        desk.capturing.ended.connect(self._on_capture_ended)
 
     def _on_notice(self, text: str, kind: str) -> None:
         way_out = WayOut("Open the log", self.open_log) if kind == "error" else None
         self.window.say(text, kind, way_out)
+
+    def _on_capture_state(self, state: CaptureState) -> None:
+        """Show on the page's tab how far a capture is, for whoever is on another page."""
+        so_far = f"Capture {state.done:,} of {state.total:,}"
+        self.window.top_bar.name_tab("capture", so_far if state.running and state.total else "Capture")
+
+    def _on_capture_offered(self, text: str) -> None:
+        self.window.say(text, "warning", WayOut("Show the list", partial(self.show, "capture")))
+
+    def _on_capture_ended(self, text: str, kind: str) -> None:
+        """On the capture page the words stand in the page already."""
+        if self.window.page != "capture":
+            self.window.say(text, kind, WayOut("Show the list", partial(self.show, "capture")))
 
     def _on_flipped(self, text: str) -> None:
         self.window.say(text, "info", WayOut(self._key_of("app.flips"), partial(self.open_queue, "flips")))
@@ -225,7 +256,7 @@ class Shell(QObject):
 
     def _bind(self) -> None:
         bind = self.window.actions_table.bind
-        for page in ("start", "review", "models", "settings"):
+        for page in ("start", "review", "models", "capture", "settings"):
             bind(f"app.{page}", partial(self.show, page))
         bind("app.flips", partial(self.open_queue, "flips"))
         bind("app.teach", partial(self.open_queue, "teach"))

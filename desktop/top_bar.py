@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt
-from PySide6.QtGui import QEnterEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QEnterEvent, QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QAbstractButton,
     QButtonGroup,
@@ -21,7 +21,7 @@ from desktop.widgets import ElidedLabel, Icon, IconButton, StatusChip, paint_key
 from desktop.widgets.keycap import width_of
 
 MENU_GROUPS = ("Workspace", "Model", "Go to", "Window")
-TABS = {"review": "app.review", "models": "app.models"}
+TABS = {"review": "app.review", "models": "app.models", "capture": "app.capture"}
 
 
 class PaletteHint(QAbstractButton):
@@ -95,6 +95,13 @@ class TopBar(QFrame):
         for tab in self.tabs.values():
             tab.setVisible(bool(name))
 
+    def name_tab(self, page: str, text: str) -> None:
+        """Call a page's tab something else, such as how far its work is."""
+        if self.tabs[page].text() != text:
+            self.tabs[page].setText(text)
+            self.tabs[page].setAccessibleName(text)
+            self.tabs[page].setMinimumWidth(_tab_width(text))
+
     def show_page(self, page: str) -> None:
         """Mark the tab of the page in view."""
         for name, tab in self.tabs.items():
@@ -143,6 +150,7 @@ class TopBar(QFrame):
         tab.setAutoDefault(False)
         tab.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         tab.setFixedHeight(TOP_BAR - 1)
+        tab.setMinimumWidth(_tab_width(tab.text()))
         tab.setAccessibleName(actions.title(name))
         tab.setToolTip(actions.tooltip(name))
         tab.clicked.connect(lambda: actions.trigger(name))
@@ -150,3 +158,8 @@ class TopBar(QFrame):
 
     def _dress(self) -> None:
         self._menu_button.setIcon(self._theme.icon("menu", "quiet"))
+
+
+def _tab_width(text: str) -> int:
+    """Return the width at which a tab shows its words when it is the chosen one, in bold."""
+    return QFontMetrics(font(TYPE.body, bold=True)).horizontalAdvance(text) + 3 * GAP + 4

@@ -35,7 +35,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     """One address of the list.
 
     `state` is one of `STATES`. `capture` is the picture of its item; `picture` a file of the job's folder that shows
-    what stood there instead. `wait` is in how many seconds it is tried again, at the earliest, when that was said.
+    what stood there instead; `seen` counts such pictures.
     """
 
     key: str
@@ -45,6 +45,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     tries: int = 0
     capture: str = ""
     picture: str = ""
+    seen: int = 0
     title: str = ""
 
     @property

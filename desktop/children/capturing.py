@@ -178,7 +178,7 @@ class Capturing(QObject):
         self._show(standing)
         self._set("stopped" if self.pages.waiting else "done")
         if self.pages.waiting:
-            self.offered.emit(f"A capture was left with {self._left()} to go.")
+            self.offered.emit(f"A capture was left unfinished: {self._left()} to go.")
 
     # --- from a list to a child -------------------------------------------------------------------------------
 
@@ -261,7 +261,7 @@ class Capturing(QObject):
         else:
             state, reason = ("again", _again_words(event)) if event.again else (FAILED, _words(event))
             told = {"state": state, "reason": reason, "tries": event.tries, "picture": event.picture}
-            self._put(msgspec.structs.replace(page, **told))
+            self._put(msgspec.structs.replace(page, **told, seen=page.seen + 1))
             if not event.again:
                 self._tempo.count()
         self._announce()
@@ -370,8 +370,8 @@ class Capturing(QObject):
             "hold": "Pausing: pages that are open are finished first…",
             "rest": self._blocked or f"Paused at {so_far}.",
             "stop": "Stopping the browser…",
-            "stopped": f"Stopped with {self._left()} to go; what was captured is kept.",
-            "broken": f"{self.state.fault} {self._left()} to go.",
+            "stopped": f"{self._left()} left to capture; what was captured is kept.",
+            "broken": f"{self.state.fault} {self._left()} left to capture.",
             "done": ending(self.pages),
         }[self.state.stage]
 

@@ -63,7 +63,7 @@ class ReviewController(QObject):
         self.place = -1
         first = self._queue.next_open(-1)
         if item:
-            self._return_to(item)
+            self.go_to(item)
         elif first is None:
             self._end()
         else:
@@ -73,6 +73,15 @@ class ReviewController(QObject):
         """Show the item at this place of the queue."""
         if 0 <= place < self._queue.rowCount() and place != self.place:
             self._go(place)
+
+    def go_to(self, item: str) -> None:
+        """Show this item, wherever it stands; one that the queue has not is put in beside the item on screen."""
+        try:
+            place = self._queue.insert(item, min(max(self.place, 0), self._queue.rowCount()))
+        except EngineError as error:
+            self.refused.emit(str(error))
+            return
+        self._go(place)
 
     def move(self, step: int) -> None:
         """Go to the item after (+1) or before (-1), decided or not; at the ends nothing happens."""
@@ -339,7 +348,7 @@ class ReviewController(QObject):
             self._committed(undone.item, [undone.undo])
             self._bring_note_back(undone)
             self._bring_marks_back(undone)
-            self._return_to(undone.item)
+            self.go_to(undone.item)
             self.undone.emit(f"Taken back: {describe(self._taxonomy, undone.decisions[-1])}")
         return undone
 
@@ -348,14 +357,6 @@ class ReviewController(QObject):
         since = self._notes.get(undone.item, "")
         words = dict.fromkeys([*(decision.note for decision in undone.decisions), since])
         self._notes[undone.item] = "\n".join(filter(None, words))
-
-    def _return_to(self, item: str) -> None:
-        try:
-            place = self._queue.insert(item, min(max(self.place, 0), self._queue.rowCount()))
-        except EngineError as error:
-            self.refused.emit(str(error))
-            return
-        self._go(place)
 
     def _committed(self, item: str, rows: Sequence[Decision]) -> None:
         """What is seen follows at once; what others make of it (counts, a retrain) waits until that is painted."""

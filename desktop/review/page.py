@@ -222,6 +222,14 @@ class ReviewPage(QWidget):
         if not self.queue.filter.focused and not self.queue.search.hasFocus():
             self.setFocus()
 
+    def show_item(self, item: str) -> None:
+        """Bring an item on screen, in the queue that is open."""
+        if not self._opened:
+            self._started = True
+            self._starting.stop()
+            self.start()
+        self.controller.go_to(item)
+
     def show_queue(self, name: str) -> None:
         """Begin the visit of the queue of this name."""
         self.queue.choose(name)

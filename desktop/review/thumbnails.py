@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QImage
 
@@ -35,13 +37,17 @@ class Thumbnails(QObject):
 
     def image(self, item: str, capture: str) -> QImage | None:
         """Return the thumbnail of a capture if it is made; otherwise start making it and return None."""
+        return self.picture(item, self._captures.path_of(capture), capture)
+
+    def picture(self, item: str, path: Path, name: str) -> QImage | None:
+        """Return the thumbnail of any PNG file, as `image`; `name` tells its content from another one at that path."""
         side = round(SIDE * self.ratio)
-        key = ("thumbnail", capture, self.veil, side)
+        key = ("thumbnail", path, name, self.veil, side)
         image = self._cache.get(key)
         if image is None and key not in self._missing:
             waiting = self._waiting.setdefault(key, set())
             waiting.add(item)
-            path, veil = self._captures.path_of(capture), self.veil
+            veil = self.veil
             self._pool.request(key, lambda: thumbnail(path, side, veil), _PRIORITY)
             self._forget_stale()
         return image

@@ -161,7 +161,7 @@ def test_a_stop_ends_in_words_and_the_rest_can_go_on(qtbot: QtBot, make: Make, b
     capturing.stop()
     assert capturing.state.text == "Stopping the browser…"
     ended(qtbot, capturing, "stopped")
-    assert capturing.state.text == "Stopped with 2 of 3 pages to go; what was captured is kept."
+    assert capturing.state.text == "2 of 3 pages left to capture; what was captured is kept."
     capturing.go_on()
     ended(qtbot, capturing, "run")
     for _ in range(2):
@@ -176,7 +176,7 @@ def test_a_child_that_dies_is_told_and_loses_nothing_that_was_captured(
     capturing = make("die")
     begin(capturing, "a", "b")
     ended(qtbot, capturing, "broken")
-    assert capturing.state.text == "The capture stopped unexpectedly; its log says why. 1 of 2 pages to go."
+    assert capturing.state.text == "The capture stopped unexpectedly; its log says why. 1 of 2 pages left to capture."
     assert states(capturing) == {"a": "captured", "b": "waiting"}
     capturing.go_on()
     qtbot.waitUntil(lambda: states(capturing)["b"] == "captured")
@@ -196,7 +196,7 @@ def test_what_a_window_left_undone_is_offered_and_goes_on(
     after = make("good")
     with qtbot.waitSignal(after.offered) as offered:
         after.look()
-    assert offered.args == ["A capture was left with 2 of 2 pages to go."]
+    assert offered.args == ["A capture was left unfinished: 2 of 2 pages to go."]
     assert after.state.stage == "stopped"
     after.go_on()
     ended(qtbot, after)
@@ -238,7 +238,7 @@ def test_without_a_browser_the_sentence_of_the_engine_is_shown(qtbot: QtBot, mak
     capturing = make("none")
     begin(capturing, "a")
     ended(qtbot, capturing, "broken")
-    assert capturing.state.text == "Chromium is not installed. Install it. 1 of 1 page to go."
+    assert capturing.state.text == "Chromium is not installed. Install it. 1 of 1 page left to capture."
 
 
 def test_a_line_that_is_no_event_goes_to_the_log(qtbot: QtBot, make: Make, begin: Begin, log_file: LogFile) -> None:

@@ -1,0 +1,144 @@
+"""How a list is captured: few choices, kept between lists, but for the one that opens this computer to the pages."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSettings, Signal
+from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QSpinBox, QVBoxLayout, QWidget
+
+from desktop.children.capture_states import CaptureOptions
+from desktop.theme import CONTROL, GAP, HALF, PAD, WIDE, ThemeManager
+from desktop.widgets import Icon, frame, label
+
+PROFILES = (
+    ("", "Chosen by the address"),
+    ("tweet", "Tweet"),
+    ("product", "Product page"),
+    ("page", "Any page"),
+)
+LOCAL_WARNING = (
+    "Pages can then reach this computer and the networks it is in: routers, file servers, whatever listens here. "
+    "Allow it only for addresses of your own."
+)
+_STORE = "capture"
+
+
+class Options(QWidget):
+    """A card of choices. `changed()` when one of them bears on which addresses can be captured."""
+
+    changed = Signal()
+
+    def __init__(self, store: QSettings, theme: ThemeManager, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._store = store
+        self.profile = QComboBox(self)
+        self.profile.setFixedHeight(CONTROL)
+        for name, title in PROFILES:
+            self.profile.addItem(title, name)
+        self.width_box, self.height_box = _number(100, 4000, 50, " px"), _number(100, 4000, 50, " px")
+        self.rate = _number(0, 6000, 10, " pages a minute")
+        self.rate.setSpecialValueText("No limit")
+        self.passes = _number(1, 20, 1, " tries")
+        self.local = QCheckBox("Allow addresses of this computer and its network", self)
+        self.warning = QWidget(self)
+        self._lay_out(theme)
+        self._name()
+        self._restore()
+        self.local.toggled.connect(self.warning.setVisible)
+        self.profile.currentIndexChanged.connect(self.changed)
+
+    @property
+    def value(self) -> CaptureOptions:
+        """What is chosen now."""
+        return CaptureOptions(
+            profile=self.profile.currentData(),
+            width=self.width_box.value(),
+            height=self.height_box.value(),
+            rate=self.rate.value(),
+            passes=self.passes.value(),
+            allow_local=self.local.isChecked(),
+        )
+
+    def keep(self) -> None:
+        """Remember the choices for the next list; leave for this computer's addresses is given anew each time."""
+        chosen = self.value
+        for name in ("profile", "width", "height", "rate", "passes"):
+            self._store.setValue(f"{_STORE}/{name}", getattr(chosen, name))
+        self.local.setChecked(False)
+
+    def _restore(self) -> None:
+        usual = CaptureOptions()
+        profile = str(self._store.value(f"{_STORE}/profile", usual.profile))
+        self.profile.setCurrentIndex(max(0, self.profile.findData(profile)))
+        for name, box in self._boxes().items():
+            kept = str(self._store.value(f"{_STORE}/{name}", getattr(usual, name)))
+            box.setValue(int(kept) if kept.isdecimal() else getattr(usual, name))
+
+    def _boxes(self) -> dict[str, QSpinBox]:
+        return {"width": self.width_box, "height": self.height_box, "rate": self.rate, "passes": self.passes}
+
+    def _name(self) -> None:
+        named = {
+            self.profile: ("Kind of page", "How the pages are read: which parts, and when they are ready."),
+            self.width_box: ("Width of the picture", "In pixels."),
+            self.height_box: ("Height of the picture", "In pixels."),
+            self.rate: ("Pace", "Pages a minute of one host; several hosts are captured side by side."),
+            self.passes: ("Tries", "How often a page is tried that is still loading or behind an error."),
+            self.local: (self.local.text(), LOCAL_WARNING),
+        }
+        for control, (name, words) in named.items():
+            control.setAccessibleName(name)
+            control.setAccessibleDescription(words)
+            control.setToolTip(words)
+
+    def _lay_out(self, theme: ThemeManager) -> None:
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        card = frame("card", self)
+        outer.addWidget(card)
+        column = QVBoxLayout(card)
+        column.setContentsMargins(PAD, PAD, PAD, PAD)
+        column.setSpacing(PAD)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(WIDE)
+        grid.setVerticalSpacing(HALF)
+        fields = (
+            ("Kind of page", self.profile),
+            ("Picture", self._size(card)),
+            ("Pace of one host", self.rate),
+            ("Each page", self.passes),
+        )
+        for place, (title, control) in enumerate(fields):
+            row, at = divmod(place, 2)
+            grid.addWidget(label(title, "caption", card), 3 * row, at)
+            grid.addWidget(control, 3 * row + 1, at)
+            grid.setColumnStretch(at, 1)
+        grid.setRowMinimumHeight(2, GAP)
+        column.addLayout(grid)
+        column.addWidget(self.local)
+        column.addWidget(self.warning)
+        beside = QHBoxLayout(self.warning)
+        beside.setContentsMargins(0, 0, 0, 0)
+        beside.setSpacing(GAP)
+        beside.addWidget(Icon("alert", theme, 20, "warning", self.warning))
+        beside.addWidget(label(LOCAL_WARNING, "", self.warning, wrap=True), 1)
+        self.warning.hide()
+
+    def _size(self, parent: QWidget) -> QWidget:
+        holder = QWidget(parent)
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(GAP)
+        row.addWidget(self.width_box, 1)
+        row.addWidget(label("×", "quiet", holder))
+        row.addWidget(self.height_box, 1)
+        return holder
+
+
+def _number(least: int, most: int, step: int, suffix: str) -> QSpinBox:
+    box = QSpinBox()
+    box.setRange(least, most)
+    box.setSingleStep(step)
+    box.setSuffix(suffix)
+    box.setFixedHeight(CONTROL)
+    box.lineEdit().setTextMargins(GAP - 1, 0, 0, 0)
+    return box

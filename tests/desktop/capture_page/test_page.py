@@ -1,0 +1,367 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent, QGuiApplication, QImage
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel
+from pytestqt.modeltest import ModelTester
+from pytestqt.qtbot import QtBot
+
+from desktop.capture_page.pages_model import PagesModel, Role
+from desktop.settings import Settings
+from engine.workspace import Workspace
+
+SITE = "https://a.example/"
+CONTROL = Qt.KeyboardModifier.ControlModifier
+Open = Callable[..., Any]
+
+
+def paste(window: Any, qtbot: QtBot, *paths: str) -> None:
+    window.page.compose.addresses.setPlainText("".join(f"{SITE}{path}\n" for path in paths))
+    qtbot.waitUntil(lambda: window.can("start"))
+
+
+def start(window: Any, qtbot: QtBot, *paths: str, stage: str = "done") -> None:
+    paste(window, qtbot, *paths)
+    QTest.keyClick(window.page.compose.addresses, Qt.Key.Key_Return, CONTROL)
+    qtbot.waitUntil(lambda: window.capturing.state.stage == stage)
+
+
+def press(window: Any, key: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
+    QTest.keyClick(window.page.run.list, key, modifier)
+
+
+def choose(window: Any, path: str) -> None:
+    row = window.page.model.row_of(f"{SITE}{path}")
+    window.page.run.list.setCurrentIndex(window.page.model.index(row))
+
+
+# --- making a list ------------------------------------------------------------------------------------------------
+
+
+def test_the_empty_page_says_what_to_do_and_has_the_keys(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    compose = window.page.compose
+    assert compose.isVisible()
+    qtbot.waitUntil(compose.addresses.hasFocus)
+    assert "Paste addresses" in compose.addresses.accessibleDescription()
+    assert compose.count.text() == "No addresses yet"
+    assert not window.can("start")
+    assert not compose.start_button.isEnabled()
+
+
+def test_addresses_are_counted_and_bad_lines_named_as_they_are_pasted(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    compose = window.page.compose
+    compose.addresses.setPlainText("a.example/1\nnot one\nhttps://a.example/1\n\nftp://a.example/\n")
+    qtbot.waitUntil(lambda: compose.count.text() == "1 address, 1 repeated")
+    assert compose.problems.text().splitlines() == [
+        "2 lines cannot be used:",
+        "line 2: 'not one' is no http or https address",
+        "line 5: 'ftp://a.example/' is no http or https address",
+    ]
+    assert window.can("start")
+    compose.addresses.setPlainText("nothing here")
+    qtbot.waitUntil(lambda: compose.count.text() == "No address that can be captured")
+    assert not window.can("start")
+    compose.addresses.clear()
+    qtbot.waitUntil(lambda: compose.count.text() == "No addresses yet")
+    assert compose.problems.isHidden()
+
+
+def test_letters_are_typed_and_do_nothing_else(open_window: Open) -> None:
+    window = open_window()
+    QTest.keyClicks(window.page.compose.addresses, "prfn?")
+    assert window.page.compose.addresses.toPlainText() == "prfn?"
+    assert window.shell.window.page == "capture"
+
+
+def drop(window: Any, *files: Path) -> None:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(file)) for file in files])
+    where, action, button = QPointF(50, 50), Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
+    window.shell.window.dropEvent(QDropEvent(where, action, data, button, Qt.KeyboardModifier.NoModifier))
+
+
+def test_a_dropped_list_is_read_with_its_fields_and_its_errors(open_window: Open, qtbot: QtBot, tmp_path: Path) -> None:
+    window = open_window()
+    compose = window.page.compose
+    file = tmp_path / "addresses.csv"
+    file.write_text("url,id\nhttps://a.example/1,one\nnot one,two\n")
+    drop(window, file)
+    qtbot.waitUntil(lambda: compose.count.text() == "1 address")
+    assert compose.file_name.whole() == "addresses.csv"
+    assert compose.addresses.isHidden()
+    assert compose.problems.text().splitlines()[1] == "line 3: 'not one' is no http or https address"
+    window.actions.trigger("capture.start")
+    qtbot.waitUntil(lambda: window.capturing.state.stage == "done")
+    assert [page.item for page in window.capturing.pages.rows] == ["one"]
+    drop(window, file)
+    assert window.shell.window.notice.text.startswith("One list at a time")
+
+
+def test_a_file_without_addresses_says_why_and_one_can_paste_instead(
+    open_window: Open, qtbot: QtBot, tmp_path: Path
+) -> None:
+    window = open_window()
+    compose = window.page.compose
+    file = tmp_path / "addresses.csv"
+    file.write_text("name\nx\n")
+    window.page.take_file(file)
+    qtbot.waitUntil(lambda: "must name the columns, `url` among them" in compose.problems.text())
+    (back,) = [one for one in compose.findChildren(QAbstractButton) if one.text() == "Paste addresses instead"]
+    back.click()
+    assert compose.addresses.isVisible()
+    assert compose.count.text() == "No addresses yet"
+
+
+def test_a_file_of_addresses_can_be_chosen(open_window: Open, qtbot: QtBot, tmp_path: Path) -> None:
+    window = open_window()
+    file = tmp_path / "list.txt"
+    file.write_text("https://a.example/1\n")
+    dialog = window.page.choose_file()
+    dialog.filesSelected.emit([str(file)])
+    dialog.close()
+    qtbot.waitUntil(lambda: window.page.compose.count.text() == "1 address")
+
+
+def test_leave_for_this_computer_is_warned_of_and_given_anew_each_time(
+    open_window: Open, qtbot: QtBot, settings: Settings
+) -> None:
+    window = open_window()
+    options = window.page.compose.options
+    assert not options.value.allow_local
+    assert options.warning.isHidden()
+    options.local.setChecked(True)
+    assert options.warning.isVisible()
+    assert "router" in options.local.accessibleDescription()
+    options.width_box.setValue(800)
+    options.rate.setValue(0)
+    start(window, qtbot, "1")
+    assert window.capturing.state.stage == "done"
+    assert (options.value.width, options.value.rate, options.value.allow_local) == (800, 0, False)
+    assert options.warning.isHidden()
+    assert settings.store.value("capture/width") in (800, "800")
+
+
+def test_a_list_that_is_still_being_checked_starts_once_it_is(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    paste(window, qtbot, "1")
+    window.page.compose.addresses.setPlainText(f"{SITE}2\n{SITE}3\n")
+    window.page.compose.start()
+    qtbot.waitUntil(lambda: window.capturing.state.stage == "done")
+    assert window.states() == {"2": "captured", "3": "captured"}
+
+
+# --- a capture ----------------------------------------------------------------------------------------------------
+
+
+def test_captured_pages_are_shown_scored_and_opened_in_review(open_window: Open, qtbot: QtBot, workspace: Path) -> None:
+    window = open_window()
+    scored: list[str] = []
+    window.desk.verdictsChanged.connect(scored.extend)
+    start(window, qtbot, "1", "2", "404")
+    run = window.page.run
+    assert run.isVisible()
+    assert run.list.hasFocus()
+    assert run.text.text() == "2 captured, 1 gone."
+    assert run.bar.isHidden()
+    assert run.title.text() == "Finished"
+    qtbot.waitUntil(lambda: len(set(scored)) >= 2)
+    choose(window, "2")
+    second = window.page.run.current()
+    assert second is not None
+    press(window, Qt.Key.Key_Return)
+    assert window.shell.window.page == "review"
+    review: Any = window.shell.window.page_widget("review")
+    qtbot.waitUntil(lambda: review.controller.visit is not None)
+    assert review.controller.visit.sight.item.id == second.item
+
+
+def test_pictures_are_shown_of_captures_and_of_failures(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    start(window, qtbot, "1", "401")
+    model = window.page.model
+    window.shell.window.grab()
+
+    def pictured() -> bool:
+        return all(isinstance(model.index(row).data(Role.THUMBNAIL), QImage) for row in range(2))
+
+    qtbot.waitUntil(pictured)
+    assert window.page.run.list.grab().size().isValid()
+
+
+def test_failures_can_be_shown_alone_copied_and_tried_again(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    start(window, qtbot, "1", "401", "500")
+    assert window.page.run.failures.text() == "Failed 2"
+    press(window, Qt.Key.Key_F)
+    model = window.page.model
+    assert model.rowCount() == 2
+    assert window.actions.title("capture.failures") == "Show all pages"
+    choose(window, "401")
+    spoken = model.index(0).data(Qt.ItemDataRole.AccessibleTextRole)
+    assert spoken == "https://a.example/401, Failed, Login wall: That is what stood there."
+    assert not window.can("open")
+    press(window, Qt.Key.Key_C, CONTROL)
+    assert QGuiApplication.clipboard().text() == f"{SITE}401"
+    press(window, Qt.Key.Key_R)
+    qtbot.waitUntil(lambda: window.states()["401"] == "captured" and window.capturing.state.stage == "done")
+    assert window.states()["500"] == "failed"
+    assert model.rowCount() == 1
+    press(window, Qt.Key.Key_R, Qt.KeyboardModifier.ShiftModifier)
+    qtbot.waitUntil(lambda: set(window.states().values()) == {"captured"})
+    assert model.rowCount() == 0
+    assert window.page.run.empty.isVisible()
+    window.page.run.all.click()
+    assert model.rowCount() == 3
+
+
+def test_it_pauses_goes_on_and_stops_by_key_and_button(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window("step")
+    start(window, qtbot, "1", "2", "3", stage="run")
+    run = window.page.run
+    assert (run.pause.text(), window.actions.title("capture.pause")) == ("Pause", "Pause the capture")
+    press(window, Qt.Key.Key_P)
+    qtbot.waitUntil(lambda: window.capturing.state.stage == "rest")
+    assert run.title.text() == "Paused"
+    assert run.pause.text() == "Resume"
+    run.pause.click()
+    qtbot.waitUntil(lambda: window.states()["1"] == "captured")
+    assert run.text.text().startswith("1 of 3 · ")
+    assert window.shell.window.top_bar.tabs["capture"].text() == "Capture 1 of 3"
+    press(window, Qt.Key.Key_Period, CONTROL)
+    qtbot.waitUntil(lambda: window.capturing.state.stage == "stopped")
+    assert run.text.text() == "2 of 3 pages left to capture; what was captured is kept."
+    assert window.shell.window.top_bar.tabs["capture"].text() == "Capture"
+    assert (window.can("stop"), window.can("pause"), window.can("new")) == (False, True, True)
+
+
+def test_a_new_list_asks_before_pages_are_given_up(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window("step")
+    start(window, qtbot, "1", "2", stage="run")
+    assert not window.can("new")
+    window.capturing.stop()
+    qtbot.waitUntil(lambda: window.capturing.state.stage == "stopped")
+    press(window, Qt.Key.Key_N)
+    confirm = window.page.run.confirm
+    assert confirm.question.text() == "2 pages have not been captured. Give them up?"
+    confirm.no.click()
+    assert window.page.run.isVisible()
+    press(window, Qt.Key.Key_N)
+    confirm.yes.click()
+    assert window.page.compose.isVisible()
+    assert window.page.compose.addresses.toPlainText() == ""
+    assert not window.can("copy")
+
+
+def test_a_missing_browser_is_told_in_the_engines_words(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window("none")
+    start(window, qtbot, "1", stage="broken")
+    assert window.page.run.text.text().startswith("Chromium is not installed. Install it.")
+    assert window.page.run.pause.text() == "Resume"
+
+
+def test_whoever_is_on_another_page_hears_how_it_ended(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window("step")
+    start(window, qtbot, "1", stage="run")
+    window.shell.show("settings")
+    window.capturing.child.go_on()
+    qtbot.waitUntil(lambda: window.capturing.state.stage == "done")
+    assert window.shell.window.notice.text == "1 captured."
+    (way_out,) = [one for one in window.shell.window.notice.findChildren(QAbstractButton) if "Show" in one.text()]
+    way_out.click()
+    assert window.shell.window.page == "capture"
+
+
+def test_closing_during_a_capture_ends_it_and_the_next_start_offers_the_rest(
+    open_window: Open, qtbot: QtBot, workspace: Path
+) -> None:
+    window = open_window("wait")
+    paste(window, qtbot, "1", "2")
+    window.actions.trigger("capture.start")
+    qtbot.waitUntil(lambda: list(window.states().values()) == ["open", "open"])
+    child = window.capturing.child.process.pid
+    window.shell.window.close()
+    assert not psutil.pid_exists(child) or psutil.Process(child).ppid() != os.getpid()
+    again = open_window("good")
+    notice = again.shell.window.notice
+    qtbot.waitUntil(lambda: notice.text == "A capture was left unfinished: 2 of 2 pages to go.")
+    assert again.page.run.isVisible()
+    assert again.states() == {"1": "waiting", "2": "waiting"}
+    press(again, Qt.Key.Key_P)
+    qtbot.waitUntil(lambda: again.capturing.state.stage == "done")
+    with Workspace.open(workspace, read_only=True) as ws:
+        assert ws.items.count() == 2
+
+
+# --- the page itself ----------------------------------------------------------------------------------------------
+
+
+def test_the_model_keeps_qts_rules_while_pages_change(
+    open_window: Open, qtbot: QtBot, qtmodeltester: ModelTester
+) -> None:
+    window = open_window()
+    model = PagesModel(window.capturing, window.page.thumbnails)
+    qtmodeltester.check(model, force_py=True)
+    start(window, qtbot, "1", "401", "2", "500", "404")
+    model.show_failures(only=True)
+    assert model.rowCount() == 2
+    window.page.retry_all()
+    assert model.rowCount() == 0
+    qtbot.waitUntil(lambda: window.capturing.state.stage == "done")
+
+
+def test_of_a_thousand_pages_only_those_in_view_are_painted(
+    open_window: Open, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = open_window("none")
+    start(window, qtbot, *(str(number) for number in range(1000)), stage="broken")
+    model = window.page.model
+    assert model.rowCount() == 1000
+    asked: set[int] = set()
+    real = model.data
+
+    def data(index: Any, role: int = 0) -> object:
+        if role == Role.PAGE:
+            asked.add(index.row())
+        return real(index, role)
+
+    monkeypatch.setattr(model, "data", data)
+    window.page.run.list.viewport().repaint()
+    assert 0 < len(asked) < 30
+
+
+def test_everything_has_a_name_and_no_word_is_cut(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    shell_window = window.shell.window
+    shell_window.resize(shell_window.minimumSize())
+
+    def check() -> None:
+        QApplication.processEvents()
+        labels = [one for one in window.page.findChildren(QLabel) if one.isVisible() and not one.wordWrap()]
+        assert [one.text() for one in labels if one.width() < one.sizeHint().width()] == []
+        buttons = [one for one in window.page.findChildren(QAbstractButton) if one.isVisible()]
+        assert [one for one in buttons if not (one.accessibleName() or one.text())] == []
+        assert [one.text() for one in buttons if one.width() < one.minimumSizeHint().width()] == []
+
+    check()
+    start(window, qtbot, "1", "401")
+    check()
+
+
+def test_everything_of_the_page_is_in_the_palette(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    start(window, qtbot, "1", "401")
+    choose(window, "401")
+    possible = {spec.id for spec in window.actions.possible()}
+    assert {"capture.retry", "capture.retry-all", "capture.copy", "capture.failures", "capture.new"} <= possible
+    window.shell.show("review")
+    assert not any(spec.id.startswith("capture.") for spec in window.actions.possible())
