@@ -84,7 +84,7 @@ class Int8Encoder:
         if not self._shape.mean:
             return self._layers[-1](values, written, mask, first_only=True)
         hidden = _spread(self._layers[-1](values, written, mask), written, mask)
-        return hidden.sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)
+        return (hidden * mask.unsqueeze(2)).sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)
 
 
 class _Layer:
@@ -105,7 +105,9 @@ class _Layer:
         if first_only:
             query, values = query[:, :, :1], _spread(values, written, mask)[:, 0]
         mixed = _attention(query, key, value, mask).transpose(1, 2).flatten(0, 1).flatten(1)
-        values = self._mixed(self._mix(mixed if len(values) == len(mixed) else mixed[written]).add_(values))
+        if len(values) < len(mixed):
+            mixed = mixed.index_select(0, written)
+        values = self._mixed(self._mix(mixed).add_(values))
         wide = nn.functional.gelu(self._widen(values))
         return self._done(self._narrow(wide).add_(values))
 
@@ -152,7 +154,7 @@ class _Linear:
             *(integers, 1.0, self._zero, self._packed, self._scales, self._zeros, None),
             *(1.0, 0, torch.float32, "none", [], ""),
         )
-        return torch.addcmul(self._bias, answer, steps)
+        return torch.addcmul(self._bias, answer, steps, out=answer)
 
     def _steps(self, values: Tensor) -> Tensor:
         """(N, 1): what one integer is worth in each row, so that no value falls outside."""
@@ -171,8 +173,8 @@ def _bytes(rounded: Tensor) -> Tensor:
 
 
 def _spread(values: Tensor, written: Tensor, mask: Tensor) -> Tensor:
-    """(N, D) values of written tokens to (B, T, D), zeros at padding."""
+    """(N, D) values of written tokens to (B, T, D), those of a neighbour at padding."""
     if len(written) == mask.numel():
         return values.view(*mask.shape, -1)
-    spread = values.new_zeros(mask.numel(), values.shape[1])
-    return spread.index_copy_(0, written, values).view(*mask.shape, -1)
+    nearest = mask.flatten().cumsum(0).sub_(1).clamp_(min=0)
+    return values.index_select(0, nearest).view(*mask.shape, -1)
