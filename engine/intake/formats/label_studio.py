@@ -27,6 +27,9 @@ from engine.workspace import GivenDecision
 
 USER = "label-studio:"
 """Before the number of an account that the file names by number only."""
+ANNOTATIONS, MODELS, TRUTH = "annotations", "models", "truth"
+"""What our export writes into `data.secondlook`: of each annotation by its number, whose predictions are verdicts of
+ours, and that an annotation is the item's truth."""
 
 _TEXTS = ("text", "content", "body", "message", "dialogue", "review")
 _IMAGES = ("image", "img", "picture", "screenshot", "captioning", "ocr")
@@ -85,7 +88,13 @@ class _Task:
             unnamed += self.annotation(annotation, number)
         if unnamed > 1:
             raise InputError("Several answers name nobody who gave them.", "Say who it was with --reviewer.")
-        predictions = [one for one in _dicts(self.task.get("predictions")) if OURS not in one]
+        ours = self.extras.get(MODELS)
+        models = ours if isinstance(ours, list) else []
+        predictions = [
+            one
+            for one in _dicts(self.task.get("predictions"))
+            if OURS not in one and one.get("model_version") not in models
+        ]
         if not self.regions:
             for prediction in predictions:
                 self.boxes(_dicts(prediction.get("result")))
@@ -149,15 +158,17 @@ class _Task:
         labels = self.choices(results)
         if annotation.get("ground_truth") is True:
             self.truths |= labels
+        if self.own(annotation).get(TRUTH) is True and annotation.get("ground_truth") is True:
+            return 0
+        told = self.as_told(annotation, labels)
+        if told is not None:
+            self.decisions += told
+            return 0
         reviewer = self.reviewer(annotation)
         cancelled = annotation.get("was_cancelled") is True
         if not reviewer:
             self.truths |= {} if cancelled else labels
             return int(bool(labels) and not cancelled and annotation.get("ground_truth") is not True)
-        told = self.as_told(annotation, labels, reviewer)
-        if told is not None:
-            self.decisions += told
-            return 0
         act = annotation.get("unique_id") or annotation.get("id") or number
         seconds = annotation.get("lead_time")
         common: dict[str, Any] = {
@@ -186,22 +197,37 @@ class _Task:
             )
 
     def reviewer(self, annotation: dict[str, Any]) -> str:
-        own = annotation.get(OURS)
-        if isinstance(own, dict) and isinstance(own.get("reviewer"), str):
-            return str(own["reviewer"])
+        """Return who gave an annotation, "" where nobody knows: of one of ours that was changed, who changed it."""
+        own = self.own(annotation)
         by = annotation.get("completed_by")
+        by = annotation.get("updated_by") or by if own else by
         if isinstance(by, dict):
             by = by.get("email") or by.get("username") or by.get("id")
         if type(by) is int:
             return f"{USER}{by}"
+        if isinstance(by, str) and by.strip():
+            return by
         if annotation.get("ground_truth") is True:
-            return by if isinstance(by, str) else ""
-        return by if isinstance(by, str) and by.strip() else self.how.reviewer
+            return ""
+        return _text(own.get("reviewer")) or self.how.reviewer
 
-    def as_told(self, annotation: dict[str, Any], labels: Labels, reviewer: str) -> list[GivenDecision] | None:
-        """Return the decisions that our export wrote down beside the annotation, unless it was changed since."""
-        own = annotation.get(OURS)
-        rows = _dicts(own.get("decisions")) if isinstance(own, dict) else []
+    def own(self, annotation: dict[str, Any]) -> dict[str, Any]:
+        """Return what our export wrote down of an annotation, which came through Label Studio or not; {} for none."""
+        beside = annotation.get(OURS)
+        if isinstance(beside, dict):
+            return beside
+        kept = self.extras.get(ANNOTATIONS)
+        number = annotation.get("import_id") if "import_id" in annotation else annotation.get("id")
+        found = kept.get(str(number)) if isinstance(kept, dict) else None
+        return found if isinstance(found, dict) else {}
+
+    def as_told(self, annotation: dict[str, Any], labels: Labels) -> list[GivenDecision] | None:
+        """Return the decisions that our export wrote down of the annotation, unless it was changed since."""
+        own = self.own(annotation)
+        reviewer = _text(own.get("reviewer"))
+        if not reviewer:
+            return None
+        rows = _dicts(own.get("decisions"))
         told = [decision for one in rows if (decision := retold(one, reviewer)) is not None]
         said = {one.task: one.labels for one in told if one.action in {Action.CONFIRM, Action.CORRECT}}
         skipped = any(one.action is Action.SKIP for one in told)

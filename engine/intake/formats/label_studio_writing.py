@@ -1,8 +1,9 @@
 """Write Label Studio tasks: decisions as annotations, verdicts and the page's regions as predictions.
 
 One annotation holds one act (a visit of a reviewer). Label Studio refuses a file whose `completed_by` names somebody
-who is no member of the project, so only reviewers that are its accounts are named there; the others are named beside
-it, under `secondlook`, where our own reader finds them with all that Label Studio has no field for.
+who is no member of the project, so only reviewers that are its accounts are named there. Label Studio keeps a task's
+`data` as it is and drops what it does not know of an annotation, so everybody is named in `data.secondlook`, by the
+number of the annotation, which Label Studio gives back as its `import_id`; with it is all that it has no field for.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import msgspec
 
 from engine.intake.formats.base import Format, Writing, written_whole
 from engine.intake.formats.known import Known, known_items
-from engine.intake.formats.label_studio import USER, count, read, sniff
+from engine.intake.formats.label_studio import ANNOTATIONS, MODELS, TRUTH, USER, count, read, sniff
 from engine.intake.formats.labels import OURS, extras_of, standing_rows, told
 from engine.intake.pictures import as_data_uri
 from engine.intake.report import ExportReport
@@ -46,21 +47,27 @@ def _task(known: Known, ws: Workspace, number: int) -> dict[str, Any]:
     data: dict[str, Any] = {"text": item.text or item.title}
     if item.capture is not None and (file := ws.captures.path_of(item.capture)).is_file():
         data["image"] = as_data_uri(file.read_bytes())
-    extras = extras_of(item) | {"id": item.id, "text": item.text}
     others = item.meta.get("predictions")
-    annotations = [*_truths(item), *_annotations(known)]
+    annotations = [{"id": place} | one for place, one in enumerate([*_truths(item), *_annotations(known)], 1)]
+    predictions = [*_verdicts(known), *_regions(item)]
+    own = {
+        "id": item.id,
+        "text": item.text,
+        ANNOTATIONS: {str(one["id"]): one.pop(OURS) for one in annotations},
+        MODELS: sorted({one["model_version"] for one in predictions}),
+    }
     return {
         "id": number,
-        "data": data | {OURS: extras},
-        "annotations": [{"id": place, **one} for place, one in enumerate(annotations, 1)],
-        "predictions": [*_verdicts(known), *_regions(item), *(others if isinstance(others, list) else [])],
+        "data": data | {OURS: extras_of(item) | own},
+        "annotations": annotations,
+        "predictions": [*predictions, *(others if isinstance(others, list) else [])],
     }
 
 
 def _truths(item: Item) -> Iterator[dict[str, Any]]:
     if item.truths:
         results = [_choices(item, task, labels) for task, labels in item.truths.items()]
-        yield {"result": results, "ground_truth": True, "was_cancelled": False}
+        yield {"result": results, "ground_truth": True, "was_cancelled": False, OURS: {TRUTH: True}}
 
 
 def _annotations(known: Known) -> Iterator[dict[str, Any]]:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from engine.intake import export, import_paths
-from engine.types import Action, Item
-from engine.workspace import Workspace
+from engine.types import Action, Box, Item
+from engine.workspace import NewDecision, Workspace
 
 Tasks = Callable[..., Path]
 
@@ -97,8 +97,6 @@ def test_regions_are_written_in_percent(ws: Workspace, tmp_path: Path, picture: 
 
 
 def test_an_answer_that_was_changed_in_label_studio_is_a_new_one(ws: Workspace, tmp_path: Path) -> None:
-    from engine.workspace import NewDecision
-
     ws.items.add([(Item(id="a", kind="tweet", text="one"), None)])
     ws.decisions.record(
         [NewDecision(item="a", task="toxicity", action=Action.CORRECT, labels=("toxic",), reviewer="ada")]
@@ -110,6 +108,63 @@ def test_an_answer_that_was_changed_in_label_studio_is_a_new_one(ws: Workspace, 
     report = import_paths(ws, [tmp_path / "back.json"])
     assert (report.errors, report.skipped, report.decisions) == ((), 1, 1)
     assert [one.labels for one in ws.decisions.of("a")] == [("toxic",), ("non-toxic",)]
+
+
+KEPT = ("result", "was_cancelled", "ground_truth", "lead_time", "unique_id", "created_at", "updated_at")
+"""What Label Studio keeps of an annotation that is imported without an account (its `Annotation`)."""
+
+
+def through_label_studio(task: dict[str, Any]) -> dict[str, Any]:
+    """Return a task as Label Studio exports it again: its own ids and account, and nothing that it does not know."""
+    annotations = [
+        {name: one[name] for name in KEPT if name in one}
+        | {"id": 900 + number, "import_id": one["id"], "completed_by": one.get("completed_by", 1), "updated_by": 1}
+        for number, one in enumerate(task["annotations"])
+    ]
+    predictions = [
+        {"id": 70 + number} | {name: value for name, value in one.items() if name != "secondlook"}
+        for number, one in enumerate(task["predictions"])
+    ]
+    return {"id": 50, "data": task["data"], "annotations": annotations, "predictions": predictions}
+
+
+def test_reviewers_without_an_account_come_back_through_label_studio(
+    ws: Workspace, new_workspace: Any, tmp_path: Path, picture: Any, said: Any
+) -> None:
+    regions: dict[str, tuple[Box, ...]] = {"price": ((10.0, 15.0, 20.0, 3.0),)}
+    truths = {"verdict": ("ok",)}
+    item = Item(id="p", kind="product", text="one", width=40, height=30, regions=regions, truths=truths)
+    ws.items.add([(item, picture())])
+    for reviewer, label in (("ada", "adult"), ("label-studio:7", "ok")):
+        new = NewDecision(item="p", task="verdict", action=Action.CORRECT, labels=(label,), reviewer=reviewer, note="n")
+        ws.decisions.record([new])
+    ws.decisions.record([NewDecision(item="p", action=Action.SKIP, reviewer="grace", seconds=2.0)])
+    export(ws, tmp_path / "out.json")
+    (task,) = json.loads((tmp_path / "out.json").read_text())
+    returned = through_label_studio(task)
+    fresh = {"id": 2, "import_id": None, "completed_by": 3, "result": [choice("prohibited", task="verdict")]}
+    (tmp_path / "back.json").write_text(json.dumps([returned | {"annotations": [*returned["annotations"], fresh]}]))
+    other = new_workspace()
+    report = import_paths(other, [tmp_path / "back.json"])
+    assert (report.errors, report.imported, report.decisions) == ((), 1, 4)
+    assert other.items.get("p") == ws.items.get("p")
+    new, *rows = sorted(other.decisions.of("p"), key=lambda one: one.reviewer != "label-studio:3")
+    assert said(rows) == said(ws.decisions.of("p"))
+    assert (new.reviewer, new.labels) == ("label-studio:3", ("prohibited",))
+    assert import_paths(ws, [tmp_path / "back.json"]).decisions == 1
+
+
+def test_what_was_changed_in_label_studio_is_its_accounts_answer(ws: Workspace, tmp_path: Path) -> None:
+    ws.items.add([(Item(id="a", kind="tweet", text="one"), None)])
+    new = NewDecision(item="a", task="toxicity", action=Action.CORRECT, labels=("toxic",), reviewer="ada")
+    ws.decisions.record([new])
+    export(ws, tmp_path / "out.json")
+    (task,) = json.loads((tmp_path / "out.json").read_text())
+    task["annotations"][0]["result"][0]["value"]["choices"] = ["non-toxic"]
+    (tmp_path / "back.json").write_text(json.dumps([through_label_studio(task)]))
+    assert import_paths(ws, [tmp_path / "back.json"]).decisions == 1
+    rows = [(one.reviewer, one.labels) for one in ws.decisions.of("a")]
+    assert rows == [("ada", ("toxic",)), ("label-studio:1", ("non-toxic",))]
 
 
 @pytest.mark.parametrize(
