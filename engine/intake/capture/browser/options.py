@@ -28,6 +28,8 @@ _ALWAYS = (
     "--deny-permission-prompts",
     "--disable-notifications",
     "--disable-features=Translate,MediaRouter,OptimizationHints,DialMediaRouteProvider,WebBluetooth,WebUSB",
+    # A page that was left is gone: it is not kept in a renderer of its own to come back to.
+    "--disable-back-forward-cache",
     # Every tab paints as if it were in front, and no picture is left out of a screenshot because it decodes late.
     "--disable-background-timer-throttling",
     "--disable-renderer-backgrounding",

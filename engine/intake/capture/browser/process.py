@@ -35,6 +35,10 @@ _USERS = ("secondlook", "nobody")
 _NAMES = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "chromium-driver": ("chromedriver",)}
 _MAKING_S = 3600.0
 """A folder without an owner is being made, unless it is older: then whoever made it was killed in that instant."""
+_ENDING_S = 10.0
+_FILTER_S = 10.0
+"""Seconds in which a renderer has to be in its sandbox: a busy machine may show us one that has only just begun."""
+_GLANCE_S = 0.01
 _WATCH = 'read -r _ || { kill -s KILL -- "-$1"; rm -rf -- "$2"; }'
 
 
@@ -118,7 +122,7 @@ class Chromium:
             running = _members(process.pid)
             _kill_group(process.pid)
             process.wait(timeout=10)
-            psutil.wait_procs(running, timeout=10)  # what is killed takes a moment to be gone, and writes until then
+            _wait_for(running, _ENDING_S)  # what is killed takes a moment to end, and writes until then
             if process.stdin is not None:
                 process.stdin.close()
         if self._watchdog is not None:
@@ -130,6 +134,8 @@ class Chromium:
 def check_sandbox(processes: list[dict[str, Any]]) -> None:
     """Check that every renderer runs under Chromium's sandbox: its system calls are filtered (seccomp-bpf, mode 2).
 
+    A renderer that has only just begun is not filtered yet, and has not been given a page either: it gets 10 seconds.
+
     Args:
         processes: `processInfo` of the command `SystemInfo.getProcessInfo`.
 
@@ -139,7 +145,8 @@ def check_sandbox(processes: list[dict[str, Any]]) -> None:
     if sys.platform != "linux":
         return
     renderers = [int(process["id"]) for process in processes if process["type"] == "renderer"]
-    if not renderers or not all(_filtered(pid) for pid in renderers):
+    until = time.monotonic() + _FILTER_S
+    if not renderers or not all(_is_filtered_by(until, pid) for pid in renderers):
         raise BrowserUnavailableError(
             "Chromium runs without its sandbox here, so no page is captured.",
             "Remove --no-sandbox from /etc/chromium.d, and allow user namespaces or install chromium-sandbox.",
@@ -203,6 +210,20 @@ def _members(group: int) -> list[psutil.Process]:
     return found
 
 
+def _wait_for(processes: list[psutil.Process], seconds: float) -> None:
+    """Wait until all have ended. One whose parent has not asked how it ended has ended too; that can take seconds."""
+    until = time.monotonic() + seconds
+    while any(map(_runs, processes)) and time.monotonic() < until:
+        time.sleep(_GLANCE_S)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _environment(home: Path) -> dict[str, str]:
     """All that the browser learns of ours: where programs are, and a home of its own."""
     return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"}
@@ -245,6 +266,15 @@ def _does_not_start(error: Exception, user: User | None) -> BrowserUnavailableEr
         f"See what '{command}' says as {f'user {user.name}' if user else 'yourself'}; its sandbox needs user "
         "namespaces or the package chromium-sandbox, and the driver the browser's version.",
     )
+
+
+def _is_filtered_by(until: float, pid: int) -> bool:
+    """Return whether a process is in its sandbox, at the latest at monotonic `until`; at once if it can never be."""
+    while not _filtered(pid):
+        if not psutil.pid_exists(pid) or time.monotonic() >= until:
+            return False
+        time.sleep(_GLANCE_S)
+    return True
 
 
 def _filtered(pid: int) -> bool:

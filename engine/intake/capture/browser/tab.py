@@ -55,8 +55,9 @@ class Tab:
         self.spoiled = False
         until = time.monotonic() + _PATIENCE
         root = Session(connection, "", self._on_event)
-        size = {"width": settings.width, "height": settings.height}
-        target = root.call("Target.createTarget", until, url="about:blank", newWindow=True, **size)
+        # A window of full screen has no bars, which would be painted anew with every page.
+        window = {"newWindow": True, "windowState": "fullscreen"}
+        target = root.call("Target.createTarget", until, url="about:blank", **window)
         self._frame = str(target["targetId"])
         attached = root.call("Target.attachToTarget", until, targetId=self._frame, flatten=True)
         self._session = Session(connection, str(attached["sessionId"]), self._on_event)

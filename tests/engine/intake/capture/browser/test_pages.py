@@ -158,6 +158,15 @@ def test_scripts_switched_off_do_not_run_and_the_page_is_read_all_the_same(
     assert capture(site.at("/", page)).title == "after"
 
 
+def test_half_a_character_in_a_page_is_read(capture: Any, site: Any) -> None:
+    page = """<p></p><script>document.title = 'half \\ud83d';
+        document.querySelector('p').innerText = '\\udc00 x'</script>"""
+    snapshot = capture(Job(url=site.at("/", page), texts={"p": ("p",)}))
+    assert snapshot.problem == ""
+    assert snapshot.title.startswith("half ")
+    assert snapshot.texts["p"].endswith(" x")
+
+
 def test_a_page_cannot_change_what_reads_it(capture: Any, site: Any) -> None:
     page = """<title>true</title><p>true</p><script>
         document.querySelector = () => null; JSON.stringify = () => 'false';

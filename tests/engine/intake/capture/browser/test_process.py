@@ -65,10 +65,30 @@ def test_no_option_switches_the_sandbox_off() -> None:
         assert not [option for option in arguments(Path("/x"), proxy) if "no-sandbox" in option or "single" in option]
 
 
-def test_renderers_outside_the_sandbox_are_refused() -> None:
+def test_renderers_outside_the_sandbox_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_FILTER_S", 0.05)
     for found in ([], [{"type": "renderer", "id": os.getpid()}], [{"type": "renderer", "id": 2**22 + 1}]):
         with pytest.raises(BrowserUnavailableError, match="without its sandbox"):
             process.check_sandbox(found)
+
+
+def test_a_renderer_that_has_only_just_begun_is_given_time_to_enter_its_sandbox(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks = iter([False, False, True])
+    monkeypatch.setattr(process, "_filtered", lambda pid: next(looks))
+    process.check_sandbox([{"type": "renderer", "id": os.getpid()}])
+    assert next(looks, None) is None
+
+
+def test_what_has_ended_is_not_waited_for_although_nobody_asked_how() -> None:
+    with subprocess.Popen(["/bin/sh", "-c", "exit"], stdout=-1) as child:
+        assert child.stdout is not None
+        child.stdout.read()
+        found = psutil.Process(child.pid)
+        process._wait_for([found], 10.0)
+        assert not process._runs(found)
+        assert child.returncode is None
 
 
 def test_root_without_an_unprivileged_user_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
