@@ -7,7 +7,9 @@ Heavy packages are best kept in an environment of their own: the export is writt
 package that is not there is named as not checked. `--out` takes the results as JSON.
 
 - label-studio-sdk: `LabelInterface` parses and validates our labelling configuration; every annotation and prediction
-  passes its `validate_annotation`/`validate_prediction`; its converter turns our tasks into its JSON_MIN and CSV.
+  passes its `validate_annotation`/`validate_prediction`; its converter turns our tasks into its JSON_MIN and CSV. The
+  tasks then go through its `Annotation` and `Prediction`, which keep what Label Studio knows and drop the rest, with
+  ids and an account of its own; what we import of that must be the decisions that we exported, reviewers included.
 - doccano: its own `JSONLParser` reads our lines; `CategoryLabel.parse`/`SpanLabel.parse` (or, where Django is not set
   up, the same rules by pydantic) take every label, and its `TextData` every text.
 - prodigy is sold, not published: it can only be checked where it is installed (its hashes are compared).
@@ -27,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 REGIONS = ("price", "image")
+RETURNED = "returned.json"
 
 
 def main() -> int:
@@ -44,10 +47,12 @@ def main() -> int:
         write_exports(folder)
         command = [str(given.python or sys.executable), __file__, "--check", str(folder)]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ended.returncode:
-        print(ended.stderr)  # noqa: T201
-        return 1
-    results = json.loads(ended.stdout.strip().splitlines()[-1])
+        if ended.returncode:
+            print(ended.stderr)  # noqa: T201
+            return 1
+        results = json.loads(ended.stdout.strip().splitlines()[-1])
+        if (folder / RETURNED).exists():
+            results.append(came_back(folder))
     for one in results:
         print(f"{one['tool']} {one.get('version', '')}: {one['result']}")  # noqa: T201
     given.out.parent.mkdir(parents=True, exist_ok=True)
@@ -102,6 +107,26 @@ def write_exports(folder: Path) -> None:
         (folder / "config.xml").write_text(labelling_config(ws, regions=REGIONS), encoding="utf-8")
 
 
+def came_back(folder: Path) -> dict[str, Any]:
+    """Import what went through Label Studio's types, and compare with what was exported."""
+    from engine.intake import import_paths
+    from engine.workspace import Workspace
+
+    with Workspace.open(folder / "w.secondlook") as ws, Workspace.create(folder / "b.secondlook", ws.taxonomy) as back:
+        report = import_paths(back, [folder / RETURNED])
+        faults = [error.reason for error in report.errors]
+        for item in ws.items.iter():
+            if back.items.exists([item.id]) and back.items.get(item.id) != item:
+                faults.append(f"{item.id} is another item")
+            ours, theirs = (
+                [(one.reviewer, one.task, one.labels, one.at, one.note) for one in one_of.decisions.of(item.id)]
+                for one_of in (ws, back)
+            )
+            faults += [] if ours == theirs else [f"the decisions on {item.id} are others"]
+    good = f"{report.decisions} decisions came back through its types with their reviewers"
+    return result("label-studio-sdk, there and back", "the same", faults, good)
+
+
 # --- checks: these know nothing of Second Look --------------------------------------------------------------------
 
 
@@ -141,8 +166,32 @@ def check_label_studio(folder: Path) -> dict[str, Any]:
                     counted += 1
                     faults += interface.validate_prediction(one, return_errors=True)
         faults += convert(folder, config)
+        (folder / RETURNED).write_text(json.dumps([through_types(task) for task in tasks]), encoding="utf-8")
     good = f"{counted} annotations and predictions are valid; converted to JSON_MIN and CSV"
     return result("label-studio-sdk", installed, faults, good)
+
+
+def through_types(task: dict[str, Any]) -> dict[str, Any]:
+    """Return a task as Label Studio would export it again."""
+    from label_studio_sdk.types.annotation import Annotation  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    from label_studio_sdk.types.prediction import Prediction  # type: ignore[import-not-found,import-untyped,unused-ignore]
+
+    def known(kind: Any, one: dict[str, Any], **more: Any) -> dict[str, Any]:
+        typed = kind(**{name: value for name, value in one.items() if name in kind.model_fields}, **more)
+        return dict(json.loads(typed.model_dump_json()))
+
+    annotations = []
+    for number, one in enumerate(task["annotations"], 900):
+        imported = {name: value for name, value in one.items() if name != "id"} | {"completed_by": 1}
+        annotations.append(known(Annotation, imported, id=number, import_id=one["id"], updated_by=1))
+    return {
+        "id": task["id"] + 50,
+        "data": task["data"],
+        "annotations": annotations,
+        "predictions": [
+            known(Prediction, one, id=number, task=task["id"]) for number, one in enumerate(task["predictions"], 70)
+        ],
+    }
 
 
 def convert(folder: Path, config: str) -> list[str]:
