@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +14,7 @@ from engine.cli.crossing import crossed_out
 from engine.errors import InputError, NotFoundError
 from engine.intake.exporting import answers
 from engine.taxonomy import Task
-from engine.types import Action, CrossedOut, Item
+from engine.types import Action, CrossedOut, Decision, Item, Struct, Verdict
 from engine.workspace import Workspace
 from engine.workspace.decisions import NewDecision
 from engine.workspace.marks import in_words
@@ -26,33 +27,56 @@ EXAMPLES = (
 )
 _Labels = Mapping[str, tuple[str, ...]]
 
+_Task = Annotated[
+    str | None, typer.Option("--task", metavar="T", help="The task; the kind's first one where it is left out.")
+]
+_Label = Annotated[
+    list[str] | None, typer.Option("--label", metavar="L", help="The label; repeat it for a multi-label task.")
+]
+_None = Annotated[bool, typer.Option("--none", help="No label of a multi-label task holds.")]
+_Skip = Annotated[bool, typer.Option("--skip", help="Leave the item undecided for now.")]
+_Escalate = Annotated[bool, typer.Option("--escalate", help="Hand the item to somebody else.")]
+_Undo = Annotated[bool, typer.Option("--undo", help="Take back your last standing act on this item.")]
+_Reviewer = Annotated[
+    str | None, typer.Option("--reviewer", metavar="R", help="Who decides; your login name where it is left out.")
+]
+_Note = Annotated[str, typer.Option("--note", metavar="TEXT", help="A remark that is kept with it.")]
+_CrossOut = Annotated[
+    list[str] | None,
+    typer.Option("--cross-out", metavar="WORD", help="A word that is no reason, wherever it stands; repeatable."),
+]
+_CrossOutRegion = Annotated[
+    list[str] | None,
+    typer.Option("--cross-out-region", metavar="NAME", help="A region of the page that is no reason; repeatable."),
+]
+
+
+class _Said(Struct, frozen=True, kw_only=True):
+    """What somebody said of an item. `action` is None for labels, which confirm or correct; `task` "" for the first."""
+
+    reviewer: str
+    task: str = ""
+    labels: tuple[str, ...] = ()
+    action: Action | None = None
+    note: str = ""
+    words: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+
 
 def decide(
     workspace: WorkspaceArgument,
     item: ItemArgument,
     *,
-    task: Annotated[
-        str | None, typer.Option("--task", metavar="T", help="The task; the kind's first one where it is left out.")
-    ] = None,
-    label: Annotated[
-        list[str] | None, typer.Option("--label", metavar="L", help="The label; repeat it for a multi-label task.")
-    ] = None,
-    none: Annotated[bool, typer.Option("--none", help="No label of a multi-label task holds.")] = False,
-    skip: Annotated[bool, typer.Option("--skip", help="Leave the item undecided for now.")] = False,
-    escalate: Annotated[bool, typer.Option("--escalate", help="Hand the item to somebody else.")] = False,
-    undo: Annotated[bool, typer.Option("--undo", help="Take back your last standing act on this item.")] = False,
-    reviewer: Annotated[
-        str | None, typer.Option("--reviewer", metavar="R", help="Who decides; your login name where it is left out.")
-    ] = None,
-    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="A remark that is kept with it.")] = "",
-    cross_out: Annotated[
-        list[str] | None,
-        typer.Option("--cross-out", metavar="WORD", help="A word that is no reason, wherever it stands; repeatable."),
-    ] = None,
-    cross_out_region: Annotated[
-        list[str] | None,
-        typer.Option("--cross-out-region", metavar="NAME", help="A region of the page that is no reason; repeatable."),
-    ] = None,
+    task: _Task = None,
+    label: _Label = None,
+    none: _None = False,
+    skip: _Skip = False,
+    escalate: _Escalate = False,
+    undo: _Undo = False,
+    reviewer: _Reviewer = None,
+    note: _Note = "",
+    cross_out: _CrossOut = None,
+    cross_out_region: _CrossOutRegion = None,
     as_json: JsonOption = False,
 ) -> None:
     """Record a decision on an item: labels for a task, a skip, an escalation, or an undo.
@@ -61,20 +85,26 @@ def decide(
     What is crossed out with it is no reason for the label, and models are taught not to rely on it.
     """
     _check_one(bool(label), none, skip, escalate, undo)
-    if (cross_out or cross_out_region) and not (label or none):
-        raise InputError("Only a label can have wrong reasons crossed out.", "Give --label or --none with it.")
-    who = reviewer or getpass.getuser()
-    with Workspace.open(workspace) as ws:
-        if undo:
-            document = _undo(ws, item, who)
-        else:
-            action = Action.SKIP if skip else Action.ESCALATE if escalate else None
-            found = ws.items.get(item)
-            marks = crossed_out(found, cross_out or (), cross_out_region or ())
-            document = _record(ws, found, task, label or [], action, who, note, marks)
-        resolved = answers(ws.decisions.resolved(item), ws)
-    document |= {"item": item, "resolved": resolved}
+    said = _Said(
+        reviewer=reviewer or getpass.getuser(),
+        task=task or "",
+        labels=tuple(label or ()),
+        action=Action.UNDO if undo else Action.SKIP if skip else Action.ESCALATE if escalate else None,
+        note=note,
+        words=tuple(cross_out or ()),
+        regions=tuple(cross_out_region or ()),
+    )
+    document = _carry_out(workspace, item, said)
     answer(document, lambda: _sentence(document), as_json=as_json)
+
+
+def _carry_out(workspace: Path, item: str, said: _Said) -> dict[str, Any]:
+    if (said.words or said.regions) and said.action is not None:
+        raise InputError("Only a label can have wrong reasons crossed out.", "Give --label or --none with it.")
+    with Workspace.open(workspace) as ws:
+        found = ws.items.get(item)
+        document = _undo(ws, item, said.reviewer) if said.action is Action.UNDO else _record(ws, found, said)
+        return document | {"item": item, "resolved": answers(ws.decisions.resolved(item), ws)}
 
 
 def _check_one(*chosen: bool) -> None:
@@ -84,47 +114,47 @@ def _check_one(*chosen: bool) -> None:
 
 
 def _undo(ws: Workspace, item: str, reviewer: str) -> dict[str, Any]:
-    undone = ws.decisions.undo(reviewer, item=ws.items.get(item).id)
+    undone = ws.decisions.undo(reviewer, item=item)
     if undone is None:
         raise NotFoundError(f"'{reviewer}' has nothing on '{item}' to take back.", "See it with: secondlook export.")
-    return {"decision": undone.undo.number, "action": Action.UNDO.value, "task": undone.undo.task, "labels": []}
+    return _document(undone.undo)
 
 
-def _record(
-    ws: Workspace,
-    item: Item,
-    name: str | None,
-    labels: list[str],
-    action: Action | None,
-    reviewer: str,
-    note: str,
-    marks: tuple[CrossedOut, ...],
-) -> dict[str, Any]:
-    task = ws.taxonomy.task(name) if name else ws.taxonomy.primary(item.kind)
+def _record(ws: Workspace, item: Item, said: _Said) -> dict[str, Any]:
+    marks = crossed_out(item, said.words, said.regions)
+    (recorded,) = ws.decisions.record([_decision(ws, item, said, marks)])
+    return _document(recorded) | ({"crossed_out": [in_words(mark) for mark in marks]} if marks else {})
+
+
+def _decision(ws: Workspace, item: Item, said: _Said, marks: tuple[CrossedOut, ...]) -> NewDecision:
+    task = ws.taxonomy.task(said.task) if said.task else ws.taxonomy.primary(item.kind)
     if task is None:
         raise InputError(f"No task of this workspace is asked of a {item.kind} such as '{item.id}'.")
     verdict = ws.verdicts.of(item.id).get(task.name)
-    if action is None:
-        _check_due(ws, item, task, reviewer)
-        given = {task.label(label).name for label in labels}
-        _check_number(task, given)
-        action = Action.CONFIRM if verdict is not None and given == set(verdict.labels) else Action.CORRECT
-    new = NewDecision(
+    return NewDecision(
         item=item.id,
         task=task.name,
-        action=action,
-        labels=tuple(labels),
-        reviewer=reviewer,
-        note=note,
+        action=said.action or _answered(ws, item, task, said, verdict),
+        labels=said.labels,
+        reviewer=said.reviewer,
+        note=said.note,
         shown_model=verdict.model if verdict else "",
         shown_labels=verdict.labels if verdict else (),
         shown_probability=verdict.probability if verdict else None,
         crossed_out=marks,
     )
-    (recorded,) = ws.decisions.record([new])
-    labels = list(recorded.labels)
-    document = {"decision": recorded.number, "action": recorded.action.value, "task": recorded.task, "labels": labels}
-    return document | ({"crossed_out": [in_words(mark) for mark in marks]} if marks else {})
+
+
+def _answered(ws: Workspace, item: Item, task: Task, said: _Said, verdict: Verdict | None) -> Action:
+    """Return whether the labels confirm or correct; raises `InputError` where the task cannot be answered so."""
+    _check_due(ws, item, task, said.reviewer)
+    given = {task.label(label).name for label in said.labels}
+    _check_number(task, given)
+    return Action.CONFIRM if verdict is not None and given == set(verdict.labels) else Action.CORRECT
+
+
+def _document(row: Decision) -> dict[str, Any]:
+    return {"decision": row.number, "action": row.action.value, "task": row.task, "labels": list(row.labels)}
 
 
 def _check_due(ws: Workspace, item: Item, task: Task, reviewer: str) -> None:
