@@ -1,4 +1,13 @@
-"""One capture explained by ours and by `lime_image`; part of `explanations.py`, which says what is measured."""
+"""One capture explained by ours and by `lime_image`; part of `explanations.py`, which says what is measured.
+
+`same_ratio` is about the library's very masks: its own segments and masks are given, quickshift (`quickshift_seconds`)
+is taken from its time and is not in ours. `same_ratio_with_quickshift` has it in both. The library's second seed and
+its 5,000 samples are answered our way, which gives the library's weights (`same_rank`) in a tenth of the time: the
+samples of the second seed are the last 1,000 of the 5,000, so that they are drawn independently of the first 1,000.
+
+Deletion and insertion take pixels by weight per area, and for the library also by weight alone (`_by_weight`), as its
+own pictures do: small segments with chance weights do not come first then.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +16,9 @@ import os
 import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -18,17 +28,17 @@ from scipy import ndimage
 from skimage.segmentation import quickshift
 
 import resources
-from engine.evidence import is_clear
 from engine.explain.image_part import ImagePart
 from engine.explain.model import Question
+from engine.explain.render import clear_weight
 from engine.explain.superpixels import Superpixels, decoded
-from engine.explain.surrogate import IMAGE_KERNEL_WIDTH, fit, image_masks
+from engine.explain.surrogate import IMAGE_KERNEL_WIDTH, Regression, image_masks
 from engine.intake import import_paths
 from engine.models import checkpoint
 from engine.models.predictor import Predictor
 from engine.taxonomy import preset
 from engine.training.run import train
-from engine.types import ItemContent
+from engine.types import Explanation, ItemContent
 from engine.workspace import Workspace
 from tests.benchmarks.explaining import DEMO, MANY, SAMPLES, SEEDS, Row, Timed, Values, rank, seconds_of, timed, top
 
@@ -38,23 +48,37 @@ PICTURED = ("picture", "both")
 SIZE, STEPS, BLUR = 224, 24, 10.0
 
 
+class Cut(NamedTuple):
+    """The library's segments, and what it took to cut them."""
+
+    labels: npt.NDArray[np.int64]
+    seconds: float
+    cpu: float
+
+
+def item_of(row: dict[str, Any]) -> ItemContent:
+    """An item as it is in a workspace: capture and text."""
+    regions = {name: tuple(tuple(box) for box in boxes) for name, boxes in row["regions"].items()}
+    capture, title = str(DEMO / row["screenshot"]), row.get("title", "")
+    return ItemContent(id=row["id"], kind=row["kind"], title=title, text=row["text"], capture=capture, regions=regions)
+
+
 def capture_of(row: dict[str, Any]) -> ItemContent:
     """A capture without its text."""
-    regions = {name: tuple(tuple(box) for box in boxes) for name, boxes in row["regions"].items()}
-    capture = str(DEMO / row["screenshot"])
-    return ItemContent(id=row["id"], kind=row["kind"], title="", text="", capture=capture, regions=regions)
+    return msgspec.structs.replace(item_of(row), title="", text="")
 
 
 def captures_model(epochs: int) -> Path:
     """The folder of a model that is trained on the demo at 224 pixels; made on the first call, then kept."""
-    path = KEPT / f"demo-{SIZE}.secondlook"
+    path = KEPT / f"demo-{SIZE}-{epochs}.secondlook"
     path.parent.mkdir(parents=True, exist_ok=True)
     opened = Workspace.open(path) if path.exists() else Workspace.create(path, preset("both"))
     with opened as ws:
         if ws.models.champion() is None:
             import_paths(ws, [resources.path("demo")], strict=True)
             recipe = resources.path("recipes", "starter.toml").read_text("utf-8")
-            recipe = recipe.replace("size = 96", f"size = {SIZE}").replace("epochs = 12", f"epochs = {epochs}")
+            recipe = recipe.replace("size = 96", f"size = {SIZE}")
+            recipe = recipe.replace("epochs = 12", f"epochs = {epochs}\nthreads = 1")
             run = ws.runs.prepare(recipe).path
             ws.runs.mark(run.name, "running")
             train(run, emit=lambda _event: None, cancelled=lambda: False)
@@ -87,28 +111,28 @@ class Pictures:
         with Image.open(item.capture) as picture:
             self.screenshot = np.asarray(picture.convert("RGB"))
 
-    def library(self, seed: int) -> Any:
-        """`lime_image` with its defaults; quickshift is called here, so that all runs have the very same segments."""
+    def library(self, seed: int) -> tuple[Values, Cut]:
+        """Weights of `lime_image` with its defaults, (segments,), and its segments."""
+        cuts: list[Cut] = []
+
+        def segment(image: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+            cuts.append(Cut(*seconds_of(lambda: shifted(image))))
+            return cuts[0].labels
+
         explainer = LimeImageExplainer(random_state=seed)
         labels = (self.question.column,)
         with quiet():
-            return explainer.explain_instance(
-                self.screenshot, self._classify, labels=labels, top_labels=None, segmentation_fn=shifted, random_seed=0
+            found = explainer.explain_instance(
+                self.screenshot, self._classify, labels=labels, top_labels=None, segmentation_fn=segment, random_seed=0
             )
+        return np.array([weight for _, weight in sorted(found.local_exp[labels[0]])]), cuts[0]
 
-    def segments(self) -> Superpixels:
-        """The library's."""
-        labels = shifted(self.screenshot)
-        height, width = labels.shape
-        return Superpixels(width=width, height=height, labels=labels)
-
-    def same(self, found: Superpixels, samples: int, seed: int) -> Values:
-        """The library's masks of its segments, answered our way: weights, (segments,)."""
+    def same(self, cut: Cut) -> SameMasks:
+        """The library's masks of its segments, answered our way."""
+        height, width = cut.labels.shape
+        found = Superpixels(width=width, height=height, labels=cut.labels)
         part = ImagePart(self.question, self.pixels, self._text, paint_plain=False, superpixels=found)
-        masks = image_masks(samples, found.count, np.random.RandomState(seed))
-        own = masks[:, list(part.visible)]
-        answers = np.concatenate([part.probabilities(own[rows]) for rows in part.batches(own)])
-        return np.array(fit(masks, answers, IMAGE_KERNEL_WIDTH).weights)
+        return SameMasks(part, found.count, SEEDS[0])
 
     def ours(self, seed: int) -> Timed:
         """Our explanation."""
@@ -144,6 +168,39 @@ class Pictures:
         return self._predictor.probabilities(self.task, self._text.expand(len(vectors), -1), vectors)
 
 
+class SameMasks:
+    """The masks that the library draws with a seed, answered our way."""
+
+    def __init__(self, part: ImagePart, segments: int, seed: int) -> None:
+        self._part = part
+        self._masks = image_masks(MANY, segments, np.random.RandomState(seed))
+        self._answers = np.empty(0)
+
+    def first(self) -> Values:
+        """The weights from the library's default number of samples, (segments,): the very masks of its own run."""
+        self._answer(SAMPLES)
+        return self._weights(slice(0, SAMPLES))
+
+    def second(self) -> Values:
+        """Those from as many other samples."""
+        self._answer(MANY)
+        return self._weights(slice(MANY - SAMPLES, MANY))
+
+    def many(self) -> Values:
+        """Those from all samples."""
+        self._answer(MANY)
+        return self._weights(slice(0, MANY))
+
+    def _answer(self, samples: int) -> None:
+        known = len(self._answers)
+        own = self._masks[known:samples, list(self._part.visible)]
+        fresh = [self._part.probabilities(own[rows]) for rows in self._part.batches(own)]
+        self._answers = np.concatenate([self._answers, *fresh])
+
+    def _weights(self, rows: slice) -> Values:
+        return Regression(self._masks[rows], IMAGE_KERNEL_WIDTH).weights(self._answers[rows])
+
+
 def shifted(image: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """Quickshift as `lime_image` sets it by default."""
     found = quickshift(image, kernel_size=4, max_dist=200, ratio=0.2, rng=0)  # type: ignore[no-untyped-call]
@@ -154,48 +211,83 @@ def shifted(image: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
 def measure_image(predictor: Predictor, folder: Path, row: dict[str, Any]) -> Row:
     """All figures of one capture."""
     one = Pictures(predictor, folder, capture_of(row))
-    theirs, slow, slow_cpu = seconds_of(lambda: one.library(SEEDS[0]))
-    cut, cutting, cutting_cpu = seconds_of(one.segments)
-    expected = np.array([weight for _, weight in sorted(theirs.local_exp[one.question.column])])
-    same, answering, answering_cpu = seconds_of(lambda: one.same(cut, SAMPLES, SEEDS[0]))
-    second, many = one.same(cut, SAMPLES, SEEDS[1]), one.same(cut, MANY, SEEDS[0])
+    (expected, cut), slow, slow_cpu = seconds_of(lambda: one.library(SEEDS[0]))
+    (same, first), answering, answering_cpu = seconds_of(lambda: _first(one.same(cut)))
     runs = [one.ours(seed) for seed in SEEDS]
-    finals = [run.final for run in runs]
-    weights = [np.array([segment.weight for segment in final.segments]) for final in finals]
-    shown = [np.array([s.weight if is_clear(s.weight, s.error) else 0.0 for s in f.segments]) for f in finals]
-    assert finals[0].segment_map is not None
-    grid = decoded(finals[0].segment_map)
-    maps = {"ours": [w[grid] for w in weights], "lime": [w[cut.labels] for w in (expected, second)]}
-    density = weights[0] / np.bincount(grid.ravel(), minlength=len(weights[0]))
-    curves = {
-        "ours": one.curves(density[grid]),
-        "lime": one.curves((many / np.bincount(cut.labels.ravel()))[cut.labels]),
-    }
+    many = same.many()
     return {
         "lime_seconds": slow,
         "lime_cpu": slow_cpu,
-        "same_ratio": slow / (cutting + answering),
-        "same_ratio_cpu": slow_cpu / (cutting_cpu + answering_cpu),
-        "same_ratio_cpu_without_quickshift": (slow_cpu - cutting_cpu) / answering_cpu,
-        "same_rank": rank(expected, same),
-        "first_seconds": statistics.mean(run.first for run in runs),
-        "first_ratio": slow / statistics.mean(run.first for run in runs),
-        "stable_seconds": statistics.mean(run.last for run in runs),
-        "stable_ratio": slow / statistics.mean(run.last for run in runs),
-        "stable_ratio_cpu": slow_cpu / statistics.mean(run.cpu for run in runs),
-        "samples": statistics.mean(final.samples for final in finals),
-        "segments": float(len(weights[0])),
-        "lime_segments": float(cut.count),
-        "reliability": statistics.mean(final.reliability.get("image", 0.0) for final in finals),
-        **agreement("ours", weights[0], weights[1], maps["ours"]),
-        **agreement("lime", expected, second, maps["lime"]),
-        "ours_shown_rank": rank(*shown),
-        "ours_deletion": curves["ours"][0],
-        "lime_deletion": curves["lime"][0],
-        "ours_insertion": curves["ours"][1],
-        "lime_insertion": curves["lime"][1],
-        **planted(row, {"ours": density[grid], "lime": (many / np.bincount(cut.labels.ravel()))[cut.labels]}),
+        "quickshift_seconds": cut.seconds,
+        "same_ratio": (slow - cut.seconds) / answering,
+        "same_ratio_cpu": (slow_cpu - cut.cpu) / answering_cpu,
+        "same_ratio_with_quickshift": slow / (cut.seconds + answering),
+        "same_rank": rank(expected, first),
+        "same_pearson": float(np.corrcoef(expected, first)[0, 1]),
+        **times(runs, slow, slow_cpu),
+        **likeness(cut, [expected, same.second()], [run.final for run in runs]),
+        **faithfulness(one, cut, many, runs[0].final),
+        **planted(row, {"ours": _density(runs[0].final), "lime": _per_area(many, cut.labels)}),
+        "load": os.getloadavg()[0],
     }
+
+
+def times(runs: Sequence[Timed], slow: float, slow_cpu: float) -> Row:
+    """How long our first and final maps take, and how often that goes into the library's time."""
+    first, last, cpu = (statistics.mean(one) for one in zip(*((r.first, r.last, r.cpu) for r in runs), strict=True))
+    return {
+        "first_seconds": first,
+        "first_ratio": slow / first,
+        "stable_seconds": last,
+        "stable_ratio": slow / last,
+        "stable_ratio_cpu": slow_cpu / cpu,
+        "samples": statistics.mean(run.final.samples for run in runs),
+        "reliability": statistics.mean(run.final.reliability.get("image", 0.0) for run in runs),
+    }
+
+
+def likeness(cut: Cut, theirs: Sequence[Values], finals: Sequence[Explanation]) -> Row:
+    """What two seeds agree on, ours beside the library's."""
+    weights = [np.array([segment.weight for segment in final.segments]) for final in finals]
+    shown = [np.array([clear_weight(segment) for segment in final.segments]) for final in finals]
+    assert finals[0].segment_map is not None
+    grid = decoded(finals[0].segment_map)
+    return {
+        "segments": float(len(weights[0])),
+        "lime_segments": float(len(theirs[0])),
+        **agreement("ours", weights[0], weights[1], [one[grid] for one in weights]),
+        **agreement("lime", theirs[0], theirs[1], [one[cut.labels] for one in theirs]),
+        "ours_shown_rank": rank(*shown),
+        "ours_shown_share": float(np.mean([one != 0 for one in shown])),
+    }
+
+
+def faithfulness(one: Pictures, cut: Cut, many: Values, final: Explanation) -> Row:
+    """The areas under the deletion and insertion curves, of ours and of the library with many samples."""
+    maps = {
+        ("ours", ""): _density(final),
+        ("lime", ""): _per_area(many, cut.labels),
+        ("lime", "_by_weight"): many[cut.labels],
+    }
+    found: Row = {}
+    for (who, how), values in maps.items():
+        found[f"{who}_deletion{how}"], found[f"{who}_insertion{how}"] = one.curves(values)
+    return found
+
+
+def _first(same: SameMasks) -> tuple[SameMasks, Values]:
+    return same, same.first()
+
+
+def _density(final: Explanation) -> Values:
+    assert final.segment_map is not None
+    weights = np.array([segment.weight for segment in final.segments])
+    return _per_area(weights, decoded(final.segment_map))
+
+
+def _per_area(weights: Values, labels: npt.NDArray[np.int64]) -> Values:
+    density: Values = (weights / np.bincount(labels.ravel(), minlength=len(weights)))[labels]
+    return density
 
 
 def agreement(who: str, one: Values, other: Values, maps: Sequence[Values]) -> Row:

@@ -32,26 +32,42 @@ from typing import Any
 import msgspec
 import torch
 
+from engine import explain, models
 from engine.explain.words import words_of
 from engine.models import checkpoint, minilm
 from engine.models.registry import MINILM
 from engine.types import ItemContent
+from tests.benchmarks import explaining_images
 from tests.benchmarks.explaining import Row, demo_rows, settled
-from tests.benchmarks.explaining_images import Pictures, capture_of, captures_model, measure_image
+from tests.benchmarks.explaining_images import KEPT, Pictures, capture_of, captures_model, item_of, measure_image
 from tests.benchmarks.explaining_texts import Texts, measure_text, posts, text_model
+from tests.benchmarks.kept_rows import KeptRows, code_version
 from tests.benchmarks.scoring import make_encoder
 
+_PARTS = ("designs", "hiding", "image_part", "interactions", "joint", "lime", "sampling", "superpixels", "surrogate")
+CODE = (
+    *(Path(explain.__path__[0]) / f"{name}.py" for name in _PARTS),
+    *(Path(models.__path__[0]) / f"{name}.py" for name in ("encoders", "images", "int8")),
+    Path(explaining_images.__file__),
+)
+"""What figures of images depend on: where it changes, they are measured again."""
 HEAD_TEXTS = 130
 """A text head is fitted on so many, other texts than those explained."""
 
 
 def images(captures: int, epochs: int) -> dict[str, Any]:
-    """Figures of so many captures, spread over the demo."""
+    """Figures of so many captures, spread over the demo; those that an earlier run of the same code kept as they are.
+
+    The arithmetic is chosen as in a workspace, on the items with their texts.
+    """
     rows, folder = demo_rows(), captures_model(epochs)
-    predictor = settled(folder, [capture_of(row) for row in rows])
+    predictor = settled(folder, [item_of(row) for row in rows])
     chosen = rows[3 :: max(1, (len(rows) - 3) // captures)][:captures]
     Pictures(predictor, folder, capture_of(chosen[0])).ours(9)
-    found = progress("capture", [partial(measure_image, predictor, folder, row) for row in chosen])
+    about = {"model": folder.name, "arithmetic": predictor.device_name, "code": code_version(CODE)}
+    kept = KeptRows(KEPT / "images.rows.jsonl", about)
+    measures = [partial(measure_image, predictor, folder, row) for row in chosen]
+    found = progress("capture", [partial(kept.row, row["id"], one) for row, one in zip(chosen, measures, strict=True)])
     return {"arithmetic": predictor.device_name, **found}
 
 
@@ -119,7 +135,7 @@ def main() -> None:
     parser.add_argument("--captures", type=int, default=50)
     parser.add_argument("--texts", type=int, default=10)
     parser.add_argument("--only", choices=("image", "text", "minilm"), help="one of the parts; minilm: without BERT")
-    parser.add_argument("--epochs", type=int, default=8, help="how long the model of the captures is trained")
+    parser.add_argument("--epochs", type=int, default=30, help="how long the model of the captures is trained")
     parser.add_argument("--threads", type=int, default=0, help="of torch; 0 leaves its choice")
     parser.add_argument("--out", type=Path, default=Path("build/bench/explanations.json"))
     options = parser.parse_args()

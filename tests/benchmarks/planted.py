@@ -1,41 +1,52 @@
 """Which method finds what was planted? Captures with a badge in a corner and a certain word; a small model learns both.
 
     python tests/benchmarks/planted.py [--methods all] [--items 40] [--captures 400] [--size 128] [--epochs 3]
-        [--threads N] [--seed 0] [--out FILE]
+        [--threads N] [--seed 0] [--keep FOLDER] [--out FILE]
 
 The model (ResNet-18 at `--size` pixels from nothing, a text CNN) sees `--captures` captures. The methods explain
 others: those that have the badge or the word and that the model judges rightly. Printed beside a row of random
-weights: how often the strongest superpixel or word is the planted one (pointing game), how much of the positive weight
-lies in it, and its mean rank.
+weights and one of the `lime` library itself (`lime_image` and `lime_text` with their defaults): how often the strongest
+superpixel or word is the planted one (pointing game), how much of the positive weight lies in it, and its mean rank.
+
+Captures, model and every finished explanation are kept in `--keep`: a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
+import os
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 import torch
+from lime.lime_image import LimeImageExplainer
+from lime.lime_text import LimeTextExplainer
+from PIL import Image
 
+from engine import explain
 from engine.cli.output import table
 from engine.errors import EngineError, InputError
 from engine.explain.faithfulness.measure import RANDOM, spread
 from engine.explain.faithfulness.planted import (
     BADGE,
     LABELS,
+    THE_WORD,
     WITH,
     WORD,
     Found,
     Planted,
     find_badge,
     find_word,
+    found,
     plant,
+    share_inside,
 )
 from engine.explain.methods import METHODS, explain_by
 from engine.models import checkpoint
@@ -47,9 +58,15 @@ from engine.models.spec import FusionSpec, HeadSpec, ImageSpec, NetworkSpec, Tex
 from engine.models.text import model_text
 from engine.models.tokenizer import tokenizer_for
 from engine.types import Explanation, ModelCard
+from tests.benchmarks.kept_rows import KeptRows, code_version
 
 FINDERS: dict[str, Callable[[Explanation, Planted], Found | None]] = {BADGE: find_badge, WORD: find_word}
 BATCH, RATE, TEXT_EPOCHS = 16, 2e-3, 12
+LIBRARY = "lime library"
+FRAME = "occlusion"
+"""Whose superpixels and words the random weights are given to: all methods have the same."""
+WORDS = 100
+"""More than a text here has."""
 
 
 def train(folder: Path, captures: Sequence[Planted], *, size: int = 128, epochs: int = 3, seed: int = 0) -> Predictor:
@@ -124,9 +141,49 @@ def questions(predictor: Predictor, captures: Sequence[Planted], task: str) -> t
     return chosen, float(np.mean(right))
 
 
-def finds(explain: Callable[[Planted], Explanation], chosen: Sequence[Planted], task: str) -> list[Found]:
-    """How well explanations of these captures find what was planted; empty where the method says nothing of it."""
-    return [one for planted in chosen if (one := FINDERS[task](explain(planted), planted)) is not None]
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Throw away what the library prints on standard error (a progress bar)."""
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
+        yield
+
+
+def library(predictor: Predictor, planted: Planted, task: str, seed: int, samples: int) -> Found:
+    """How well `lime_image` or `lime_text` finds what was planted."""
+    column = predictor.card.tasks[task].index(WITH)
+    pixels = predictor.pixels(planted.content)
+    assert pixels is not None
+    text = predictor.text_vectors([predictor.text_of(planted.content)])
+    image = predictor.image_vectors(torch.from_numpy(pixels)[None])
+
+    def see(screenshots: Sequence[Any]) -> Any:
+        squares = [np.asarray(Image.fromarray(one).resize(pixels.shape[1:])) for one in screenshots]
+        vectors = predictor.image_vectors(torch.from_numpy(np.stack(squares).transpose(0, 3, 1, 2) / np.float32(255)))
+        return predictor.probabilities(task, text.expand(len(vectors), -1), vectors)
+
+    def read(texts: Sequence[str]) -> Any:
+        vectors = predictor.text_vectors(texts)
+        return predictor.probabilities(task, vectors, image.expand(len(vectors), -1))
+
+    if task == WORD:
+        told = LimeTextExplainer(random_state=seed).explain_instance(
+            planted.content.text, read, labels=(column,), num_features=WORDS, num_samples=samples
+        )
+        weights = dict(told.as_list(column))
+        return found(np.array(list(weights.values())), np.array([float(word == THE_WORD) for word in weights]))
+    assert planted.content.capture is not None
+    assert planted.box is not None
+    with Image.open(planted.content.capture) as screenshot, quiet():
+        seen = LimeImageExplainer(random_state=seed).explain_instance(
+            np.asarray(screenshot.convert("RGB")),
+            see,
+            labels=(column,),
+            top_labels=None,
+            num_samples=samples,
+            random_seed=seed,
+        )
+    inside = share_inside(seen.segments, planted.box, screenshot.width, screenshot.height)
+    return found(np.array([weight for _, weight in sorted(seen.local_exp[column])]), inside)
 
 
 def at_random(explanation: Explanation, random: np.random.Generator) -> Explanation:
@@ -140,41 +197,61 @@ def at_random(explanation: Explanation, random: np.random.Generator) -> Explanat
     )
 
 
-def measure(predictor: Predictor, chosen: Sequence[Planted], task: str, methods: Sequence[str], seed: int) -> Any:
+class Asked(NamedTuple):
+    """A method, and what it is asked of every capture; `samples` are the library's."""
+
+    method: str
+    predictor: Predictor
+    task: str
+    seed: int
+    samples: int
+
+
+def found_by(asked: Asked, planted: Planted) -> Found | None:
+    """How well a method's explanation finds what was planted; None where the method says nothing of it."""
+    method, predictor, task, seed, samples = asked
+    if method == LIBRARY:
+        return library(predictor, planted, task, seed, samples)
+    if method == RANDOM:
+        number = int(planted.content.id.rpartition("-")[2])
+        frame = explain_by(FRAME, predictor, planted.content, task, WITH, seed=seed)
+        return FINDERS[task](at_random(frame, np.random.default_rng([seed, number])), planted)
+    return FINDERS[task](explain_by(method, predictor, planted.content, task, WITH, seed=seed), planted)
+
+
+def one_row(asked: Asked, planted: Planted) -> dict[str, Any]:
+    """What is kept of one explanation; nothing but its time where the method says nothing of the task."""
+    begun, cpu = time.perf_counter(), time.process_time()
+    one = found_by(asked, planted)
+    spent = {"seconds": time.perf_counter() - begun, "cpu_seconds": time.process_time() - cpu}
+    return spent if one is None else {"hit": one.hit, "share": one.share, "rank": one.rank, **spent}
+
+
+def measure(asked: Sequence[Asked], chosen: Sequence[Planted], kept: KeptRows) -> dict[str, Any]:
     """Rows by method: hits, share and rank with their spread, seconds and CPU seconds an explanation."""
     rows: dict[str, Any] = {}
-    random = np.random.default_rng(seed)
-    kept: dict[str, Explanation] = {}
-    for method in methods:
-
-        def explained(planted: Planted, method: str = method) -> Explanation:
-            found = explain_by(method, predictor, planted.content, task, WITH, seed=seed)
-            if found.tokens and found.segments:
-                kept[found.item] = found
-            return found
-
-        begun, cpu = time.perf_counter(), time.process_time()
+    for one in asked:
+        names = [f"{one.task} {one.method} {planted.content.id}" for planted in chosen]
+        measures = [functools.partial(one_row, one, planted) for planted in chosen]
         try:
-            found = finds(explained, chosen, task)
+            every = [kept.row(name, run) for name, run in zip(names, measures, strict=True)]
         except InputError as error:
-            sys.stderr.write(f"{method} is left out: {error}\n")
+            sys.stderr.write(f"{one.method} is left out: {error}\n")
             continue
-        if found:
-            rows[method] = row(found)
-            rows[method]["seconds"] = (time.perf_counter() - begun) / len(chosen)
-            rows[method]["cpu_seconds"] = (time.process_time() - cpu) / len(chosen)
-    known = [planted for planted in chosen if planted.content.id in kept]
-    if known:
-        rows[RANDOM] = row(finds(lambda planted: at_random(kept[planted.content.id], random), known, task))
+        told = [row for row in every if "hit" in row]
+        if told:
+            rows[one.method] = row_of(told)
     return rows
 
 
-def row(found: Sequence[Found]) -> dict[str, Any]:
+def row_of(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What is reported of a method on one task."""
     return {
-        "hits": spread([float(one.hit) for one in found]),
-        "share": spread([one.share for one in found]),
-        "rank": spread([float(one.rank) for one in found]),
+        "hits": spread([float(one["hit"]) for one in told]),
+        "share": spread([one["share"] for one in told]),
+        "rank": spread([float(one["rank"]) for one in told]),
+        "seconds": sum(one["seconds"] for one in told) / len(told),
+        "cpu_seconds": sum(one["cpu_seconds"] for one in told) / len(told),
     }
 
 
@@ -187,7 +264,7 @@ def words_of(found: dict[str, Any]) -> str:
             [
                 name,
                 *(f"{row[key].mean:.2f} ± {row[key].error or 0:.2f}" for key in ("hits", "share", "rank")),
-                f"{row['cpu_seconds']:.2f}" if "cpu_seconds" in row else "–",
+                f"{row['cpu_seconds']:.2f}",
             ]
             for name, row in one["rows"].items()
         ]
@@ -201,21 +278,29 @@ def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
-    methods = list(METHODS) if options.methods == "all" else options.methods.split(",")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        learned = plant(folder / "train", options.captures, options.seed)
-        others = plant(folder / "others", 2 * options.items + 2, options.seed + 1)
+    methods = [*(METHODS if options.methods == "all" else options.methods.split(",")), LIBRARY, RANDOM]
+    sizes = {"size": options.size, "captures": options.captures, "epochs": options.epochs, "seed": options.seed}
+    folder = options.keep / "-".join(str(size) for size in sizes.values())
+    learned = plant(folder / "train", options.captures, options.seed)
+    others = plant(folder / "others", 2 * options.items + 2, options.seed + 1)
+    if (folder / "model").exists():
+        predictor = Predictor.load(folder / "model", "cpu")
+        predictor.trust_encoders()
+    else:
         predictor = train(folder / "model", learned, size=options.size, epochs=options.epochs, seed=options.seed)
-        found: dict[str, Any] = {"size": options.size, "captures": options.captures, "seed": options.seed}
-        for task in (BADGE, WORD):
-            chosen, accuracy = questions(predictor, others, task)
-            chosen = chosen[: options.items]
-            rows = measure(predictor, chosen, task, methods, options.seed)
-            found[task] = {"items": len(chosen), "accuracy": accuracy, "rows": rows}
-    print(words_of(found))  # noqa: T201
+    code = [Path(explain.__path__[0]) / name for name in (".", "methods", "faithfulness")]
+    about = {"code": code_version([*code, Path(__file__)]), "samples": options.library_samples}
+    kept = KeptRows(folder / "rows.jsonl", about)
+    results: dict[str, Any] = {**sizes}
+    for task in (BADGE, WORD):
+        chosen, accuracy = questions(predictor, others, task)
+        chosen = chosen[: options.items]
+        asked = [Asked(method, predictor, task, options.seed, options.library_samples) for method in methods]
+        rows = measure(asked, chosen, kept)
+        results[task] = {"items": len(chosen), "accuracy": accuracy, "rows": rows}
+    print(words_of(results))  # noqa: T201
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2))
+    options.out.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2))
     return 0
 
 
@@ -226,8 +311,10 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--captures", type=int, default=400, help="how many the model learns from")
     parser.add_argument("--size", type=int, default=128, help="of the network's square, in pixels")
     parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--library-samples", type=int, default=1000, help="which the lime library draws")
     parser.add_argument("--threads", type=int, default=0, help="of torch; 0 leaves its choice")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, default=Path("build/bench/planted"), help="where what is done is kept")
     parser.add_argument("--out", type=Path, default=Path("build/bench/planted.json"))
     return parser.parse_args(arguments)
 
