@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from scipy.linalg import hadamard
 
+from engine.explain.hadamard import Signs, smallest
 from engine.explain.surrogate import Groups, Masks
 
 LEAST_ORDER = 16
@@ -35,16 +36,19 @@ def coin_flips(masks: Masks) -> Design:
     return Design(masks=masks, groups=np.arange(len(masks)))
 
 
-def folded(samples: int, features: int, random: np.random.RandomState) -> Design:
+def folded(samples: int, features: int, random: np.random.RandomState, *, tight: bool = False) -> Design:
     """Hide each feature in half of the rows: columns of Hadamard matrices and their complements (fold-over).
 
-    Each block is a Sylvester matrix of an order that is not below `features`, with randomly chosen columns and signs
+    Each block is a Hadamard matrix of an order that is not below `features`, with randomly chosen columns and signs
     and its rows in random order: within a block every feature's column is orthogonal to every other's, and no row is
     more likely than another, so that the weights are those of coin flips with fewer samples. A partial block is
-    balanced, only not quite orthogonal.
+    balanced, only not quite orthogonal. `tight` takes the smallest matrix at hand (`hadamard.smallest`), not only powers
+    of two, so that a whole block may be there much sooner.
     """
-    order = max(LEAST_ORDER, 1 << (features - 1).bit_length())
-    blocks = [_block(order, features, random) for _ in range(-(-samples // (2 * order)))]
+    matrix = (
+        smallest(max(LEAST_ORDER, features)) if tight else hadamard(max(LEAST_ORDER, 1 << (features - 1).bit_length()))
+    )
+    blocks = [_block(matrix, features, random) for _ in range(-(-samples // (2 * len(matrix))))]
     return _paired(np.concatenate(blocks)[:samples])
 
 
@@ -64,9 +68,10 @@ def listed(features: int) -> Design:
     return msgspec.structs.replace(coin_flips(masks), complete=True)
 
 
-def _block(order: int, features: int, random: np.random.RandomState) -> Masks:
+def _block(matrix: Signs, features: int, random: np.random.RandomState) -> Masks:
+    order = len(matrix)
     signs = random.choice([-1, 1], features)
-    half = hadamard(order)[random.permutation(order)][:, random.permutation(order)[:features]] * signs > 0
+    half = matrix[random.permutation(order)][:, random.permutation(order)[:features]] * signs > 0
     return np.stack([half, ~half], axis=1).reshape(2 * order, features)
 
 

@@ -20,9 +20,9 @@ from engine.explain.surrogate import IMAGE_KERNEL_WIDTH, TEXT_KERNEL_WIDTH, Surr
 from engine.explain.text_part import TextPart
 from engine.types import Explanation, ItemContent, Segment
 
-STEP = 32
+STEP_IMAGE, STEP_TEXT = 32, 16
 """Further samples of a part before the next map."""
-MOST = 384
+MOST_IMAGE, MOST_TEXT = 320, 384
 """Samples of each part after which the explanation is final, stable or not."""
 FEWEST = 16
 STABLE_IMAGE, STABLE_TEXT = 0.995, 0.85
@@ -94,10 +94,10 @@ class _Side:
     def __init__(self, question: Question, part: TextPart | ImagePart, seed: int, samples: int | None) -> None:
         text = isinstance(part, TextPart)
         self.width = TEXT_KERNEL_WIDTH if text else IMAGE_KERNEL_WIDTH
-        self.sampler = Sampler(part, part.design(samples or MOST, seed))
+        self.sampler = Sampler(part, part.design(samples or (MOST_TEXT if text else MOST_IMAGE), seed))
         self.answers = Answers(question, self.sampler, self.width, text=text)
         self.evidence = Evidence(surrogate=None)
-        self._first = part.first
+        self._first, self._step = part.first, STEP_TEXT if text else STEP_IMAGE
         self._enough = (STABLE_TEXT if text else STABLE_IMAGE) if samples is None else None
 
     @property
@@ -123,7 +123,7 @@ class _Side:
             whole = self.sampler.design.complete
             yield from self.sampler.extend(len(self.sampler.design.masks) if whole else self._first)
         elif not self.settled:
-            yield from self.sampler.extend((self.sampler.samples // STEP + 1) * STEP)
+            yield from self.sampler.extend((self.sampler.samples // self._step + 1) * self._step)
 
 
 def likeness(surrogate: Surrogate) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -13,12 +13,17 @@ from engine.explain.designs import MOST_LISTED, Design, folded, listed
 from engine.explain.model import Question, Values
 from engine.explain.surrogate import Masks
 from engine.explain.words import words_of
+from engine.models.encoders import BF16, FP32, INT8
 from engine.models.registry import CNN, MINILM, text_backbone
+from engine.models.spec import TextSpec
 from engine.models.text import fields_of
 from engine.types import TokenWeight
 
-ENCODER_BATCH, MINILM_BATCH, CNN_BATCH, GPU_BATCH = 4, 16, 32, 128
-"""How many texts are encoded before the next look at whether somebody else waits: 50 ms or so."""
+GPU_BATCH, CNN_BATCH = 128, 32
+"""How many texts are encoded before the next look at whether somebody else waits."""
+TOKENS = {INT8: (400, 160), BF16: (300, 96), FP32: (150, 48)}
+"""On a CPU so many tokens of MiniLM, and of an encoder of BERT-base's size: at most 80 ms or so on one core."""
+TOKENS_OF_A_WORD, SPECIAL_TOKENS = 1.5, 2
 FIRST_OF_ENCODER, FIRST = 16, 64
 """Samples before the first map, which is not to wait for an encoder."""
 MOST_FEATURES = 64
@@ -58,6 +63,7 @@ class TextPart:
             ]
             self.features = self._places[-1].feature + 1
         self._pieces = _pieces(self._places, self._raw)
+        self._features_of_words = [place.feature for place in self._places]
 
     @property
     def first(self) -> int:
@@ -68,7 +74,7 @@ class TextPart:
         """Which words to hide together, at most `samples` times."""
         if self.features <= MOST_LISTED:
             return listed(self.features)
-        return folded(samples, self.features, np.random.RandomState(seed))
+        return folded(samples, self.features, np.random.RandomState(seed), tight=True)
 
     def without(self, kept: npt.NDArray[np.bool_]) -> str:
         """The raw text with only the features that `kept` keeps, (features,)."""
@@ -76,9 +82,15 @@ class TextPart:
 
     def batches(self, masks: Masks) -> Iterator[npt.NDArray[np.intp]]:
         """Row numbers in small batches of similar length."""
-        order = np.argsort(masks.sum(axis=1), kind="stable")
-        step = _batch_size(self._question)
-        return (order[start : start + step] for start in range(0, len(order), step))
+        kept = masks[:, self._features_of_words].sum(axis=1)
+        order, fits = np.argsort(kept, kind="stable"), _batch_size(self._question)
+        start = 0
+        while start < len(order):
+            end = start + 1
+            while end < len(order) and end - start < fits(int(kept[order[end]])):
+                end += 1
+            yield order[start:end]
+            start = end
 
     def vectors(self, masks: Masks) -> Tensor:
         """What the text backbone gives of every row, (n, Dt)."""
@@ -130,12 +142,16 @@ def _pieces(places: Sequence[_Place], raw: str) -> list[tuple[str, int]]:
     return [*pieces, (raw[position:], -1)]
 
 
-def _batch_size(question: Question) -> int:
-    if question.model.device_name.startswith("CUDA"):
-        return GPU_BATCH
-    if _backbone(question) == MINILM:
-        return MINILM_BATCH
-    return ENCODER_BATCH if _encoder(question) else CNN_BATCH
+def _batch_size(question: Question) -> Callable[[int], int]:
+    """How many texts of at most so many words make a batch."""
+    name = question.model.device_name
+    if name.startswith("CUDA") or not _encoder(question):
+        size = GPU_BATCH if name.startswith("CUDA") else CNN_BATCH
+        return lambda _words: size
+    arithmetic = next((one for one in (INT8, BF16) if name.endswith((f"{one} text", f", {one}"))), FP32)
+    tokens = TOKENS[arithmetic][0 if _backbone(question) == MINILM else 1]
+    most = question.model.card.network.get("text", {}).get("max_tokens", TextSpec().max_tokens)
+    return lambda words: max(1, int(tokens / min(most, TOKENS_OF_A_WORD * words + SPECIAL_TOKENS)))
 
 
 def _encoder(question: Question) -> bool:

@@ -33,6 +33,15 @@ def test_the_columns_of_a_block_are_orthogonal(features: int, block: int) -> Non
     assert (signs[:block] != signs[block:]).any()
 
 
+@pytest.mark.parametrize(("features", "block"), [(7, 32), (17, 40), (37, 80), (41, 88), (64, 128)])
+def test_a_tight_block_is_orthogonal_and_no_larger_than_it_must_be(features: int, block: int) -> None:
+    masks = folded(2 * block, features, np.random.RandomState(4), tight=True).masks
+    np.testing.assert_array_equal(masks[::2], ~masks[1::2])
+    for part in (masks[:block], masks[block:]):
+        signs = part * 2 - 1
+        np.testing.assert_array_equal(signs.T @ signs, block * np.eye(features))
+
+
 def test_another_seed_draws_other_rows_and_the_same_seed_the_same() -> None:
     one, again, other = (folded(64, 12, np.random.RandomState(seed)).masks for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, again)
