@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy.stats import spearmanr
 
 from engine.explain import explain
-from engine.models import proof
+from engine.models import checkpoint, proof
 from engine.models.likeness import PROBE_ITEMS
 from engine.models.predictor import Predictor
 from engine.types import Explanation, ItemContent
@@ -31,10 +31,10 @@ def demo_rows() -> list[dict[str, Any]]:
 
 
 def settled(folder: Path, items: Sequence[ItemContent]) -> Predictor:
-    """A predictor in the arithmetic that it chose once it had scored enough items."""
-    predictor = Predictor.load(folder, "cpu")
+    """A predictor in the arithmetic that it chose once it had scored enough items, now or in an earlier run."""
+    predictor, card = Predictor.load(folder, "cpu"), checkpoint.read_card(folder)
     for start in range(0, 3 * PROBE_ITEMS, 8):
-        if (folder / proof.TORCH.file).exists():
+        if proof.read(folder, card) is not None:
             break
         predictor.predict([items[(start + at) % len(items)] for at in range(8)])
     return Predictor.load(folder, "cpu")
