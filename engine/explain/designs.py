@@ -42,12 +42,11 @@ def folded(samples: int, features: int, random: np.random.RandomState, *, tight:
     Each block is a Hadamard matrix of an order that is not below `features`, with randomly chosen columns and signs
     and its rows in random order: within a block every feature's column is orthogonal to every other's, and no row is
     more likely than another, so that the weights are those of coin flips with fewer samples. A partial block is
-    balanced, only not quite orthogonal. `tight` takes the smallest matrix at hand (`hadamard.smallest`), not only powers
-    of two, so that a whole block may be there much sooner.
+    balanced, only not quite orthogonal. `tight` takes the smallest matrix at hand (`hadamard.smallest`), not only
+    powers of two, so that a whole block may be there much sooner.
     """
-    matrix = (
-        smallest(max(LEAST_ORDER, features)) if tight else hadamard(max(LEAST_ORDER, 1 << (features - 1).bit_length()))
-    )
+    least = max(LEAST_ORDER, features)
+    matrix = smallest(least) if tight else hadamard(1 << (least - 1).bit_length())
     blocks = [_block(matrix, features, random) for _ in range(-(-samples // (2 * len(matrix))))]
     return _paired(np.concatenate(blocks)[:samples])
 
