@@ -78,9 +78,9 @@ class ImagePart:
     def perturbed(self, masks: Masks) -> Tensor:
         """The model's inputs, (n, 3, S, S), for n rows."""
         inputs = self._seen.repeat(len(masks), 1, 1, 1)
-        hidden = torch.from_numpy(~masks)
+        hidden = torch.from_numpy(~masks).to(inputs.dtype)[:, :, None, None, None]
         for feature, (rows, columns, values) in enumerate(self._changes):
-            inputs[hidden[:, feature], :, rows, columns] -= values
+            inputs[:, :, rows, columns].addcmul_(hidden[:, feature], values, value=-1)  # no gathering of rows
         return inputs
 
     @property
