@@ -177,6 +177,8 @@ def _wrong_name(info: zipfile.ZipInfo) -> str:
         return "leads out of the pack"
     if stat.S_ISLNK(info.external_attr >> 16):
         return "is a link"
+    if stat.S_IFMT(info.external_attr >> 16) not in {0, stat.S_IFREG}:
+        return "is no plain file"
     if name != info.filename or not (name in DOCUMENTS or name == MANIFEST or capture_of(name)):
         return "is nothing that a review pack holds"
     return ""

@@ -10,19 +10,26 @@ from typing import Any
 
 import msgspec
 
+from engine.errors import EngineError
+from engine.intake.captures import LONGEST_SIDE
 from engine.intake.rows import BadRowError, read_row
 from engine.taxonomy import Taxonomy
-from engine.types import Explanation, Item
+from engine.types import Decision, Explanation, Item, ModelCard, Verdict
+from engine.workspace.names import check_name
 from engine.workspace.origins import Carried, fault
 
 MOST_CELLS = 16_000_000
 _LONGEST_NAME = 200
 _MOST_NOTE = 100_000
+_MOST_LABELS = 1_000
+_MOST_NUMBER = 2**53
 
 
 def check_item(item: Item, taxonomy: Taxonomy) -> str:
     """Return what is wrong with an item by the rules of an import, "" for nothing."""
     record: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(item))
+    if not (0 <= item.width <= LONGEST_SIDE and 0 <= item.height <= LONGEST_SIDE):
+        return "its screenshot would be larger than any"
     for name in ("truths", "capture", "width", "height"):
         del record[name]
     record["screenshot"] = item.capture or ""
@@ -42,15 +49,49 @@ def check_carried(carried: Carried) -> str:
     decision = carried.decision
     if not decision.reviewer.strip() or not _named(decision.reviewer) or not _named(decision.act):
         return f"decision {decision.number} has no reviewer or no act"
-    if not (decision.number > 0 and decision.seconds >= 0 and math.isfinite(decision.seconds)):
+    if not (0 < decision.number <= _MOST_NUMBER and decision.seconds >= 0 and math.isfinite(decision.seconds)):
         return f"decision {decision.number} has an impossible number or duration"
-    if len(decision.note) > _MOST_NOTE:
-        return f"the note of decision {decision.number} is longer than {_MOST_NOTE:,} characters"
     try:
         datetime.fromisoformat(decision.at)
     except ValueError:
         return f"decision {decision.number} was made at no time"
-    return fault(carried)
+    return _check_words(decision) or fault(carried)
+
+
+def _check_words(decision: Decision) -> str:
+    names = (decision.task, decision.shown_model, *decision.labels, *decision.shown_labels)
+    if not all(map(_named, names)):
+        return f"decision {decision.number} names a task, a label or a model that is no name"
+    if len(decision.labels) > _MOST_LABELS:
+        return f"decision {decision.number} gives {len(decision.labels):,} labels"
+    if len(decision.note) > _MOST_NOTE:
+        return f"the note of decision {decision.number} is longer than {_MOST_NOTE:,} characters"
+    return ""
+
+
+def check_order(decision: Decision, before: Decision | None) -> str:
+    """Return what is wrong with a decision behind the one before it, "" for nothing: numbers grow, and hashes link."""
+    if before is not None and decision.number <= before.number:
+        return f"decision {decision.number} comes after decision {before.number}"
+    if before is not None and decision.number == before.number + 1 and decision.previous != before.hash:
+        return f"decision {decision.number} does not continue decision {before.number}"
+    return ""
+
+
+def check_card(card: ModelCard) -> str:
+    """Return what is wrong with a model's card, "" for nothing."""
+    try:
+        check_name(card.id, "model")
+    except EngineError as error:
+        return error.message.rstrip(".")
+    return ""
+
+
+def check_verdict(verdict: Verdict) -> str:
+    """Return what is wrong with a verdict, "" for nothing."""
+    shares = (verdict.probability, *verdict.probabilities.values())
+    fits = all(0.0 <= share <= 1.0 for share in shares)
+    return "" if fits else f"the verdict on '{verdict.item[:60]}' has a probability outside 0 to 1"
 
 
 def check_explanation(explanation: Explanation) -> str:

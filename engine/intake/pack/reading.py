@@ -16,7 +16,15 @@ from engine.errors import EngineError
 from engine.intake.captures import CaptureError, check_capture, quiet_pillow
 from engine.intake.pack import manifest as names
 from engine.intake.pack.archive import Archive
-from engine.intake.pack.checks import check_carried, check_explanation, check_item
+from engine.intake.pack.checks import (
+    check_card,
+    check_carried,
+    check_explanation,
+    check_item,
+    check_order,
+    check_verdict,
+)
+from engine.intake.pack.choosing import MOST_ITEMS
 from engine.intake.pack.manifest import (
     DOCUMENTS,
     FORMAT,
@@ -29,7 +37,7 @@ from engine.intake.pack.manifest import (
     capture_of,
 )
 from engine.taxonomy import Taxonomy, parse_taxonomy
-from engine.types import Explanation, Item, ModelCard, Struct, Verdict
+from engine.types import Decision, Explanation, Item, ModelCard, Struct, Verdict
 from engine.workspace.origins import Carried
 
 LONGEST_LINE = 8 << 20
@@ -109,9 +117,11 @@ class Pack:
         decoder = msgspec.json.Decoder(kind)
         for number, line in self.archive.lines(name, LONGEST_LINE):
             try:
-                yield decoder.decode(line)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+                record = decoder.decode(line)
+                msgspec.msgpack.encode(record)  # what holds a number of more than 64 bits cannot be kept
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, OverflowError) as error:
                 raise self.archive.refused(name, f"cannot be read in line {number} ({error})") from error
+            yield record
 
 
 def open_pack(path: Path, *, progress: Callable[[int, int], None] | None = None) -> Pack:
@@ -185,14 +195,25 @@ def _check_records(pack: Pack) -> None:
     for name, records in ((names.VERDICTS, pack.verdicts()), (names.EXPLANATIONS, pack.explanations())):
         for record in records:
             _refuse(pack, name, _stranger(record.item, items) or _unknown_model(record.model, models))
+    for card in pack.cards():
+        _refuse(pack, names.MODELS, check_card(card))
+    for verdict in pack.verdicts():
+        _refuse(pack, names.VERDICTS, check_verdict(verdict))
     for explanation in pack.explanations():
         _refuse(pack, names.EXPLANATIONS, check_explanation(explanation))
+    before: Decision | None = None
     for carried in pack.decisions():
-        _refuse(pack, names.DECISIONS, _stranger(carried.decision.item, items) or check_carried(carried))
+        one = carried.decision
+        fault = _stranger(one.item, items) or check_carried(carried) or check_order(one, before)
+        _refuse(pack, names.DECISIONS, fault)
+        before = one
 
 
 def _check_items(pack: Pack) -> set[str]:
     """Check items and their screenshots, and return the ids."""
+    if pack.manifest.items > MOST_ITEMS:
+        most = f"{counted(pack.manifest.items, 'item')}; {MOST_ITEMS:,} is the most"
+        raise pack.archive.refused(MANIFEST, f"speaks of {most}")
     ids: set[str] = set()
     left = set(pack.captures())
     sizes: dict[str, tuple[int, int]] = {}
@@ -204,6 +225,8 @@ def _check_items(pack: Pack) -> set[str]:
         if problem:
             raise pack.archive.refused(names.ITEMS, f"holds an item '{item.id[:60]}' that cannot be used: {problem}")
         ids.add(item.id)
+        if len(ids) > pack.manifest.items:
+            raise pack.archive.refused(names.ITEMS, f"holds more than the {pack.manifest.items} of the manifest")
     if left:
         raise pack.archive.refused(capture_name(min(left)), "is the screenshot of no item")
     if len(ids) != pack.manifest.items:

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import io
 import json
+import stat
 import struct
 import zipfile
 import zlib
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from engine.errors import InputError
-from engine.intake.pack import PackError, manifest, merge_pack, open_pack
+from engine.intake.pack import PackError, manifest, merge_pack, open_pack, reading
 from engine.types import Action, Decision
 from engine.workspace import Workspace, chain
 
@@ -62,7 +63,7 @@ def archive(path: Path, *entries: tuple[str | zipfile.ZipInfo, bytes], method: i
         ("captures/ab/nested.zip", "nothing that a review pack holds"),
         ("captures/ab/" + "b" * 64 + ".png", "nothing that a review pack holds"),
         ("items.jsonl\n", "nothing that a review pack holds"),
-        ("captures/", "nothing that a review pack holds"),
+        ("captures/", "no plain file"),
     ],
 )
 def test_names(tmp_path: Path, refused: Callable[[Path], str], name: str, words: str) -> None:
@@ -98,6 +99,66 @@ def test_bombs(tmp_path: Path, refused: Callable[[Path], str], monkeypatch: pyte
     assert "3 entries; 2 is the most" in refused(many)
     monkeypatch.setattr(manifest, "MOST_DIRECTORY_BYTES", 100)
     assert "list of entries" in refused(many)
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFIFO, stat.S_IFCHR, stat.S_IFDIR, stat.S_IFSOCK])
+def test_only_plain_files(tmp_path: Path, refused: Callable[[Path], str], kind: int) -> None:
+    odd = zipfile.ZipInfo("items.jsonl")
+    odd.external_attr = (kind | 0o644) << 16
+    assert "is no plain file" in refused(archive(tmp_path / "odd.zip", (odd, b"")))
+
+
+@pytest.mark.parametrize(
+    ("field", "place", "value", "words"),
+    [
+        ("uncompressed size", 24, 0xFFFFFFF0, "as in a zip bomb"),
+        ("uncompressed size", 24, 10, "is damaged"),
+        ("compressed size", 20, 0, "is damaged"),
+        ("place", 42, 0x7FFFFFFF, "is damaged"),
+        ("checksum", 16, 1, "is damaged"),
+    ],
+)
+def test_lies_in_the_list_of_entries(
+    packed: Path, refused: Callable[[Path], str], field: str, place: int, value: int, words: str
+) -> None:
+    body = bytearray(packed.read_bytes())
+    start = body.rindex(b"PK\x01\x02", 0, body.rindex(b"items.jsonl"))
+    struct.pack_into("<L", body, start + place, value)
+    packed.write_bytes(body)
+    assert words in refused(packed), field
+
+
+def test_more_items_than_a_pack_holds(
+    rewrite: Rewrite, refused: Callable[[Path], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def repeat(entries: Entries) -> None:
+        entries["items.jsonl"] *= 3
+
+    def understate(entries: Entries) -> None:
+        entries["manifest.json"] = json.dumps(json.loads(entries["manifest.json"]) | {"items": 2}).encode()
+
+    assert "holds more than the 2 of the manifest" in refused(rewrite(understate))
+    assert "comes twice" in refused(rewrite(repeat, fitting=True))
+    monkeypatch.setattr(reading, "MOST_ITEMS", 5)
+    assert "speaks of 6 items; 5 is the most" in refused(rewrite(lambda _: None))
+
+
+def test_models_and_verdicts_are_looked_at_before_anything_is_written(
+    home: Workspace, rewrite: Rewrite, refused: Callable[[Path], str]
+) -> None:
+    def rename(entries: Entries) -> None:
+        for name in ("models.jsonl", "verdicts.jsonl", "explanations.jsonl"):
+            entries[name] = entries[name].replace(b'"model-1"', b'"../../evil"')
+
+    def exaggerate(entries: Entries) -> None:
+        rows = [json.loads(line) | {"probability": 7.0} for line in entries["verdicts.jsonl"].splitlines()]
+        entries["verdicts.jsonl"] = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+    kept = sorted((home.path / "captures").rglob("*"))
+    assert "cannot be the name of a model" in refused(rewrite(rename, fitting=True))
+    assert "a probability outside 0 to 1" in refused(rewrite(exaggerate, fitting=True))
+    assert sorted((home.path / "captures").rglob("*")) == kept
+    assert not list(home.path.parent.rglob("evil"))
 
 
 def test_overlapping_entries(tmp_path: Path, refused: Callable[[Path], str]) -> None:
@@ -205,6 +266,13 @@ def sealed(**fields: object) -> dict[str, object]:
         (lambda rows: rows.append(sealed(reviewer=" ")), "no reviewer"),
         (lambda rows: rows.append(sealed(at="noon")), "at no time"),
         (lambda rows: rows.append(sealed(seconds=-1.0)), "impossible number or duration"),
+        (lambda rows: rows.append(sealed(number=2**63)), "impossible number or duration"),
+        (lambda rows: rows.append(sealed(number=10**18)), "impossible number or duration"),
+        (lambda rows: rows.append(sealed(task="toxi\x00city")), "that is no name"),
+        (lambda rows: rows.append(sealed(labels=("x" * 300,))), "that is no name"),
+        (lambda rows: rows.append(sealed(labels=tuple(f"l{n}" for n in range(2_000)))), "gives 2,000 labels"),
+        (lambda rows: rows.append(sealed(number=2, item="t3")), "comes after decision"),
+        (lambda rows: rows.append(sealed(number=5, previous="0" * 64)), "does not continue decision 4"),
         (
             lambda rows: rows.append({**sealed(), "origin": {"pack": "p", "number": 1, "previous": "", "hash": "x"}}),
             "its origin",
@@ -220,8 +288,6 @@ def test_records_of_decisions(
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        (sealed(number=2, item="t3"), "comes after decision"),
-        (sealed(number=5, previous="0" * 64), "does not continue decision 4"),
         (sealed(action=Action.UNDO, labels=(), undoes="unheard-of"), "neither in the pack nor here"),
     ],
 )
@@ -263,10 +329,22 @@ def test_items_pass_the_checks_of_an_import(rewrite: Rewrite, refused: Callable[
         ({"regions": {"text": [[0, 0, -1, 2]]}}, "in pixels"),
         ({"id": "t1"}, "comes twice"),
         ({"width": 3}, "another size"),
+        ({"width": 10**30}, "cannot be read in line 1"),
+        ({"height": 2**63}, "larger than any"),
+        ({"width": -5, "capture": None}, "larger than any"),
         ({"capture": "../x"}, "screenshot is missing"),
         ({"captured_at": "noon"}, "no time"),
     ):
         assert words in refused(rewrite(change(**more), fitting=True))
+
+
+def test_an_explanation_with_a_number_that_nothing_can_hold(rewrite: Rewrite, refused: Callable[[Path], str]) -> None:
+    def change(entries: Entries) -> None:
+        one = json.loads(entries["explanations.jsonl"])
+        one["tokens"][0]["end"] = 10**30
+        entries["explanations.jsonl"] = json.dumps(one).encode()
+
+    assert "cannot be read in line 1" in refused(rewrite(change, fitting=True))
 
 
 def test_an_explanation_with_a_bomb_for_a_map(rewrite: Rewrite, refused: Callable[[Path], str]) -> None:
