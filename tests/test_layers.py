@@ -15,6 +15,7 @@ PLANTS = [
     ("engine/triage/__init__.py", "import torch", "Light rooms import no heavy library"),
     ("desktop/__init__.py", "import engine.models", "The desktop never imports a heavy room"),
     ("engine/cli/__init__.py", "import sentence_transformers", "A package that brings weights is looked into"),
+    ("engine/models/bulk/scorer.py", "import engine.models.encoders", "Bulk scoring needs no torch"),
     ("engine/taxonomy/__init__.py", "import engine.triage", "Data flows one way through the engine"),
 ]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from pathlib import Path
 
 from engine.models import checkpoint, proof
@@ -20,6 +18,7 @@ from engine.models.encoders import (
     with_int8_text,
 )
 from engine.models.int8_text import shape_of
+from engine.models.memory import give_back
 from engine.models.weights import Weights
 
 
@@ -35,7 +34,7 @@ def load(folder: Path) -> tuple[Checkpoint, Encoders] | None:
     ways = {"text": found.text, "image": found.image}
     loaded = checkpoint.load(folder, without=[part for part, way in ways.items() if way == INT8])
     encoders = _encoders(loaded, found)
-    _give_back()
+    give_back()
     return loaded, encoders
 
 
@@ -56,12 +55,3 @@ def _encoders(loaded: Checkpoint, found: proof.Proof) -> Encoders:
         encoders = with_bf16_image(encoders, network)
     let_go(network, encoders)
     return encoders
-
-
-def _give_back() -> None:
-    """Let the system have the memory that passing floats took; unasked, the C library keeps it for later."""
-    if sys.platform != "linux":
-        return
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it
-    if trim is not None:
-        trim(0)

@@ -20,48 +20,40 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from engine.models import checkpoint, minilm, proof
 from engine.models.backbones import HuggingFaceEncoder
 from engine.models.batches import image_batch, text_batch
 from engine.models.images import prepare_capture
-from engine.models.network import Batch, FusionNetwork, TextBatch, build
 from engine.models.likeness import PROBE_ITEMS
-from engine.models.predictor import Predictor
+from engine.models.network import Batch, FusionNetwork, TextBatch, build
 from engine.models.registry import CNN, MINILM
 from engine.models.spec import HeadSpec, ImageSpec, NetworkSpec, TextSpec, to_plain
 from engine.models.text import model_text
 from engine.models.tokenizer import tokenizer_for
-from engine.types import ItemContent, ModelCard, Verdict
+from engine.types import ItemContent, ModelCard
+from tests.benchmarks.scoring_child import CACHED, PIXELS, WORDS, Answers, Pixels, answer, items_and_pixels, make_items
 
 SIDE = 600
 TOKENS = 128
 HEADS = (HeadSpec(task="hue", labels=("warm", "cold")), HeadSpec(task="word", labels=("with", "without")))
-WORDS = ("river", "market", "stone", "paper", "garden", "silver", "window", "letter", "summer", "bridge", "orange")
 NAIVE_SHARE = 5
 """The naive way gets one item in this many, a different one each repeat, else a repeat takes minutes."""
 
-PIXELS, CACHED = "pixels.npy", "cached"
 WAYS = ("naive", "ours", f"naive-{CACHED}", f"ours-{CACHED}")
 RATIOS = {
     "ratio": "naive, both from PNG files",
     "ratio_cached": "naive, ours from cached pixels, naive from PNG files",
     "ratio_both_cached": "naive, both from cached pixels",
 }
-Pixels = NDArray[np.uint8]
-"""(n, 224, 224, 3) prepared screenshots."""
-Answers = dict[str, dict[str, float]]
-"""The probability of each task's first label, per item."""
 
 
 class Naive:
@@ -89,56 +81,10 @@ class Naive:
         return {task: float(torch.softmax(values[0], 0)[0]) for task, values in logits.items()}
 
 
-class Ours:
-    """The predictor as the engine uses it."""
-
-    def __init__(self, folder: Path, pixels: Pixels | None) -> None:
-        self._pixels = pixels
-        self._predictor = Predictor.load(folder, "cpu")
-
-    @property
-    def name(self) -> str:
-        return self._predictor.device_name
-
-    def run(self, items: Sequence[ItemContent]) -> Answers:
-        answers: Answers = {item.id: {} for item in items}
-        for part in self._parts(items):
-            for verdict in part:
-                answers[verdict.item][verdict.task] = next(iter(verdict.probabilities.values()))
-        return answers
-
-    def _parts(self, items: Sequence[ItemContent]) -> Iterator[list[Verdict]]:
-        pixels = self._pixels
-        if pixels is None:
-            return self._predictor.predict_stream(items)
-        return self._predictor.predict_prepared((item, pixels[int(item.id)]) for item in items)
-
-
 def child(way: str, folder: Path) -> None:
-    """Answer requests, one line of item numbers each, with seconds, memory and answers."""
-    items = make_items(folder.parent, len(list(folder.parent.glob("*.png"))))
-    pixels = np.load(folder.parent / PIXELS, mmap_mode="r") if way.endswith(CACHED) else None
-    runner = (Naive if way.startswith("naive") else Ours)(folder, pixels)
-    for line in sys.stdin:
-        chosen = [items[number] for number in json.loads(line)]
-        start = time.perf_counter()
-        answers = runner.run(chosen)
-        seconds = time.perf_counter() - start
-        print(  # noqa: T201
-            json.dumps({"seconds": seconds, **memory(), "name": runner.name, "answers": answers}), flush=True
-        )
-
-
-def memory() -> dict[str, float]:
-    """Resident memory of this process in MB: the most there was, what there is, and how much of that files back.
-
-    Not from `getrusage`: a new process inherits the peak of the one that started it.
-    """
-    lines = Path("/proc/self/status").read_text("ascii").splitlines()
-    now = {
-        name: int(rest.split()[0]) / 1024 for name, _, rest in (line.partition(":") for line in lines) if "kB" in rest
-    }
-    return {"peak": now["VmHWM"], "resident": now["VmRSS"], "of_files": now["RssFile"]}
+    """Answer requests the naive way."""
+    items, pixels = items_and_pixels(folder, way)
+    answer(Naive(folder, pixels), items)
 
 
 def torch_alone() -> float:
@@ -147,12 +93,16 @@ def torch_alone() -> float:
     return float(subprocess.run([sys.executable, "-c", show], check=True, capture_output=True).stdout)
 
 
+def _script(way: str) -> list[str]:
+    return [__file__, "--child"] if way.startswith("naive") else [str(Path(__file__).with_name("scoring_child.py"))]
+
+
 class Child:
     """A way of scoring in a process of its own."""
 
     def __init__(self, way: str, folder: Path) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, __file__, "--child", way, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, *_script(way), way, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
 
     def run(self, numbers: Sequence[int]) -> dict[str, Any]:
@@ -169,21 +119,6 @@ class Child:
         self._process.wait()
         assert self._process.stdout is not None
         self._process.stdout.close()
-
-
-def make_items(folder: Path, count: int) -> list[ItemContent]:
-    """Texts of 5 to 60 words beside the captures in `folder`; the same for the same count."""
-    rng = np.random.default_rng(1)
-    lengths = rng.integers(5, 60, count)
-    return [
-        ItemContent(
-            id=str(number),
-            kind="tweet",
-            text=" ".join(rng.choice(WORDS if number % 2 else WORDS[1:], length)),
-            capture=str(folder / f"{number}.png"),
-        )
-        for number, length in enumerate(lengths)
-    ]
 
 
 def draw(folder: Path, items: Sequence[ItemContent]) -> None:
@@ -307,11 +242,11 @@ def check(folder: Path, count: int) -> dict[str, Any]:
 
 def verified(folder: Path) -> dict[str, Any] | None:
     """What the check left beside the model."""
-    file = folder / proof.TORCH.file
-    if not file.exists():
+    found = [(kind, folder / kind.file) for kind in (proof.BULK, proof.TORCH) if (folder / kind.file).exists()]
+    if not found:
         return None
-    found = json.loads(file.read_text("utf-8"))
-    return {key: found[key] for key in ("text", "image", "items", "agreement", "difference", "torch")}
+    kept = json.loads(found[0][1].read_text("utf-8"))
+    return {key: kept[key] for key in ("text", "image", "items", "agreement", "difference", "versions")}
 
 
 def _summary(rounds: Sequence[Mapping[str, dict[str, Any]]]) -> dict[str, Any]:

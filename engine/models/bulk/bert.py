@@ -24,8 +24,12 @@ from engine.types import Struct
 MODEL_TYPES = ("bert", "roberta", "xlm-roberta", "camembert")
 ROW = 128
 """Tokens in a row, where no text may be longer."""
+AT_ONCE = 2
+"""Rows that one call takes: a matrix product of 256 tokens is faster than two of 128, attention is not."""
 Floats = NDArray[np.float32]
 _ROWS_AT_ONCE = 2048
+_HALVES = 2
+"""The widest layer is calculated in so many parts, that what passes between two operations stays in a core's cache."""
 _GELU_LOW = 0.17
 """GELU is never below the negative of this: shifted by it, its integers need no sign."""
 
@@ -75,19 +79,26 @@ class Encoder:
         self.features = self._words.shape[1]
         self._run = _Graph(shape_, tensors, self.row, self.features).compiled(threads)
 
-    def __call__(self, ids: Sequence[Sequence[int]]) -> Floats:
-        """The vectors of texts that fit into one row (`packed`)."""
-        lengths = [len(tokens) for tokens in ids]
+    def __call__(self, texts: Sequence[Sequence[Sequence[int]]]) -> list[Floats]:
+        """The (n, D) vectors of each row's texts, of at most `AT_ONCE` rows (`packed`)."""
+        values = np.zeros((AT_ONCE, self.row, self.features), np.float32)
+        masks = np.zeros((AT_ONCE, 1, self.row, self.row), np.float32)
+        for at, row in enumerate(texts):
+            lengths = [len(tokens) for tokens in row]
+            numbers = np.concatenate([np.asarray(tokens, np.int64) for tokens in row])
+            places = np.concatenate([np.arange(length) for length in lengths])
+            within = values[at, : len(numbers)]
+            np.multiply(self._words[numbers], self._steps[numbers], out=within)
+            within += self._places[places]
+            masks[at, 0] = _apart([*lengths, self.row - len(numbers)])
+        hidden = self._run(values, masks)
+        return [self._pooled(hidden[at], [len(tokens) for tokens in row]) for at, row in enumerate(texts)]
+
+    def _pooled(self, hidden: Floats, lengths: Sequence[int]) -> Floats:
         starts = np.cumsum([0, *lengths])[:-1]
-        numbers = np.concatenate([np.asarray(tokens, np.int64) for tokens in ids])
-        places = np.concatenate([np.arange(length) for length in lengths])
-        values = np.zeros((1, self.row, self.features), np.float32)
-        np.multiply(self._words[numbers], self._steps[numbers], out=values[0, : len(numbers)])
-        values[0, : len(numbers)] += self._places[places]
-        hidden = self._run(values, _apart([*lengths, self.row - len(numbers)]))[0]
         if not self._mean:
             return hidden[starts].copy()
-        sums: Floats = np.add.reduceat(hidden[: len(numbers)], starts, axis=0)
+        sums: Floats = np.add.reduceat(hidden[: sum(lengths)], starts, axis=0)
         return sums / np.array(lengths, np.float32)[:, None]
 
 
@@ -107,9 +118,9 @@ def packed(lengths: Sequence[int], row: int) -> list[list[int]]:
 
 
 def _apart(lengths: Sequence[int]) -> Floats:
-    """(1, 1, N, N): 0 where a token may read another one, minus infinity where that belongs to another text."""
+    """(N, N): 0 where a token may read another one, minus infinity where that belongs to another text."""
     owner = np.repeat(np.arange(len(lengths)), lengths)
-    return np.where(owner[:, None] == owner, np.float32(0), np.float32(-np.inf))[None, None]
+    return np.where(owner[:, None] == owner, np.float32(0), np.float32(-np.inf))
 
 
 def _rounded_words(tensors: Arrays) -> tuple[NDArray[np.int8], Floats]:
@@ -144,13 +155,13 @@ def fixed(values: Any, low: float, high: float) -> Any:
 
 
 class _Graph:
-    """The encoder from (1, N, D) embeddings and a (1, 1, N, N) mask to (1, N, D) hidden states."""
+    """The encoder from (B, N, D) embeddings and a (B, 1, N, N) mask to (B, N, D) hidden states."""
 
     def __init__(self, shape_: Shape, tensors: Arrays, row: int, width: int) -> None:
         self._made = runtime.operations()
         self._shape, self._tensors, self._row, self._width = shape_, tensors, row, width
-        self._values = self._made.parameter([1, row, width], np.float32)
-        self._mask = self._made.parameter([1, 1, row, row], np.float32)
+        self._values = self._made.parameter([AT_ONCE, row, width], np.float32)
+        self._mask = self._made.parameter([AT_ONCE, 1, row, row], np.float32)
 
     def compiled(self, threads: int) -> runtime.Run:
         values = self._normed(self._values, "embeddings.LayerNorm")
@@ -162,14 +173,12 @@ class _Graph:
         made, attention = self._made, f"{name}.attention"
         mixed = self._linear(self._attended(values, f"{attention}.self"), f"{attention}.output.dense")
         values = self._normed(made.add(mixed, values), f"{attention}.output.LayerNorm")
-        wide = made.gelu(self._linear(values, f"{name}.intermediate.dense"), "erf")
-        narrow = self._linear_after_gelu(wide, f"{name}.output.dense")
-        return self._normed(made.add(narrow, values), f"{name}.output.LayerNorm")
+        return self._normed(made.add(self._widened(values, name), values), f"{name}.output.LayerNorm")
 
     def _attended(self, values: Any, name: str) -> Any:
         made, heads = self._made, self._shape.num_attention_heads
         integers, steps = self._per_token(values)
-        split = shape(1, self._row, heads, self._width // heads)
+        split = shape(AT_ONCE, self._row, heads, self._width // heads)
         parts = [
             made.transpose(
                 made.reshape(self._product(integers, steps, f"{name}.{part}"), split, special_zero=False),
@@ -178,7 +187,20 @@ class _Graph:
             for part in ("query", "key", "value")
         ]
         looked = made.transpose(made.scaled_dot_product_attention(*parts, self._mask), shape(0, 2, 1, 3))
-        return made.reshape(looked, shape(1, self._row, self._width), special_zero=False)
+        return made.reshape(looked, shape(AT_ONCE, self._row, self._width), special_zero=False)
+
+    def _widened(self, values: Any, name: str) -> Any:
+        """The feed-forward part: wider, GELU, and as wide as before."""
+        wide, narrow = (
+            (self._tensors[f"{name}.{part}.dense.weight"], self._tensors[f"{name}.{part}.dense.bias"])
+            for part in ("intermediate", "output")
+        )
+        rounded_values = self._per_token(values)
+        answer = constant(narrow[1][None])
+        for part in np.array_split(np.arange(len(wide[0])), _HALVES):
+            half = self._scaled(*rounded_values, rounded(wide[0][part]), wide[1][part])
+            answer = self._made.add(answer, self._after_gelu(self._made.gelu(half, "erf"), narrow[0][:, part]))
+        return answer
 
     def _linear(self, values: Any, name: str) -> Any:
         return self._product(*self._per_token(values), name)
@@ -193,17 +215,15 @@ class _Graph:
         weight, bias = self._tensors[f"{name}.weight"], self._tensors[f"{name}.bias"]
         return self._scaled(integers, steps, rounded(weight), bias)
 
-    def _linear_after_gelu(self, values: Any, name: str) -> Any:
-        """Values from 0 to 255: what the shift adds is taken off with the bias."""
+    def _after_gelu(self, values: Any, weight: Floats) -> Any:
+        """What a weight makes of values that are rounded to 0 to 255; the bias takes off what shifting them adds."""
         made = self._made
-        weight, bias = self._tensors[f"{name}.weight"], self._tensors[f"{name}.bias"]
-        pair = rounded(weight)
+        integers, scales = rounded(weight)
         shifted = made.add(values, constant(_GELU_LOW))
         highest = made.reduce_max(shifted, shape(-1), keep_dims=True)
         steps = made.multiply(made.maximum(highest, constant(1e-6)), constant(1 / 255))
-        integers = fixed(made.divide(shifted, steps), 0.0, 255.0)
-        added = np.float32(_GELU_LOW) * (pair[0].sum(axis=1, dtype=np.int64) * pair[1][:, 0]).astype(np.float32)
-        return self._scaled(integers, steps, pair, bias - added)
+        added = (integers.sum(axis=1, dtype=np.int64) * scales[:, 0] * np.float32(_GELU_LOW)).astype(np.float32)
+        return self._scaled(fixed(made.divide(shifted, steps), 0.0, 255.0), steps, (integers, scales), -added)
 
     def _scaled(self, integers: Any, steps: Any, weight: tuple[NDArray[np.int8], Floats], bias: Floats) -> Any:
         made = self._made

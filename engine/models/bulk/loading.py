@@ -10,6 +10,7 @@ from engine.models.bulk import bert, resnet, runtime
 from engine.models.bulk.fusing import Fusion, Tensors
 from engine.models.bulk.scorer import Backbones, BulkScorer
 from engine.models.bulk.tokens import EncoderTokens
+from engine.models.memory import give_back
 from engine.models.proof import Ranges
 from engine.models.registry import text_backbone
 from engine.models.spec import NONE, NetworkSpec
@@ -54,6 +55,7 @@ def make(folder: Path, ranges: Ranges) -> BulkScorer | None:
     backbones = _backbones(spec, source, ranges, threads) if Fusion.knows(spec, tensors) else None
     if backbones is None:
         return None
+    give_back()
     return BulkScorer(card, spec, backbones, Fusion(spec, tensors, card.temperatures), threads)
 
 

@@ -48,8 +48,9 @@ class Resnet:
     def __init__(self, tensors: Tensors, ranges: Ranges, *, size: int, threads: int) -> None:
         made = runtime.operations()
         side = size + 2 * _BORDER
-        self._padded = (AT_ONCE, side, side, 3)
-        pixels = made.parameter(list(self._padded), np.uint8)
+        self._blank = np.empty((AT_ONCE, side, side, 3), np.uint8)
+        self._blank[:] = _FILL
+        pixels = made.parameter(list(self._blank.shape), np.uint8)
         stem, blocks = _stem(tensors), list(_blocks(tensors))
         graph = _Graph(blocks, ranges)
         values = graph.whole(made.convert(made.transpose(pixels, shape(0, 3, 1, 2)), "f32"), stem)
@@ -57,8 +58,7 @@ class Resnet:
 
     def __call__(self, squares: Sequence[NDArray[np.uint8]]) -> Floats:
         """The vectors."""
-        pixels = np.empty(self._padded, np.uint8)
-        pixels[:] = _FILL
+        pixels = self._blank.copy()
         inner = slice(_BORDER, -_BORDER)
         for at, square in enumerate(squares):
             pixels[at, inner, inner] = square
@@ -115,9 +115,10 @@ class _Graph:
 def _stem(tensors: Tensors) -> _Folded:
     """The first convolution, over bytes in place of normalised pixels."""
     folded = _folded(tensors, "conv1", "bn1", 2, rectified=True)
-    deviation, mean = (np.array(values, np.float32).reshape(1, 3, 1, 1) for values in (DEVIATION, MEAN))
-    shift = (folded.weight * (-mean / deviation)).sum(axis=(1, 2, 3))
-    return folded._replace(weight=folded.weight / (255 * deviation), bias=folded.bias + shift)
+    deviation, mean = (255 * np.array(values, np.float32).reshape(1, 3, 1, 1) for values in (DEVIATION, MEAN))
+    integers, steps = rounded(folded.weight / deviation)
+    weight = integers * steps  # as it will be, so that the mean colour gives exactly what 0 gave
+    return folded._replace(weight=weight, bias=folded.bias - (weight * mean).sum(axis=(1, 2, 3)))
 
 
 def _folded(tensors: Tensors, conv: str, norm: str, stride: int, *, rectified: bool) -> _Folded:

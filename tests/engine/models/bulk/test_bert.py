@@ -1,0 +1,105 @@
+"""The encoder's graph beside the Hugging Face one that its weights come from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+
+from engine.models.bulk import bert
+from engine.models.bulk.bert import Encoder, packed, read_shape
+from engine.models.weights import Arrays
+
+LIMIT = 40
+TEXTS = [[5, 9, 11, 30, 7, 6], [8, 8, 12], [40, 3], [21], [7, 13, 44, 2, 19, 33, 20, 10, 9]]
+
+
+@pytest.fixture(params=["bert", "roberta"])
+def model(request: pytest.FixtureRequest) -> Any:
+    from transformers import AutoModel, BertConfig, RobertaConfig
+
+    make = RobertaConfig if request.param == "roberta" else BertConfig
+    config = make(
+        vocab_size=50, max_position_embeddings=64, pad_token_id=1, hidden_size=64, num_hidden_layers=2,
+        num_attention_heads=4, intermediate_size=96,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    made = AutoModel.from_config(config, add_pooling_layer=False).eval()  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        for name, weight in made.named_parameters():
+            if "LayerNorm" in name or name.endswith("bias"):
+                weight.add_(torch.randn_like(weight) * 0.2)  # as after training
+            elif "encoder" in name:
+                weight.mul_(3)
+    return made
+
+
+@pytest.fixture
+def make_encoder(model: Any, tmp_path: Path) -> Any:
+    model.config.save_pretrained(tmp_path)
+    save_file({f"text.{name}": tensor.contiguous() for name, tensor in model.state_dict().items()}, tmp_path / "w")
+
+    def make(*, mean: bool) -> Encoder:
+        shape = read_shape(tmp_path / "config.json")
+        assert shape is not None
+        return Encoder(shape, Arrays(tmp_path / "w", "text."), limit=LIMIT, mean=mean, threads=1)
+
+    return make
+
+
+@pytest.mark.parametrize("mean", [True, False])
+def test_it_is_near_the_float_one(model: Any, make_encoder: Any, mean: bool) -> None:
+    (found,) = make_encoder(mean=mean)([TEXTS])
+    for text, vector in zip(TEXTS, found, strict=True):
+        with torch.no_grad():
+            hidden = model(input_ids=torch.tensor([text])).last_hidden_state[0]
+        expected = (hidden.mean(dim=0) if mean else hidden[0]).numpy()
+        assert np.linalg.norm(vector - expected) < 0.03 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("mean", [True, False])
+def test_what_shares_a_row_or_a_call_changes_nothing(make_encoder: Any, mean: bool) -> None:
+    encoder = make_encoder(mean=mean)
+    together, others = encoder([TEXTS, TEXTS[:2]])
+    assert np.array_equal(others, encoder([TEXTS[:2]])[0])
+    for text, vector in zip(TEXTS, together, strict=True):
+        assert encoder([[text]])[0][0] == pytest.approx(vector, rel=1e-3, abs=1e-3)
+
+
+def test_a_row_may_be_full_to_the_last_token(make_encoder: Any) -> None:
+    encoder = make_encoder(mean=True)
+    text = [7, 13, 44, 2, 19, 33, 20, 10]
+    assert encoder.row == bert.ROW
+    (full,) = encoder([[text] * (bert.ROW // 8)])
+    assert full[3] == pytest.approx(encoder([[text]])[0][0], rel=1e-3, abs=1e-3)
+
+
+@given(st.lists(st.integers(1, 128), max_size=60))
+def test_packing_leaves_no_text_out_and_no_row_too_long(lengths: list[int]) -> None:
+    rows = packed(lengths, 128)
+    assert sorted(text for row in rows for text in row) == list(range(len(lengths)))
+    used = [sum(lengths[text] for text in row) for row in rows]
+    assert all(0 < tokens <= 128 for tokens in used)
+    assert all(one + other > 128 for at, one in enumerate(used) for other in used[:at])  # no two rows go into one
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"model_type": "gpt2"}, {"hidden_act": "relu"}, {"is_decoder": True}, {"position_embedding_type": "relative_key"}],
+)
+def test_other_encoders_are_not_known(tmp_path: Path, change: dict[str, Any]) -> None:
+    facts = {"model_type": "bert", "num_attention_heads": 2, "num_hidden_layers": 1, "layer_norm_eps": 1e-12}
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(facts | {"hidden_act": "gelu"}))
+    assert read_shape(file) is not None
+    file.write_text(json.dumps(facts | {"hidden_act": "gelu"} | change))
+    assert read_shape(file) is None
+    file.write_bytes(b"\xff{")
+    assert read_shape(file) is None

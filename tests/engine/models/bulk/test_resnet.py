@@ -1,0 +1,62 @@
+"""The ResNet's graph over bytes beside torchvision's over normalised floats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from torchvision import models
+
+from engine.models.bulk.resnet import AT_ONCE, Resnet
+from engine.models.int8 import Int8ResNet
+from engine.models.spec import DEVIATION, MEAN
+from engine.models.weights import Arrays
+
+SIZE = 48
+
+
+def network_of(name: str) -> nn.Module:
+    torch.manual_seed(0)
+    network: nn.Module = models.get_model(name, weights=None).eval()
+    network.fc = nn.Identity()
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):  # as after training
+                assert module.running_mean is not None
+                assert module.running_var is not None
+                module.running_mean.normal_(0, 0.1)
+                module.running_var.uniform_(0.7, 1.3)
+                module.bias.normal_(0, 0.1)
+    return network
+
+
+def normalised(squares: np.ndarray) -> torch.Tensor:
+    pixels = (squares / 255 - np.array(MEAN)) / np.array(DEVIATION)
+    return torch.from_numpy(pixels.astype(np.float32)).permute(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_it_is_near_the_float_one(tmp_path: Path, name: str) -> None:
+    network = network_of(name)
+    squares = np.random.default_rng(0).integers(0, 256, (2 * AT_ONCE, SIZE, SIZE, 3), dtype=np.uint8)
+    pixels = normalised(squares)
+    tensors = network.state_dict()
+    ranges = Int8ResNet(tensors, pixels).ranges
+    save_file(tensors, tmp_path / "w")
+    graph = Resnet(Arrays(tmp_path / "w"), ranges, size=SIZE, threads=1)
+    with torch.inference_mode():
+        expected = network(pixels[:AT_ONCE]).numpy()
+    found = graph(list(squares[:AT_ONCE]))
+    error = np.linalg.norm(found - expected, axis=1) / np.linalg.norm(expected, axis=1)
+    assert error.max() < 0.06
+    assert np.array_equal(graph(list(squares[:1])), found[:1])  # a part that is not full
+
+
+def test_ranges_of_another_network_are_told(tmp_path: Path) -> None:
+    save_file(network_of("resnet18").state_dict(), tmp_path / "w")
+    with pytest.raises(ValueError, match="do not belong"):
+        Resnet(Arrays(tmp_path / "w"), ((0.0, 1.0),) * 3, size=SIZE, threads=1)
