@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 import typer
 
 from engine.cli.capture_showing import ending, name_failures, showing
@@ -19,7 +18,7 @@ from engine.cli.signals import cancelled_by_signals
 from engine.errors import InputError
 from engine.intake.capture.addresses import AddressList, read_addresses
 from engine.intake.capture.addresses_saved import SavedPages, read_saved
-from engine.intake.capture.campaign import CampaignReport, Task, run_campaign, web_tasks
+from engine.intake.capture.campaign import CampaignReport, run_campaign, web_tasks
 from engine.intake.capture.profile import Profile, choose
 from engine.intake.capture.record import InWorkspace
 from engine.intake.capture.record_journal import Journal, Plan
@@ -158,7 +157,7 @@ def _captured(ws: Workspace, asked: _Asked, journal: Journal) -> tuple[AddressLi
         plan = Plan(source=journal.source, width=size.width, height=size.height, profile=asked.profile)
         if journal.begun:
             journal.begin(plan)
-        browser = open_.enter_context(browser_for(tasks, asked.settings, server))
+        browser = open_.enter_context(browser_for(asked.settings, server))
         journal.begin(plan)
         show = open_.enter_context(showing())
         open_.enter_context(_stopped_by_signals(browser))
@@ -167,14 +166,13 @@ def _captured(ws: Workspace, asked: _Asked, journal: Journal) -> tuple[AddressLi
         return found, run_campaign(keeper, tasks, browser, journal, rate=rate, passes=passes, progress=show)
 
 
-def browser_for(tasks: list[Task], settings: Settings, server: SavedPages | None) -> Browser:
-    """Return the browser for these pages; it may reach the saved pages' own server, whatever else it may reach."""
+def browser_for(settings: Settings, server: SavedPages | None) -> Browser:
+    """Return the browser; it may reach the saved pages' own server, whatever else it may reach."""
     from engine.cli.capture_guard import SavedPagesGuard
     from engine.intake.capture.browser import Browser
 
-    scripts = all(task.profile.scripts for task in tasks)
     guard = None if server is None else SavedPagesGuard(server.port)
-    return Browser(msgspec.structs.replace(settings, scripts=scripts), guard)
+    return Browser(settings, guard)
 
 
 @contextlib.contextmanager

@@ -82,11 +82,11 @@ def main(arguments: Sequence[str]) -> int:
         return run(JobFolder(options.job_folder), orders, events, browser_for)
 
 
-def browser_for(tasks: list[Task], settings: Settings) -> StoppableBrowser:
+def browser_for(_: list[Task], settings: Settings) -> StoppableBrowser:
     """Return the browser for these pages."""
     from engine.cli.capture import browser_for as browser
 
-    return browser(tasks, settings, None)
+    return browser(settings, None)
 
 
 def run(

@@ -151,6 +151,7 @@ class Profile(Struct, frozen=True, kw_only=True):
             present=self.ready.present,
             absent=self.ready.absent,
             failed=self.failed,
+            scripts=self.scripts,
         )
 
 

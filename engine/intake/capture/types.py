@@ -58,7 +58,8 @@ class Job(Struct, frozen=True, kw_only=True):
     `regions` and `texts` name CSS selectors: rectangles are taken of every visible element that one of a region's
     selectors matches, the inner text of the first element that one of a text's selectors matches.
     The page is ready only when every one of `present` matches something and none of `absent` (skeleton placeholders)
-    matches anything in view; `failed` are selectors of which one is enough to stop waiting (an error panel).
+    matches anything in view; `failed` are selectors of which one is enough to stop waiting (an error panel). Its
+    scripts run where `scripts` here and in the settings says so.
     """
 
     url: str
@@ -68,6 +69,7 @@ class Job(Struct, frozen=True, kw_only=True):
     present: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+    scripts: bool = True
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from engine.intake.capture.browser.failures import (
     LateError,
     StoppedError,
     TabGoneError,
+    UnreadableError,
 )
 from engine.intake.capture.browser.guard import Guard, RefusedError, check_form
 from engine.intake.capture.browser.process import Chromium, check_sandbox, clean_up
@@ -195,6 +196,8 @@ class Browser:
                 running = self._alive()
                 try:
                     return self._with_tab(running, job)
+                except UnreadableError as error:
+                    failure = str(error)
                 except (TabGoneError, CommandError, LateError) as error:
                     failure = f"The tab broke: {str(error) or 'no answer'}."
                 except BrowserGoneError:

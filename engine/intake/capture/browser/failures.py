@@ -33,6 +33,10 @@ class TabGoneError(Exception):
     """The tab crashed or was closed: a new one is needed."""
 
 
+class UnreadableError(TabGoneError):
+    """The tab did not let its page be looked at; the message is one sentence."""
+
+
 class BrowserGoneError(Exception):
     """The connection to the browser ended: a new browser is needed."""
 

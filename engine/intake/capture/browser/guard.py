@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-Resolve = Callable[[str, int], list[str]]
+from engine.intake.capture.browser.names import Names, Resolve, look_up
+
 Dial = Callable[[str, int, float], socket.socket]
 
 _CLOSED = tuple(
@@ -22,16 +23,6 @@ LONGEST = 8192
 
 class RefusedError(Exception):
     """The page wanted something that it may not have; the message says what and why."""
-
-
-def look_up(host: str, port: int) -> list[str]:
-    """Return the numeric addresses of `host` (IPv4 and IPv6), each once.
-
-    Raises:
-        OSError: the name is unknown.
-    """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def dial(address: str, port: int, timeout: float) -> socket.socket:
@@ -102,7 +93,7 @@ class Guard:
     """
 
     def __init__(self, resolve: Resolve = look_up, connect: Dial = dial) -> None:
-        self._resolve, self._connect = resolve, connect
+        self._resolve, self._connect = Names(resolve), connect
         self._refused: dict[str, str] = {}
         self._lock = threading.Lock()
 

@@ -9,7 +9,14 @@ import time
 from typing import Any, NamedTuple
 
 from engine.intake.capture.browser import scripts
-from engine.intake.capture.browser.failures import CommandError, LateError, OverLimitError, ScriptError, TabGoneError
+from engine.intake.capture.browser.failures import (
+    CommandError,
+    LateError,
+    OverLimitError,
+    ScriptError,
+    TabGoneError,
+    UnreadableError,
+)
 from engine.intake.capture.browser.guard import Guard
 from engine.intake.capture.browser.traffic import Traffic
 from engine.intake.capture.browser.wire import Connection, Message, Session
@@ -19,13 +26,16 @@ QUIET = 0.1
 """Seconds without a new request after which the network counts as quiet."""
 _SLICE = 500
 """Milliseconds that one look at the page may wait in the page."""
-_GRACE = 3.0
-"""Seconds for reading a page and for its picture, twice: the second time its scripts have been interrupted."""
+_READING = (3.0, 15.0)
+"""Seconds for reading a page and for its picture, from when it is ready, twice: the second time its scripts have been
+interrupted. At least the first and at most the second figure; in between as long as a page may take to be ready."""
 _PATIENCE = 15.0
 _GLANCE = 0.001
 _SHOTS = 4
 _MOST = {"boxes": 500, "text": 100_000, "title": 1000, "elements": 100_000, "html": 16_000_000}
-_AGAIN = ("Not attached to an active page", "Unable to capture screenshot", "Internal error")
+_BREATH = 0.05
+"""Seconds before a picture that failed is asked for again ("Not attached to an active page", "Unable to capture
+screenshot"), twice as many each time."""
 _WORLD = "secondlook"
 _PNG_SIZE = struct.Struct(">16xII")
 
@@ -51,6 +61,7 @@ class Tab:
         self._children: set[str] = set()
         self._html: Job | None = None
         self._world: int | None = None
+        self._scripts = settings.scripts
         self._traffic = Traffic(settings, "")
         self.spoiled = False
         until = time.monotonic() + _PATIENCE
@@ -84,13 +95,14 @@ class Tab:
         """Return what `job` asks for; what the page did wrong is in the snapshot's `problem`.
 
         Raises:
-            TabGoneError: the tab crashed or its picture cannot be taken.
+            TabGoneError: the tab crashed, its picture cannot be taken, or the page does not let itself be looked at.
             BrowserGoneError, StoppedError: the connection ended.
         """
         began = time.monotonic()
         until = began + self._settings.timeout
         self._traffic = Traffic(self._settings, self._frame)
         try:
+            self._let_scripts_run(job.scripts and self._settings.scripts, until)
             problem = self._open(job, until)
             if problem:
                 return self._snapshot(job, began, problem)
@@ -115,6 +127,12 @@ class Tab:
         ]
         for number in asked:
             session.answer(number, until)
+
+    def _let_scripts_run(self, wanted: bool, until: float) -> None:
+        if wanted != self._scripts:
+            # Answered before the page is opened: else the page's new process may not hear of it.
+            self._session.call("Emulation.setScriptExecutionDisabled", until, value=not wanted)
+            self._scripts = wanted
 
     def _open(self, job: Job, until: float) -> str:
         """Go to the page; return what stopped us, "" if its document is there."""
@@ -171,29 +189,35 @@ class Tab:
         """Return whether no request after the first `started` ones begins until then."""
         return not self._session.pump(lambda: self._traffic.started != started, until)
 
-    def _look(self, job: Job, *, ready: bool) -> Look | None:
-        """Return what the page shows, None if it does not let itself be looked at even with its scripts interrupted."""
+    def _look(self, job: Job, *, ready: bool) -> Look:
+        """Return what the page shows.
+
+        Raises:
+            UnreadableError: it does not let itself be looked at, even with its scripts interrupted.
+        """
         if not ready:
             self.spoiled = True
             self._session.post("Page.stopLoading")
         asked = {"regions": {n: s for n, s in job.regions.items() if s}, "texts": job.texts, "most": _MOST}
+        least, most = _READING
         for _ in range(2):
             try:
-                return self._look_once(asked, time.monotonic() + _GRACE)
+                return self._look_once(asked, time.monotonic() + min(max(self._settings.timeout, least), most))
             except LateError:
                 self.spoiled = True
                 self._session.post("Runtime.terminateExecution")
-        return None
+        raise UnreadableError("The page does not let itself be looked at.")
 
     def _look_once(self, asked: dict[str, Any], until: float) -> Look:
         failure: CommandError | None = None
-        for _ in range(_SHOTS):
+        for number in range(_SHOTS):
             shot = self._session.ask("Page.captureScreenshot", format="png", optimizeForSpeed=True)
             try:
                 page = self._run(scripts.READ, asked, until)
                 png = base64.b64decode(self._session.answer(shot, until)["data"])
             except CommandError as error:
                 failure = error
+                self._session.pump(lambda: False, min(until, time.monotonic() + _BREATH * 2**number))
                 continue
             if _PNG_SIZE.unpack_from(png) == (self._settings.width, self._settings.height):
                 return Look(page, png)
@@ -224,11 +248,11 @@ class Tab:
             raise ScriptError(told.split("\n", maxsplit=1)[0])
         return answer["result"].get("value")
 
-    def _told(self, job: Job, began: float, look: Look | None, *, ready: bool) -> Snapshot:
+    def _told(self, job: Job, began: float, look: Look, *, ready: bool) -> Snapshot:
         refused = self._refusal(self._traffic.url)
-        if refused or look is None:
+        if refused:
             self.spoiled = True
-            return self._snapshot(job, began, refused or "The page does not let itself be looked at.")
+            return self._snapshot(job, began, refused)
         page, problem = look.page, ""
         if page["elements"] > _MOST["elements"] or page.get("long"):
             problem = f"The page is too large to be read: {page['elements']:,} elements."
@@ -307,7 +331,7 @@ class Tab:
             self._session.post(
                 "Page.addScriptToEvaluateOnNewDocument", child, source=scripts.NO_WORKERS, runImmediately=True
             )
-            self._session.post("Emulation.setScriptExecutionDisabled", child, value=not self._settings.scripts)
+            self._session.post("Emulation.setScriptExecutionDisabled", child, value=not self._scripts)
         self._session.post("Runtime.runIfWaitingForDebugger", child)
 
 

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from engine.intake.capture.browser.failures import CommandError, LateError
+from engine.intake.capture.browser.tab import _SHOTS
+from engine.intake.capture.browser.wire import Session
 from engine.intake.capture.types import Job
 
 
@@ -156,6 +159,70 @@ def test_scripts_switched_off_do_not_run_and_the_page_is_read_all_the_same(
     assert colour(snapshot, 300, 300) == (255, 0, 0)
     assert "/called" not in site.asked
     assert capture(site.at("/", page)).title == "after"
+
+
+def test_scripts_run_or_not_as_each_page_asks(capture: Any, site: Any) -> None:
+    other = site.at("/frame", "<script>fetch('/called')</script>").replace("127.0.0.1", "localhost")
+    url = site.at("/", f"<title>before</title><iframe src='{other}'></iframe><script>document.title = 'after'</script>")
+    titles = [capture(Job(url=url, scripts=wanted)).title for wanted in (True, False, False, True)]
+    assert titles == ["after", "before", "before", "after"]
+    assert site.asked.count("/called") == 2
+
+
+@pytest.mark.parametrize("said", ["Not attached to an active page", "Unable to capture screenshot", "Internal error"])
+def test_a_picture_that_fails_now_and_then_is_taken_again(
+    capture: Any, site: Any, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    refused = refuse(monkeypatch, "Page.captureScreenshot", CommandError("x", said), times=2)
+    snapshot = capture(site.at("/", "<title>here</title>"))
+    assert (snapshot.title, snapshot.ready, snapshot.problem) == ("here", True, "")
+    assert snapshot.png
+    assert refused == [said, said]
+
+
+def test_a_picture_that_fails_always_in_one_tab_is_taken_in_another(
+    browser: Any, site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch, "Page.captureScreenshot", CommandError("x", "Unable to capture screenshot"), times=_SHOTS)
+    url = site.at("/", "<title>here</title>")
+    (snapshot,) = browser.capture_many([Job(url=url)])
+    assert (snapshot.title, snapshot.problem) == ("here", "")
+    assert site.asked.count("/") == 2
+
+
+@pytest.mark.parametrize(("times", "asked"), [(1, 1), (2, 2), (4, 2)])
+def test_a_page_that_cannot_be_read_in_time_is_read_again_then_opened_in_a_fresh_tab(
+    browser: Any, site: Any, monkeypatch: pytest.MonkeyPatch, times: int, asked: int
+) -> None:
+    refuse(monkeypatch, "Page.captureScreenshot", LateError(), times=times)
+    url = site.at("/", "<title>here</title>")
+    (snapshot,) = browser.capture_many([Job(url=url)])
+    told = "The page does not let itself be looked at." if times == 4 else ""
+    assert (snapshot.title, snapshot.problem) == ("" if told else "here", told)
+    assert site.asked.count("/") == asked
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, method: str, error: Exception, *, times: int) -> list[str]:
+    """Answer the first `times` commands of this name with an error; return what was answered, as it grows."""
+    numbers: set[int] = set()
+    refused: list[str] = []
+    ask, answer = Session.ask, Session.answer
+
+    def asking(self: Session, name: str, **params: Any) -> int:
+        number = ask(self, name, **params)
+        numbers.update({number} if name == method else set())
+        return number
+
+    def answering(self: Session, number: int, until: float) -> Any:
+        found = answer(self, number, until)
+        if number in numbers and len(refused) < times:
+            refused.append(getattr(error, "message", ""))
+            raise error
+        return found
+
+    monkeypatch.setattr(Session, "ask", asking)
+    monkeypatch.setattr(Session, "answer", answering)
+    return refused
 
 
 def test_half_a_character_in_a_page_is_read(capture: Any, site: Any) -> None:
