@@ -11,12 +11,14 @@ from desktop.theme import GAP, HALF, PAD, WIDE, ThemeManager
 from desktop.widgets import KeyCap, Overlay, label, scroll_area
 
 _COLUMN = 38 * GAP
+_WORKED_BY_KEY = ("review", "capture")
+"""On other pages the sheet shows what the review page's keys are."""
 _SCROLLS = {Qt.Key.Key_Up: -5, Qt.Key.Key_Down: 5, Qt.Key.Key_PageUp: -40, Qt.Key.Key_PageDown: 40}
 """Steps of the grid that a key scrolls."""
 
 
 class CheatSheet(Overlay):
-    """The review page's keys at the left, the application's at the right; it has no other content of its own."""
+    """The keys of the page in view at the left, the application's at the right; it has no other content of its own."""
 
     def __init__(self, actions: ActionRegistry, theme: ThemeManager, around: QWidget) -> None:
         super().__init__(theme, around)
@@ -25,11 +27,12 @@ class CheatSheet(Overlay):
         self.setAccessibleName("Keys")
         self._page = QWidget()
         self._scroll = scroll_area(self._page, self.panel)
-        self._filled = False
+        self._filled = ""
 
     def open(self) -> None:
-        if not self._filled:
-            self._fill()
+        page = self._actions.page if self._actions.page in _WORKED_BY_KEY else "review"
+        if page != self._filled:
+            self._fill(page)
         super().open()
         self.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
@@ -47,19 +50,26 @@ class CheatSheet(Overlay):
         height = min(wanted.height() + 9 * GAP, self.height() - 4 * GAP)
         self.panel.setGeometry((self.width() - width) // 2, (self.height() - height) // 2, width, height)
 
-    def _fill(self) -> None:
-        self._filled = True
+    def _fill(self, of: str) -> None:
+        """Show the keys of a page."""
+        if not self._filled:
+            self._lay_out()
+        self._filled = of
+        self._page = page = QWidget()
+        columns = QHBoxLayout(page)
+        columns.setContentsMargins(0, 0, PAD - HALF, GAP)
+        columns.setSpacing(2 * WIDE)
+        columns.addLayout(self._column(of, page))
+        columns.addLayout(self._column(APP, page))
+        page.setAutoFillBackground(False)
+        self._scroll.setWidget(page)
+
+    def _lay_out(self) -> None:
         head = QHBoxLayout()
         head.addWidget(label("Keys", "heading", self.panel))
         head.addStretch(1)
         head.addWidget(label("Put away", "caption", self.panel))
         head.addWidget(KeyCap(("Esc",), self.theme, self.panel))
-        page = self._page
-        columns = QHBoxLayout(page)
-        columns.setContentsMargins(0, 0, PAD - HALF, GAP)
-        columns.setSpacing(2 * WIDE)
-        columns.addLayout(self._column("review", page))
-        columns.addLayout(self._column(APP, page))
         column = QVBoxLayout(self.panel)
         column.setContentsMargins(WIDE, PAD, PAD, PAD)
         column.setSpacing(GAP)

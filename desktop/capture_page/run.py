@@ -25,7 +25,7 @@ from desktop.models_page.confirm_bar import ConfirmBar
 from desktop.theme import GAP, PAD, WIDE, ThemeManager
 from desktop.widgets import Bar, EmptyState, KeyCap, button, frame, label, set_role
 
-HINTS = (("↵", "open in review"), ("R", "try again"), ("F", "only failures"))
+HINTS = (("↵", "open in review"), ("R", "try again"), ("F", "only failures"), ("P", "pause or resume"))
 
 
 class RunView(QWidget):
@@ -72,7 +72,7 @@ class RunView(QWidget):
         """Show how far it is."""
         self.title.setText(TITLES.get(state.stage, ""))
         self.text.setText(state.text)
-        set_role(self.text, "danger" if state.stage == "broken" else "quiet")
+        set_role(self.text, "danger" if state.fault else "quiet")
         self.bar.set_share(state.done / state.total if state.total else 0.0)
         self.bar.setVisible(state.running or state.done < state.total)
         self.pause.setText(self._actions.title("capture.pause").removesuffix(" the capture"))

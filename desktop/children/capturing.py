@@ -354,7 +354,12 @@ class Capturing(QObject):
     def _announce(self) -> None:
         total, waiting = len(self.pages), self.pages.waiting
         counted = msgspec.structs.replace(
-            self.state, done=total - waiting, total=total, failed=self.pages.counts[FAILED], text=self._words()
+            self.state,
+            text=self._words(),
+            fault=self.state.fault or self._blocked,
+            done=total - waiting,
+            total=total,
+            failed=self.pages.counts[FAILED],
         )
         self.state = counted
         self.stateChanged.emit(counted)

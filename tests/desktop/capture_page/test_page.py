@@ -310,7 +310,7 @@ def test_the_model_keeps_qts_rules_while_pages_change(
 ) -> None:
     window = open_window()
     model = PagesModel(window.capturing, window.page.thumbnails)
-    qtmodeltester.check(model, force_py=True)
+    qtmodeltester.check(model, force_py=True)  # type: ignore[no-untyped-call]
     start(window, qtbot, "1", "401", "2", "500", "404")
     model.show_failures(only=True)
     assert model.rowCount() == 2
@@ -365,3 +365,19 @@ def test_everything_of_the_page_is_in_the_palette(open_window: Open, qtbot: QtBo
     assert {"capture.retry", "capture.retry-all", "capture.copy", "capture.failures", "capture.new"} <= possible
     window.shell.show("review")
     assert not any(spec.id.startswith("capture.") for spec in window.actions.possible())
+
+
+def test_the_cheat_sheet_shows_the_keys_of_the_page(open_window: Open) -> None:
+    window = open_window()
+    sheet = window.shell.window.cheat_sheet
+
+    def titles() -> set[str]:
+        return {one.text() for one in sheet.findChildren(QLabel)}
+
+    sheet.open()
+    assert "Try the page again" in titles()
+    sheet.put_away()
+    window.shell.show("review")
+    sheet.open()
+    assert "Escalate" in {one.text() for one in sheet.findChildren(QLabel) if one.isVisible()}
+    sheet.put_away()

@@ -51,8 +51,7 @@ def do(address: Address, number: int, keeper: InJobFolder, journal: Journal, aga
         return
     reason = "" if kind == "captured" else "That is what stood there."
     if kind == "error page":
-        said = {"key": address.url, "kind": kind, "reason": reason, "name": ""}
-        say(protocol.PageTried(**said, tries=1, again=True, wait=5.0))  # type: ignore[arg-type]
+        say(protocol.PageTried(key=address.url, kind=kind, reason=reason, name="", tries=1, again=True, wait=5.0))
     name, picture = "", ""
     if kind in ("captured", "deleted"):
         fields = {"title": f"Page {address.url[-3:]}", "text": "Warm", "url": address.url}
@@ -65,14 +64,14 @@ def do(address: Address, number: int, keeper: InJobFolder, journal: Journal, aga
     say(protocol.PageTried(key=address.url, kind=kind, reason=reason, name=name, tries=1, picture=picture))
 
 
-def requests() -> list[protocol.CaptureRequest]:
+def next_request() -> protocol.CaptureRequest:
     """Wait for a line; end where the window is gone or wants it."""
     line = sys.stdin.buffer.readline()
     request = protocol.decode_capture_request(line) if line else protocol.Stop()
     if isinstance(request, protocol.Stop):
         say(protocol.CaptureFailed(message="Stopped; what was captured is kept.", stopped=True))
         sys.exit(130)
-    return [request]
+    return request
 
 
 def main() -> None:
@@ -89,7 +88,7 @@ def main() -> None:
         wanted = [one for one in job.addresses if one.url in set(todo.keys)]
         for number, address in enumerate(wanted):
             if MODE == "step":
-                while not isinstance(request := requests()[0], protocol.GoOn):
+                while not isinstance(request := next_request(), protocol.GoOn):
                     if isinstance(request, protocol.Hold):
                         say(protocol.CaptureRests())
                     elif isinstance(request, protocol.TryAgain):
@@ -99,7 +98,7 @@ def main() -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
         if MODE == "wait":
             while True:
-                requests()
+                next_request()
         journal.write(Line(at=AT))
     say(protocol.CaptureEnded())
 

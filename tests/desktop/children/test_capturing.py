@@ -152,6 +152,22 @@ def test_pause_resume_and_a_retry_while_it_runs(qtbot: QtBot, make: Make, begin:
     assert states(capturing) == {"401": "captured", "a": "captured"}
 
 
+def test_a_retry_that_comes_too_late_for_the_child_is_done_by_another_one(
+    qtbot: QtBot, make: Make, begin: Begin, workspace: Path
+) -> None:
+    capturing = make()
+    begin(capturing, "401")
+
+    def as_it_fails(_place: int) -> None:
+        if states(capturing)["401"] == "failed" and capturing.child.running:
+            capturing.retry([f"{SITE}401"])
+
+    capturing.pageChanged.connect(as_it_fails)
+    qtbot.waitUntil(lambda: states(capturing) == {"401": "captured"})
+    ended(qtbot, capturing)
+    assert items(workspace) == {"401"}
+
+
 def test_a_stop_ends_in_words_and_the_rest_can_go_on(qtbot: QtBot, make: Make, begin: Begin) -> None:
     capturing = make("step")
     begin(capturing, "a", "b", "c")
@@ -290,6 +306,7 @@ def test_a_disk_that_refuses_pauses_the_capture_and_loses_nothing(
     begin(capturing, "a")
     ended(qtbot, capturing, "broken")
     assert "cannot be written" in told[0]
+    assert "cannot be written" in capturing.state.fault
     captures.unlink()
     (workspace / "elsewhere").rename(captures)
     capturing.go_on()
