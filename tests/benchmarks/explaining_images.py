@@ -46,6 +46,10 @@ KEPT = Path("build/bench/explanations")
 TASKS = {"tweet": "toxicity", "product": "verdict"}
 PICTURED = ("picture", "both")
 SIZE, STEPS, BLUR = 224, 24, 10.0
+MOVED = 0.005
+"""Where hiding half of the screenshot moves the probability by less (standard deviation), its weights are mostly the
+rounding of pixels to bytes, in the library's own pictures too: `same_rank_moved` leaves such captures out.
+"""
 
 
 class Cut(NamedTuple):
@@ -191,6 +195,11 @@ class SameMasks:
         self._answer(MANY)
         return self._weights(slice(0, MANY))
 
+    @property
+    def spread(self) -> float:
+        """The standard deviation of the label's probability over the answers so far."""
+        return float(self._answers.std())
+
     def _answer(self, samples: int) -> None:
         known = len(self._answers)
         own = self._masks[known:samples, list(self._part.visible)]
@@ -224,6 +233,8 @@ def measure_image(predictor: Predictor, folder: Path, row: dict[str, Any]) -> Ro
         "same_ratio_with_quickshift": slow / (cut.seconds + answering),
         "same_rank": rank(expected, first),
         "same_pearson": float(np.corrcoef(expected, first)[0, 1]),
+        "same_spread": same.spread,
+        **({"same_rank_moved": rank(expected, first)} if same.spread >= MOVED else {}),
         **times(runs, slow, slow_cpu),
         **likeness(cut, [expected, same.second()], [run.final for run in runs]),
         **faithfulness(one, cut, many, runs[0].final),
