@@ -13,8 +13,10 @@ import pytest
 from engine.errors import CancelledError, InputError
 from engine.intake.capture.campaign import CampaignReport, run_campaign
 from engine.intake.capture.campaign_control import Control, Try
+from engine.intake.capture.job_folder import InJobFolder, Job, JobFolder, name_of
 from engine.intake.capture.record import InWorkspace
 from engine.intake.capture.record_journal import FOLDER, Journal, Line, Plan
+from engine.intake.capture.types import Settings
 from engine.workspace import QueueQuery, Workspace
 from engine.workspace.items import Items
 
@@ -342,3 +344,43 @@ def test_killed_at_any_step_nothing_is_captured_twice_or_lost(
     # A page's picture, its item and its line are several steps each.
     assert step > 25
     assert not (ws.path / FOLDER).exists()
+
+
+def test_a_job_folder_killed_at_any_step_captures_nothing_twice_and_loses_nothing(
+    tmp_path: Path, ws: Workspace, tasks: Any, browser_of: Any, ends: Any
+) -> None:
+    """The child that captures and the window that takes in, as one process that dies at each of its steps in turn."""
+    given = tasks(ONE, TWO)
+    job = Job(addresses=tuple(task.address for task in given), settings=Settings(), rate=0.0, passes=1)
+    JobFolder.of(ws.path).begin(job, ws.taxonomy)
+    ws.close()
+
+    def run(path: Path, browser: Any) -> None:
+        folder = JobFolder.of(path)
+        with Workspace.open(path) as opened:
+            folder.take(opened, folder.finished())
+            left = [task for task in given if not opened.items.exists([task.address.id])]
+            keeper = InJobFolder(folder, folder.taxonomy(), {task.address.id: task.key for task in given})
+            with folder.journal as journal:
+                run_campaign(keeper, left, browser, journal, rate=0, clock=browser.clock, now=lambda: AT)
+            folder.take(opened, folder.finished())
+
+    step, reached = 0, True
+    while reached:
+        step += 1
+        path = tmp_path / f"{step}.secondlook"
+        shutil.copytree(ws.path, path)
+        answers = {TWO: [ends.gone]}
+        reached = killed_at(step, functools.partial(run, path, browser_of(answers)))
+        folder, after = JobFolder.of(path), browser_of(answers)
+        with Workspace.open(path) as opened:
+            kept = set(ids(opened))
+        kept |= {task.key for task in given if name_of(task.key) in folder.finished()}
+        run(path, after)
+        assert not kept & set(after.urls)
+        with Workspace.open(path) as opened:
+            assert set(ids(opened)) == {ONE, TWO}
+            assert len(opened.decisions.of(ids(opened)[TWO])) == 1
+        assert folder.finished() == []
+        shutil.rmtree(path)
+    assert step > 20
