@@ -22,27 +22,33 @@ EXAMPLES = (
 _SHOWN = 20
 
 
+_Paths = Annotated[
+    list[Path], typer.Argument(metavar="PATH…", help="Files of a known format, or folders of images with a list.")
+]
+_Format = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help=f"One of: {', '.join(n for n, f in FORMATS.items() if f.reads)}. Guessed where it is left out.",
+    ),
+]
+_Kind = Annotated[
+    str, typer.Option("--kind", metavar="KIND", help="What the items are, where the file does not say it.")
+]
+_Reviewer = Annotated[
+    str, typer.Option("--reviewer", metavar="NAME", help="Whose the answers are, where the file does not say it.")
+]
+_Strict = Annotated[bool, typer.Option("--strict", help="Import nothing if any row is bad.")]
+
+
 def import_items(
     workspace: WorkspaceArgument,
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH…", help="Files of a known format, or folders of images with a list.")
-    ],
-    format_name: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            metavar="NAME",
-            help=f"One of: {', '.join(n for n, f in FORMATS.items() if f.reads)}. Guessed where it is left out.",
-        ),
-    ] = "",
-    kind: Annotated[
-        str, typer.Option("--kind", metavar="KIND", help="What the items are, where the file does not say it.")
-    ] = "",
-    reviewer: Annotated[
-        str,
-        typer.Option("--reviewer", metavar="NAME", help="Whose the answers are, where the file does not say it."),
-    ] = "",
-    strict: Annotated[bool, typer.Option("--strict", help="Import nothing if any row is bad.")] = False,
+    paths: _Paths,
+    format_name: _Format = "",
+    kind: _Kind = "",
+    reviewer: _Reviewer = "",
+    strict: _Strict = False,
     as_json: JsonOption = False,
 ) -> int:
     """Import captured items; bad rows are named with their line and reason, good ones come in.
