@@ -237,7 +237,7 @@ def main() -> None:
     parser.add_argument("--browser", action="store_true")
     parser.add_argument("--pages", type=int, default=40, help="only the first of them")
     parser.add_argument("--repeats", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=Path("build/bench/product-pages.json"))
+    parser.add_argument("--out", type=Path, default=Path("build/bench/product_pages.json"))
     given = parser.parse_args()
     if not (given.data / "product_pages_html" / "ground-truth.json").is_file():
         sys.exit(f"There are no product pages in '{given.data}': give the folder of the real data with --data.")
