@@ -209,7 +209,12 @@ def test_what_is_in_is_not_done_again(
         (noted,) = ws.imports.unfinished()
     asked: list[int] = []
     fitting = Decisions.fitting
-    monkeypatch.setattr(Decisions, "fitting", lambda *given: asked.append(1) or fitting(*given))
+
+    def counting(*given: Any) -> list[Any]:
+        asked.append(1)
+        return fitting(*given)
+
+    monkeypatch.setattr(Decisions, "fitting", counting)
     seen: list[int] = []
     with Workspace.open(path, check=False) as ws:
         import_paths(ws, [large], progress=lambda done, _: seen.append(done))

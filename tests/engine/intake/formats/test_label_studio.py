@@ -132,7 +132,7 @@ def test_reviewers_without_an_account_come_back_through_label_studio(
     ws: Workspace, new_workspace: Any, tmp_path: Path, picture: Any, said: Any
 ) -> None:
     regions: dict[str, tuple[Box, ...]] = {"price": ((10.0, 15.0, 20.0, 3.0),)}
-    truths = {"verdict": ("ok",)}
+    truths: dict[str, tuple[str, ...]] = {"verdict": ("ok",)}
     item = Item(id="p", kind="product", text="one", width=40, height=30, regions=regions, truths=truths)
     ws.items.add([(item, picture())])
     for reviewer, label in (("ada", "adult"), ("label-studio:7", "ok")):
