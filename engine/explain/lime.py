@@ -24,6 +24,8 @@ STEP_IMAGE, STEP_TEXT = 32, 16
 """Further samples of a part before the next map."""
 MOST_IMAGE, MOST_TEXT = 320, 384
 """Samples of each part after which the explanation is final, stable or not."""
+UNMOVED_SAMPLES = 64
+"""Nothing is said to make no difference after fewer."""
 FEWEST = 16
 STABLE_IMAGE, STABLE_TEXT = 0.995, 0.85
 """The explanation is final when the weights of another seed are expected to correlate this well with these: then the
@@ -113,8 +115,10 @@ class _Side:
     @property
     def settled(self) -> bool:
         """Whether more samples would tell nothing new."""
-        if self.sampler.samples >= len(self.sampler.design.masks) or self.surrogate is None:
+        if self.sampler.samples >= len(self.sampler.design.masks):
             return True
+        if self.surrogate is None:
+            return self.sampler.samples >= UNMOVED_SAMPLES
         return self._enough is not None and likeness(self.surrogate) >= self._enough
 
     def extend(self) -> Iterator[None]:

@@ -13,8 +13,9 @@ square. Ours is the predictor once it has chosen its arithmetic.
   gone), and how much of the positive weight lies in the picture of captures whose label hangs on it, beside `lime` with
   5,000 samples. Those, and its second seed's, are answered our way: the row "same masks" says what that changes.
 
-Texts: four of the demo's posts in one, about 40 words, for all-MiniLM-L6-v2 with a fitted head, and for an encoder of
-BERT-base's size with random weights and a fitted head (its times matter, its agreement says little).
+Texts: some of the demo's English posts in one, about 40 words, for all-MiniLM-L6-v2 with a fitted head, and for an
+encoder of BERT-base's size with random weights and a head along the direction in which its texts differ most (its times
+matter, its agreement says little). Stopped or killed, the same command goes on after the last capture or text.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ import argparse
 import json
 import os
 import statistics
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -37,7 +37,7 @@ from engine.explain.words import words_of
 from engine.models import checkpoint, minilm
 from engine.models.registry import MINILM
 from engine.types import ItemContent
-from tests.benchmarks import explaining_images
+from tests.benchmarks import explaining_images, explaining_texts
 from tests.benchmarks.explaining import Row, demo_rows, settled
 from tests.benchmarks.explaining_images import KEPT, Pictures, capture_of, captures_model, item_of, measure_image
 from tests.benchmarks.explaining_texts import Texts, measure_text, posts, text_model
@@ -51,6 +51,13 @@ CODE = (
     Path(explaining_images.__file__),
 )
 """What figures of images depend on: where it changes, they are measured again."""
+_TEXT_PARTS = ("designs", "hadamard", "joint", "lime", "sampling", "surrogate", "text_part", "words")
+TEXT_CODE = (
+    *(Path(explain.__path__[0]) / f"{name}.py" for name in _TEXT_PARTS),
+    *(Path(models.__path__[0]) / f"{name}.py" for name in ("encoders", "int8_text", "text", "tokenizer")),
+    Path(explaining_texts.__file__),
+)
+"""What figures of texts depend on."""
 HEAD_TEXTS = 130
 """A text head is fitted on so many, other texts than those explained."""
 
@@ -71,15 +78,19 @@ def images(captures: int, epochs: int) -> dict[str, Any]:
     return {"arithmetic": predictor.device_name, **found}
 
 
-def texts(count: int, backbones: dict[str, str], folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Figures of so many texts for each encoder."""
+def texts(count: int, backbones: dict[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Figures of so many texts for each encoder; those that an earlier run of the same code kept as they are."""
     every = posts(HEAD_TEXTS + count)
     for title, backbone in backbones.items():
-        place = folder / title
-        predictor = text_model(place, backbone, every[:HEAD_TEXTS])
+        place = KEPT / "texts" / title
+        predictor = text_model(place, backbone, every[:HEAD_TEXTS], fitted=backbone == MINILM)
         eager = checkpoint.load(place, torch.device("cpu"))
         Texts(predictor, eager, every[-1][0]).ours(9)
-        asked = [partial(measure_text, predictor, eager, text) for text, _ in every[HEAD_TEXTS:]]
+        about = {"model": title, "arithmetic": predictor.device_name, "code": code_version(TEXT_CODE)}
+        kept = KeptRows(KEPT / "texts.rows.jsonl", about)
+        asked = [
+            partial(kept.row, text, partial(measure_text, predictor, eager, text)) for text, _ in every[HEAD_TEXTS:]
+        ]
         yield title, {"arithmetic": predictor.device_name, **progress(title, asked)}
 
 
@@ -117,9 +128,12 @@ def report(title: str, found: dict[str, Any]) -> str:
 def encoders(folder: Path, *, base: bool) -> dict[str, str]:
     """Text backbones by what they are called; MiniLM only where it is installed."""
     found = {} if minilm.folder() is None else {"MiniLM": MINILM}
+    if base and not (folder / "encoder").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        make_encoder(folder / "encoder", spelled())
     return {
         **found,
-        **({"BERT-base": make_encoder(folder / "encoder", spelled())} if base else {}),
+        **({"BERT-base": str(folder / "encoder")} if base else {}),
     }
 
 
@@ -153,9 +167,8 @@ def main() -> None:
     if options.only in (None, "image"):
         keep("image", images(options.captures, options.epochs))
     if options.only != "image":
-        with tempfile.TemporaryDirectory() as name:
-            for title, found in texts(options.texts, encoders(Path(name), base=options.only != "minilm"), Path(name)):
-                keep(title, found)
+        for title, found in texts(options.texts, encoders(KEPT / "texts", base=options.only != "minilm")):
+            keep(title, found)
 
 
 if __name__ == "__main__":
