@@ -1,0 +1,54 @@
+"""Texts are asked about in batches that a CPU gets through soon, whatever it calculates in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+
+from engine.explain import explain
+from engine.explain.model import Question
+from engine.explain.text_part import TOKENS, TextPart
+from engine.types import ItemContent
+
+WORDS = 40
+TEXT = " ".join(f"word{number}" for number in range(WORDS))
+
+
+@pytest.fixture
+def part(make_fake: Callable[..., Any], make_item: Callable[..., ItemContent]) -> Callable[[str, str], TextPart]:
+    def make(backbone: str, device: str) -> TextPart:
+        model = make_fake()
+        model.card = msgspec.structs.replace(model.card, network={"text": {"backbone": backbone}})
+        model.device_name = device
+        return TextPart(Question.ask(model, make_item(TEXT, capture=None), "toxicity", "toxic"), torch.zeros(1, 1))
+
+    return make
+
+
+@pytest.mark.parametrize("arithmetic", list(TOKENS))
+@pytest.mark.parametrize(("backbone", "column"), [("minilm", 0), ("some/bert", 1)])
+def test_batches_hold_every_row_once_and_no_more_tokens_than_they_may(
+    part: Callable[[str, str], TextPart], backbone: str, column: int, arithmetic: str
+) -> None:
+    made = part(backbone, f"CPU, 1 thread, fp32 image, {arithmetic} text")
+    masks = np.random.default_rng(0).random((100, WORDS)) < 0.5
+    batches = list(made.batches(masks))
+    assert sorted(np.concatenate(batches).tolist()) == list(range(100))
+    for rows in batches:
+        tokens = len(rows) * (1.5 * masks[rows].sum(axis=1).max() + 2)
+        assert len(rows) == 1 or tokens <= TOKENS[arithmetic][column]
+
+
+def test_what_never_moves_is_asked_about_64_times_before_it_is_called_indifferent(
+    make_fake: Callable[..., Any], make_item: Callable[..., ItemContent]
+) -> None:
+    model = make_fake(text=0.0)
+    model.card = msgspec.structs.replace(model.card, network={"text": {"backbone": "some/bert"}})
+    found = explain(model, make_item(TEXT, capture=None), "toxicity", "toxic")
+    assert found.samples == 64
+    assert "does not depend" in found.note
