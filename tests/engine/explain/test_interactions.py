@@ -25,10 +25,10 @@ def answer(masks: Masks) -> Values:
 def true() -> Values:
     every = (np.arange(2**FEATURES)[:, None] >> np.arange(FEATURES) & 1).astype(bool)
     kernels = kernel(distances(every), IMAGE_KERNEL_WIDTH)
-    counts = (kernels + kernels[::-1]) / 2  # the last version is the first one's complement, and so on
+    counts: Values = (kernels + kernels[::-1]) / 2  # the last version is the first one's complement, and so on
     table = np.column_stack([np.ones(len(every)), every])
-    solution: Values = np.linalg.solve(table.T @ (table * counts[:, None]), table.T @ (counts * answer(every)))
-    return solution[1:]
+    solution = np.linalg.solve(table.T @ (table * counts[:, None]), table.T @ (counts * answer(every)))
+    return np.asarray(solution[1:], dtype=np.float64)
 
 
 def fitted(seed: int, *, clean: bool) -> Surrogate:
