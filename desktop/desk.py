@@ -175,7 +175,7 @@ class Desk(QObject):
         self._long_jobs.submit(RefreshQueue(), self._on_refreshed, self._on_job_failed)
 
     def close(self) -> None:
-        """End everything: queued writes are finished, an import is undone, a retrain goes on at the next start."""
+        """End everything: queued writes are finished, an import and a retrain stop where they are and can go on."""
         if self._closed:
             return
         self._closed = True
@@ -337,7 +337,7 @@ class Desk(QObject):
         )
 
     def cancel_import(self) -> None:
-        """Stop the import; the file under way is left out as a whole."""
+        """Stop the import; what is in of a large file stays, and importing it again goes on there."""
         self._long_jobs.cancel(self._import_ticket)
 
     def back_up(self) -> None:
