@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 STATE_WORDS = {
     "waiting": "Waiting",
     "open": "Opening…",
-    "again": "Tried again",
+    "again": "Trying again",
     "taking": "Captured",
     "captured": "Captured",
     "there": "There already",

@@ -399,7 +399,7 @@ def _words(event: protocol.PageTried) -> str:
 
 
 def _again_words(event: protocol.PageTried) -> str:
-    return f"{_words(event)} Tried again in {event.wait:.0f} s or later."
+    return f"{_words(event)} The next try comes in {event.wait:.0f} s or later."
 
 
 def _after_taking(page: Page, taken: Taken) -> Page:

@@ -223,11 +223,13 @@ class ReviewPage(QWidget):
             self.setFocus()
 
     def show_item(self, item: str) -> None:
-        """Bring an item on screen, in the queue that is open."""
+        """Bring an item on screen; a queue that has not met it is opened anew, with whatever came in meanwhile."""
         if not self._opened:
             self._started = True
             self._starting.stop()
             self.start()
+        elif self.model.place_of(item) is None:
+            self.open_queue(self.queue.query)
         self.controller.go_to(item)
 
     def show_queue(self, name: str) -> None:

@@ -183,6 +183,7 @@ def test_captured_pages_are_shown_scored_and_opened_in_review(open_window: Open,
     review: Any = window.shell.window.page_widget("review")
     qtbot.waitUntil(lambda: review.controller.visit is not None)
     assert review.controller.visit.sight.item.id == second.item
+    assert len(review.model.items) == 2  # what came in while the queue was open is in it now
 
 
 def test_pictures_are_shown_of_captures_and_of_failures(open_window: Open, qtbot: QtBot) -> None:
