@@ -21,7 +21,7 @@ def test_methods_find_the_badge_more_often_than_chance(
     spec.loader.exec_module(script)
     sizes = [
         "--items",
-        "2",
+        "1",
         "--captures",
         "96",
         "--size",
