@@ -98,8 +98,9 @@ class Encoder:
         starts = np.cumsum([0, *lengths])[:-1]
         if not self._mean:
             return hidden[starts].copy()
-        sums: Floats = np.add.reduceat(hidden[: sum(lengths)], starts, axis=0)
-        return sums / np.array(lengths, np.float32)[:, None]
+        sums = np.add.reduceat(hidden[: sum(lengths)], starts, axis=0)
+        means: Floats = sums / np.array(lengths, np.float32)[:, None]
+        return means
 
 
 def packed(lengths: Sequence[int], row: int) -> list[list[int]]:

@@ -22,7 +22,7 @@ from engine.models.vector_store import VectorStore, parts_of
 from engine.models.verdicts import verdict
 from engine.types import ItemContent, ModelCard, Verdict
 
-BATCH = 192
+BATCH = 128
 """Texts of so many items fill rows nearly to the last token."""
 Floats = NDArray[np.float32]
 Vectors = tuple[Floats, Floats]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,9 @@ from PIL import Image
 
 from engine.cli.score import score_workspace
 from engine.errors import CancelledError
-from engine.models import checkpoint
+from engine.models import checkpoint, proof
+from engine.models.bulk import runtime
+from engine.models.likeness import Likeness
 from engine.models.network import build
 from engine.models.spec import HeadSpec, ImageSpec, NetworkSpec, TextSpec, to_plain
 from engine.models.tokenizer import tokenizer_for
@@ -100,6 +104,40 @@ def test_what_was_scored_before_a_stop_stays(folder: Path, champion: str) -> Non
         assert ws.items.count_without_verdict(champion) == ITEMS - 64
         report = score_workspace(ws)
     assert (report.model, report.scored) == (champion, ITEMS - 64)
+
+
+WITHOUT_TORCH = """
+import sys
+from pathlib import Path
+from engine.cli.score import score_workspace
+from engine.workspace import Workspace
+with Workspace.open(Path(sys.argv[1])) as ws:
+    scored = score_workspace(ws).scored
+print(scored, sorted({"torch", "transformers", "torchvision"} & set(sys.modules)))
+"""
+
+
+def test_a_model_that_is_proven_is_scored_without_torch(folder: Path, tmp_path: Path) -> None:
+    if not runtime.usable():
+        pytest.skip("bulk scoring without torch is not used here")
+    with Workspace.open(folder) as ws:
+        task = ws.taxonomy.task("toxicity")
+        head = HeadSpec(task=task.name, labels=task.label_names, applies_to=task.applies_to)
+        spec = NetworkSpec(heads=(head,), text=TextSpec(backbone="none"), image=ImageSpec(size=32))
+        card = ModelCard(id="eyes", created="", recipe="", tasks={task.name: task.label_names}, network=to_plain(spec))
+        checkpoint.save(tmp_path / "candidate", build(spec, None), card, None)
+        ws.models.register(card, tmp_path / "candidate")
+        ws.models.promote("eyes", "the first")
+        ranges = ((-3.0, 3.0), *[(-6.0, 6.0)] * 20, *[(0.0, 8.0)] * 8)
+        alike = {task.name: Likeness(1.0, 0.0)}
+        proof.write(ws.models.folder("eyes"), card, ("fp32", "int8"), 200, alike, ranges=ranges, kind=proof.BULK)
+    ended = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, str(folder)], check=True, capture_output=True, text=True
+    )
+    assert ended.stdout.split(maxsplit=1) == [str(ITEMS), "[]\n"]
+    with Workspace.open(folder, read_only=True) as ws:
+        assert ws.items.count_without_verdict("eyes") == 0
+    assert len(list((folder / "features").glob("*.vectors"))) == 1
 
 
 def _png(number: int) -> bytes:
