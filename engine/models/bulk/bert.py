@@ -97,9 +97,10 @@ class Encoder:
     def _pooled(self, hidden: Floats, lengths: Sequence[int]) -> Floats:
         starts = np.cumsum([0, *lengths])[:-1]
         if not self._mean:
-            return hidden[starts].copy()
+            first: Floats = hidden[starts].copy()
+            return first
         sums = np.add.reduceat(hidden[: sum(lengths)], starts, axis=0)
-        means: Floats = sums / np.array(lengths, np.float32)[:, None]
+        means: Floats = (sums / np.array(lengths)[:, None]).astype(np.float32)
         return means
 
 

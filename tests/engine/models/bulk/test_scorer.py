@@ -84,8 +84,15 @@ def test_vectors_are_kept_and_items_known_are_not_looked_at(
     scorer.store = VectorStore.kept(scorer.widths, "ab" * 32, tmp_path / "features")
     assert len(scorer.store) == 12
     looked: list[str] = []
-    encode = scorer._backbones.tokens.encode  # type: ignore[union-attr]
-    monkeypatch.setattr(scorer._backbones.tokens, "encode", lambda texts: (looked.extend(texts), encode(texts))[1])
+    tokens = scorer._backbones.tokens
+    assert tokens is not None
+    encode = tokens.encode
+
+    def noted(texts: list[str]) -> list[list[int]]:
+        looked.extend(texts)
+        return encode(texts)
+
+    monkeypatch.setattr(tokens, "encode", noted)
     again = table(streamed(scorer, items[::-1]))
     assert len(looked) <= 12
     assert {key: again[key] for key in first} == pytest.approx(first, abs=2e-3)  # kept in half precision
@@ -94,7 +101,11 @@ def test_vectors_are_kept_and_items_known_are_not_looked_at(
 def test_it_can_be_cancelled(scorer: BulkScorer, make_items: MakeItems, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BATCH", 4)
     done: list[list[Verdict]] = []
-    stream = scorer.predict_stream(make_items(20), cancelled=lambda: len(done) >= 2)
+
+    def score() -> None:
+        for part in scorer.predict_stream(make_items(20), cancelled=lambda: len(done) >= 2):
+            done.append(part)  # noqa: PERF402  it asks between two parts
+
     with pytest.raises(CancelledError):
-        done.extend(stream)
+        score()
     assert len(done) == 2
