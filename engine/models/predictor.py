@@ -349,10 +349,11 @@ class Predictor:
 
 
 def _bulk_check(folder: Path, scorer: Scorer, check: Check, probe: Probe, choice: Choice) -> BulkCheck | None:
-    """Whether the model may be scored without torch, too; None where 8-bit integers are not good enough for it."""
-    network = scorer.network
-    ways = (choice.ways[0], network.text_features), (choice.ways[1], network.image_features)
-    if any(way != INT8 for way, features in ways if features):
+    """Whether the model may be scored without torch, too; None where nothing says how to round what it sees.
+
+    Which arithmetic torch reads its texts in does not matter: the check looks at the verdicts.
+    """
+    if scorer.network.image_features and choice.ways[1] != INT8:
         return None
     written = [text for text in probe.texts if text.strip()]
     ids = scorer.tokenizer.encode(written) if scorer.tokenizer is not None else []
