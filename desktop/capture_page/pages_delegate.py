@@ -14,6 +14,7 @@ from desktop.theme import GAP, HALF, PAD, TYPE, WIDE, ThemeManager, font
 
 HEIGHT = 64
 _STATE_WIDTH = 14 * GAP
+_LINE = 21
 _LEFT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
 
 
@@ -66,10 +67,12 @@ class PagesDelegate(QStyledItemDelegate):
             self._theme.paint_icon(painter, place.adjusted(16, 16, -16, -16), "eye-off", "quiet")
 
     def _paint_words(self, painter: QPainter, line: QRectF, page: Page) -> None:
-        below = line.translated(0, 21)
+        below = line.translated(0, _LINE)
         failed = page.state in (FAILED, "again")
         first = page.title.replace("\n", " ") if page.title and not failed else page.key
         second = page.reason or (page.key if page.title else "")
+        if not second:
+            line.translate(0, _LINE / 2)
         self._paint_line(painter, line, first, TYPE.body, "text" if page.settled else "quiet")
         tint = "danger" if page.state == FAILED else "quiet"
         self._paint_line(painter, below, second.replace("\n", " "), TYPE.caption, tint)
