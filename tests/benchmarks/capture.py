@@ -67,6 +67,7 @@ class Handler(BaseHTTPRequestHandler):
     """Serves page, picture, data and font from memory, as the number in its path says; connections stay open."""
 
     protocol_version = "HTTP/1.1"
+    raw_requestline: bytes
     font = b""
     pictures: Mapping[int, bytes] = {}
 

@@ -33,7 +33,8 @@ from engine.models.tokenizer import tokenizer_for
 from engine.training.device import choose_device
 from engine.training.recipe import TrainingRecipe
 from engine.types import ItemContent, ModelCard, TrainingItem, Verdict
-from tests.benchmarks.scoring import TOKENS, Pixels, draw, make_encoder, make_items
+from tests.benchmarks.scoring import TOKENS, draw, make_encoder
+from tests.benchmarks.scoring_child import Pixels, make_items
 from tests.benchmarks.training_speed import Timed, make_loop, matrix_rate, operations
 
 HEADS = (

@@ -36,7 +36,8 @@ from engine.training.loop import Callback, Loop, Scores
 from engine.training.losses import losses_for
 from engine.training.recipe import TrainingRecipe
 from engine.types import ItemContent, TrainingItem
-from tests.benchmarks.scoring import TOKENS, draw, make_encoder, make_items, memory
+from tests.benchmarks.scoring import TOKENS, draw, make_encoder
+from tests.benchmarks.scoring_child import make_items, memory
 
 HEADS = (
     HeadSpec(task="hue", labels=("warm", "cold")),

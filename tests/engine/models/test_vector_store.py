@@ -155,7 +155,7 @@ def test_a_missing_part_is_the_learned_vector_of_the_model_that_asks() -> None:
     store = VectorStore(2, 2)
     item = contents(1)[0]
     store.add([item], np.array([2], np.uint8), torch.zeros(1, 2), torch.full((1, 2), 7.0), keep=False)
-    text, image = store.take([0], torch.tensor([1.5, 2.5]), torch.tensor([0.0, 0.0]))
+    text, image = store.take([0], np.array([1.5, 2.5], np.float32), np.array([0.0, 0.0], np.float32))
     assert text.tolist() == [[1.5, 2.5]]
     assert image.tolist() == [[7.0, 7.0]]
 
