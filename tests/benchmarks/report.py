@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
 
-from tests.benchmarks import planted, rationales, shortcut
+from tests.benchmarks import planted, rationales, report_exchange, shortcut
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "RESULTS.md"
@@ -270,6 +270,10 @@ def main(folder: Path) -> None:
         "explanations": explanations,
         "prefetch": prefetch,
         "capture": capture,
+        "product_pages": report_exchange.product_pages,
+        "export_million": report_exchange.million,
+        "fuzz_readers": report_exchange.broken,
+        "interop_packs": report_exchange.packs,
         "rationales": as_printed("Agreement with people's rationales (`rationales.py`)", rationales.words_of),
         "planted": as_printed("Planted evidence (`planted.py`)", planted.words_of),
         "shortcut": as_printed("A planted shortcut, crossed out (`shortcut.py`)", shortcut.report),
