@@ -23,7 +23,8 @@ def product_pages(found: dict[str, Any]) -> Iterator[str]:
 def million(found: list[dict[str, Any]]) -> Iterator[str]:
     """Rows of `export_million.py`: time and memory of the largest file, and its memory against the smallest one's."""
     yield "\n### Many decisions out and in, one thread (`export_million.py`)\n"
-    yield "| | decisions | processor seconds | memory above the start | against a tenth of them |\n|---|---|---|---|---|"
+    yield "| | decisions | processor seconds | memory above the start | against a tenth of them |"
+    yield "|---|---|---|---|---|"
     for what in dict.fromkeys(one["what"] for one in found):
         small, *_, large = sorted((one for one in found if one["what"] == what), key=lambda one: one["decisions"])
         grown = [one["peak_mb"] - one["start_mb"] for one in (small, large)]
@@ -49,7 +50,8 @@ def packs(found: dict[str, Any]) -> Iterator[str]:
     """Rows of `interop_packs.py`: what the packages of labellers make of our files and of the original ones."""
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     yield f"\n### Answers of many labellers through other packages ({versions}; `interop_packs.py`)\n"
-    yield "| set | answers | crowd-kit: same majority / Dawid–Skene | cleanlab: same table / majority |\n|---|---|---|---|"
+    yield "| set | answers | crowd-kit: same majority / Dawid–Skene | cleanlab: same table / majority |"
+    yield "|---|---|---|---|"
     for name, one in found["sets"].items():
         crowd, clean = one["crowd-kit"], one["cleanlab"]
         pairs = (
