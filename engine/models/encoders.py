@@ -6,7 +6,7 @@ Only backbones are ever run in fewer bits; fusion and heads are cheap and stay i
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from engine.models.backbones import HuggingFaceEncoder
+from engine.models.bulk import bert
 from engine.models.int8 import Int8ResNet
 from engine.models.int8_text import EncoderShape, Int8Encoder, shape_of
 from engine.models.network import FusionNetwork, TextBatch
+from engine.models.packed_text import PackedText
 from engine.models.proof import Ranges
 
 Vectors = Callable[[Tensor], Tensor]
@@ -25,12 +27,16 @@ FP32, BF16, INT8 = "fp32", "bf16", "int8"
 
 @dataclass(frozen=True)
 class Encoders:
-    """`text` and `image` turn batches (pixels are normalised) into float32 vectors; their names say how."""
+    """`text` and `image` turn batches (pixels are normalised) into float32 vectors; their names say how.
+
+    `batches` says which texts, of so many tokens each, make good batches for `text`; None leaves that to the caller.
+    """
 
     text: Callable[[TextBatch], Tensor]
     image: Vectors
     text_name: str
     image_name: str
+    batches: Callable[[Sequence[int]], Iterator[list[int]]] | None = None
 
     @property
     def name(self) -> str:
@@ -74,6 +80,12 @@ def with_int8_text(
 ) -> Encoders:
     """The same, with the text encoder in 8-bit integers, made from the `tensors` of the one in floats."""
     return replace(encoders, text=_or_missing(Int8Encoder(shape, tensors), network), text_name=INT8)
+
+
+def with_packed_text(encoders: Encoders, network: FusionNetwork, encoder: bert.Encoder) -> Encoders:
+    """The same, with the text encoder in 8-bit integers as bulk scoring runs it."""
+    packed = PackedText(encoder)
+    return replace(encoders, text=_or_missing(packed, network), text_name=INT8, batches=packed.batches)
 
 
 def with_bf16_image(encoders: Encoders, network: FusionNetwork) -> Encoders:

@@ -50,8 +50,11 @@ BULK = Kind(
 TORCH = Kind(
     file="verified.json",
     packages=("torch", *BULK.packages),
-    code=("encoders.py", "int8.py", "int8_text.py", "network.py", "precision.py", "scorer.py", *BULK.code),
-)
+    code=(
+        "encoders.py", "int8.py", "int8_text.py", "network.py", "packed_text.py", "precision.py", "scorer.py",
+        *BULK.code,
+    ),
+)  # fmt: skip
 """What torch offers. One check finds both, so that what makes the other void makes this one void, too."""
 
 

@@ -19,6 +19,7 @@ from engine.models.network import FusionNetwork
 from engine.models.spec import HeadSpec
 from engine.models.tokenizer import TextTokenizer
 from engine.models.verdicts import calibrated
+from engine.models.workers import single_threaded
 
 Squares = Sequence[NDArray[np.uint8] | None]
 Tables = dict[str, NDArray[np.float64]]
@@ -63,9 +64,19 @@ class Scorer:
     def text_vectors(self, texts: Sequence[str]) -> Tensor:
         """(n, Dt) vectors of raw texts; the vector that stands for a missing part for a blank one."""
         answer = self.network.missing_text.detach().repeat(len(texts), 1)
-        for task in self._text_tasks(texts, answer):
-            task()
+        self._run(self._text_tasks(texts, answer))
         return answer
+
+    def _run(self, tasks: Sequence[Callable[[], None]]) -> None:
+        """Do tasks that need not wait for one another: on a CPU shared out, each on one core."""
+        threads = torch.get_num_threads() if self.device.type == "cpu" else 1
+        if threads < 2 or len(tasks) < 2:
+            for task in tasks:
+                task()
+            return
+        with single_threaded(threads) as pool:
+            for one in [pool.submit(task) for task in tasks]:
+                one.result()
 
     def square_vectors(self, squares: Squares) -> Tensor:
         """(n, Di) vectors of prepared screenshots; the vector that stands for a missing part for None."""
@@ -138,6 +149,8 @@ class Scorer:
             return lambda: self._fill_text([written[at] for at in chunk], [ids[at] for at in chunk], answer)
 
         lengths = [len(tokens) for tokens in ids]
+        if self.encoders.batches is not None:
+            return [task(chunk) for chunk in self.encoders.batches(lengths)]
         return [task(chunk) for chunk in _by_length(lengths, self._at_once(_TOKENS_ON_CPU, _TOKENS_ON_GPU))]
 
     def _image_tasks(self, squares: Squares, answer: Tensor) -> list[Callable[[], None]]:

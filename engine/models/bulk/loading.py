@@ -39,6 +39,17 @@ def load(folder: Path, features: Path | None = None) -> BulkScorer | None:
     return made
 
 
+def text_encoder(folder: Path) -> bert.Encoder | None:
+    """The text encoder alone of the model in `folder`; None where it has none that can be run so.
+
+    Raises:
+        ModelUnavailableError: the folder holds no sound model.
+    """
+    _, spec, source = folders.checked(folder, None)
+    found = _text(spec, source, processor.cores()) if spec.text.backbone != NONE else None
+    return found[1] if found is not None else None
+
+
 def make(folder: Path, ranges: Ranges) -> BulkScorer | None:
     """The model in `folder`, proven or not; None where this way of calculating does not know its network.
 
@@ -71,16 +82,22 @@ def _without_backbones(folder: Path, source: Path) -> Tensors:
 def _backbones(spec: NetworkSpec, source: Path, ranges: Ranges, threads: int) -> Backbones | None:
     tokens = text = image = None
     if spec.text.backbone != NONE:
-        shape = (
-            bert.read_shape(source / _ENCODER / "config.json") if text_backbone(spec.text.backbone).encoder else None
-        )
-        tokens = EncoderTokens.load(source / _ENCODER, spec.text, shape.pad_token_id) if shape is not None else None
-        if shape is None or tokens is None:
+        found = _text(spec, source, threads)
+        if found is None:
             return None
-        tensors = Arrays(source / folders.WEIGHTS, "text.encoder.")
-        mean = spec.text.pooling == "mean"
-        text = bert.Encoder(shape, tensors, limit=tokens.limit, mean=mean, threads=threads)
+        tokens, text = found
     if spec.image.backbone != NONE:
         size = spec.image.size
         image = resnet.Resnet(Arrays(source / folders.WEIGHTS, "image."), ranges, size=size, threads=threads)
     return Backbones(tokens, text, image)
+
+
+def _text(spec: NetworkSpec, source: Path, threads: int) -> tuple[EncoderTokens, bert.Encoder] | None:
+    if not text_backbone(spec.text.backbone).encoder:
+        return None
+    shape = bert.read_shape(source / _ENCODER / "config.json")
+    tokens = EncoderTokens.load(source / _ENCODER, spec.text, shape.pad_token_id) if shape is not None else None
+    if shape is None or tokens is None:
+        return None
+    tensors, mean = Arrays(source / folders.WEIGHTS, "text.encoder."), spec.text.pooling == "mean"
+    return tokens, bert.Encoder(shape, tensors, limit=tokens.limit, mean=mean, threads=threads)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import types
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from safetensors.torch import save_file
 
 from engine.models.bulk import bert
 from engine.models.bulk.bert import Encoder, packed, read_shape
+from engine.models.packed_text import PackedText
 from engine.models.weights import Arrays
 
 LIMIT = 40
@@ -103,3 +105,21 @@ def test_other_encoders_are_not_known(tmp_path: Path, change: dict[str, Any]) ->
     assert read_shape(file) is None
     file.write_bytes(b"\xff{")
     assert read_shape(file) is None
+
+
+def test_beside_torch_padding_and_company_change_nothing(make_encoder: Any) -> None:
+    encoder = make_encoder(mean=True)
+    ids = torch.zeros(len(TEXTS) + 1, max(map(len, TEXTS)), dtype=torch.long)
+    for row, text in enumerate(TEXTS):
+        ids[row, : len(text)] = torch.tensor(text)
+    found = PackedText(encoder)(ids, ids > 0)
+    alone = np.concatenate([encoder([[text]])[0] for text in TEXTS])
+    np.testing.assert_allclose(found[:-1].numpy(), alone, atol=2e-5)
+    assert not found[-1].any()
+
+
+@given(lengths=st.lists(st.integers(1, LIMIT), max_size=60))
+def test_its_batches_hold_every_text_once_and_fit_one_run(lengths: list[int]) -> None:
+    batches = list(PackedText(types.SimpleNamespace(row=bert.ROW)).batches(lengths))  # type: ignore[arg-type]
+    assert sorted(text for batch in batches for text in batch) == list(range(len(lengths)))
+    assert all(sum(lengths[text] for text in batch) <= bert.AT_ONCE * bert.ROW for batch in batches)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from engine.errors import ModelUnavailableError
-from engine.models import folders, proof
+from engine.models import folders, lean, proof
 from engine.models.bulk import loading, runtime
 from engine.models.bulk.loading import load, make
 from engine.models.predictor import Predictor
@@ -150,3 +150,20 @@ def test_the_process_has_neither_torch_nor_what_reports_home(
     command = [sys.executable, "-c", WITHOUT_TORCH, str(folder), str(tmp_path / "features"), make_capture()]
     ended = subprocess.run(command, check=True, capture_output=True, text=True)
     assert ended.stdout.split(maxsplit=1) == ["1", "[]\n"]
+
+
+@pytest.mark.usefixtures("quick_check")
+def test_explanations_read_texts_as_bulk_scoring_does_where_it_is_proven(folder: Path, make_items: MakeItems) -> None:
+    checked = Predictor.load(folder, "cpu")
+    for _ in range(2):
+        checked.predict(make_items(64))
+    texts = [item.text for item in make_items(6)]
+    packed = lean.load(folder)
+    assert packed is not None
+    assert packed[1].batches is not None
+    found = Predictor.load(folder, "cpu").text_vectors(texts)
+    (folder / proof.BULK.file).unlink()
+    alone = lean.load(folder)
+    assert alone is not None
+    assert alone[1].batches is None
+    np.testing.assert_allclose(found.numpy(), Predictor.load(folder, "cpu").text_vectors(texts).numpy(), atol=0.1)
