@@ -13,7 +13,7 @@ square. Ours is the predictor once it has chosen its arithmetic.
   gone), and how much of the positive weight lies in the picture of captures whose label hangs on it, beside `lime` with
   5,000 samples. Those, and its second seed's, are answered our way: the row "same masks" says what that changes.
 
-Texts: some of the demo's English posts in one, about 40 words, for all-MiniLM-L6-v2 with a fitted head, and for an
+Texts: some of the demo's English posts in one, about 40 tokens, for all-MiniLM-L6-v2 with a fitted head, and for an
 encoder of BERT-base's size with random weights and a head along the direction in which its texts differ most (its times
 matter, its agreement says little). Stopped or killed, the same command goes on after the last capture or text.
 """
