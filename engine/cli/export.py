@@ -26,7 +26,11 @@ def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; its name's end may say the format.")],
     format_name: Annotated[
         str,
-        typer.Option("--format", metavar="NAME", help=f"One of: {', '.join(_WRITTEN)}."),
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help=f"One of: {', '.join(_WRITTEN)}. Needed for those whose file name does not say it.",
+        ),
     ] = "",
     as_json: JsonOption = False,
 ) -> None:

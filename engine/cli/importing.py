@@ -18,12 +18,14 @@ EXAMPLES = (
     "secondlook import tweets.secondlook captured.jsonl",
     "secondlook import shop.secondlook pages/ more.csv --strict",
     "secondlook import tweets.secondlook project-1.json --format label-studio --kind tweet",
+    "secondlook import tweets.secondlook from-ben.zip",
 )
 _SHOWN = 20
 
 
 _Paths = Annotated[
-    list[Path], typer.Argument(metavar="PATH…", help="Files of a known format, or folders of images with a list.")
+    list[Path],
+    typer.Argument(metavar="PATH…", help="Files of a known format, folders of images with a list, or review packs."),
 ]
 _Format = Annotated[
     str,
@@ -51,11 +53,11 @@ def import_items(
     strict: _Strict = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Import captured items; bad rows are named with their line and reason, good ones come in.
+    """Import captured items; bad rows are named with their line and reason, good ones come in. Merge review packs.
 
-    Files of up to 10,000 rows and decisions come in as a whole or not at all, larger ones in parts. An import that was
-    stopped is simply started again: it goes on where it stood, and what is already there with the same content is
-    skipped. Answers of people who are named come in as their decisions.
+    An import that was stopped is simply started again: it goes on where it stood (in parts of 10,000 rows; a smaller
+    file from its beginning), and what is already there with the same content is skipped. Answers of people who are
+    named come in as their decisions. Review packs (.zip) are merged, and the conflicts between reviewers are listed.
     The exit status is 2 where bad rows kept everything out, else 0.
 
     Fields, as JSON keys or CSV columns: id, kind (tweet, product), text, title, author, url, screenshot (a path beside

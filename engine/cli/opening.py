@@ -26,7 +26,12 @@ def open_desk(
     ] = None,
     theme: Annotated[str | None, typer.Option("--theme", metavar="NAME", help="system, light or dark.")] = None,
     page: Annotated[
-        str | None, typer.Option("--page", metavar="NAME", help="Which page to render, with --screenshot.")
+        str | None,
+        typer.Option(
+            "--page",
+            metavar="NAME",
+            help="Which page to render, with --screenshot: start, review, models, capture, settings.",
+        ),
     ] = None,
     size: Annotated[
         str | None, typer.Option("--size", metavar="WxH", help="The window's size, such as 1440x900.")
