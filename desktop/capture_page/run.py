@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QButtonGroup,
     QHBoxLayout,
-    QHeaderView,
     QPushButton,
     QStackedLayout,
     QTableView,
@@ -23,7 +22,7 @@ from desktop.capture_page.words import TITLES
 from desktop.children.capture_states import CaptureState, Page
 from desktop.models_page.confirm_bar import ConfirmBar
 from desktop.theme import GAP, PAD, WIDE, ThemeManager
-from desktop.widgets import Bar, EmptyState, KeyCap, button, frame, label, set_role
+from desktop.widgets import Bar, EmptyState, KeyCap, as_list, button, frame, label, set_role
 
 HINTS = (("↵", "open in review"), ("R", "try again"), ("F", "only failures"), ("P", "pause or resume"))
 
@@ -181,27 +180,10 @@ class _Table(QTableView):
 
 
 def _list(model: PagesModel, theme: ThemeManager, parent: QWidget) -> QTableView:
-    """Return the list: a table of one column, because a QListView lays all its rows out anew with every change."""
     made = _Table(parent)
-    made.setModel(model)
-    made.setItemDelegate(PagesDelegate(theme, made))
-    made.setShowGrid(False)
-    made.setWordWrap(False)
-    made.setCornerButtonEnabled(False)
+    as_list(made, model, PagesDelegate(theme, made), HEIGHT, theme)
     made.setTabKeyNavigation(False)
-    rows, columns = made.verticalHeader(), made.horizontalHeader()
-    rows.hide()
-    rows.setMinimumSectionSize(HEIGHT)
-    rows.setDefaultSectionSize(HEIGHT)
-    rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-    columns.hide()
-    columns.setStretchLastSection(True)
     made.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
     made.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-    made.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-    made.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-    made.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    made.setMouseTracking(True)
     made.setAccessibleName("Pages of the capture")
-    theme.changed.connect(made.viewport().update)
     return made

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
     QHBoxLayout,
-    QHeaderView,
     QTableView,
     QVBoxLayout,
     QWidget,
@@ -21,7 +20,7 @@ from desktop.review.queue_filter import QueueFilter
 from desktop.review.queue_model import QueueModel
 from desktop.review.queue_search import QueueSearch
 from desktop.theme import GAP, HALF, ThemeManager
-from desktop.widgets import IconButton
+from desktop.widgets import IconButton, as_list
 from engine.taxonomy import Taxonomy
 from engine.triage import NamedQueue, queues
 from engine.workspace import QueueQuery
@@ -140,26 +139,9 @@ def _chooser(named: tuple[NamedQueue, ...], parent: QWidget) -> QComboBox:
 
 
 def _list(model: QueueModel, theme: ThemeManager, parent: QWidget) -> QTableView:
-    """Return the list: a table of one column, because a QListView lays all its rows out anew with every change."""
     made = QTableView(parent)
-    made.setModel(model)
-    made.setItemDelegate(QueueDelegate(theme, made))
-    made.setShowGrid(False)
-    made.setWordWrap(False)
-    made.setCornerButtonEnabled(False)
-    rows, columns = made.verticalHeader(), made.horizontalHeader()
-    rows.hide()
-    rows.setMinimumSectionSize(HEIGHT)
-    rows.setDefaultSectionSize(HEIGHT)
-    rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-    columns.hide()
-    columns.setStretchLastSection(True)
+    as_list(made, model, QueueDelegate(theme, made), HEIGHT, theme)
     made.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-    made.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-    made.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-    made.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    made.setMouseTracking(True)
     made.setAccessibleName("Items of the queue")
-    theme.changed.connect(made.viewport().update)
     return made

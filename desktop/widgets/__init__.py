@@ -1,6 +1,7 @@
 """Small widgets that every page shares. They know the theme and the actions, and nothing of workspaces.
 
 label("Text", "quiet"), button("Open", "primary"), frame("card")   styled by role; ElidedLabel for one line
+as_list(table, model, delegate, height, theme)                     painted rows of one height, any number of them
     scroll_area(content, parent)                                       scrolls, and the surface behind shines through
 IconButton("undo", "review.undo", theme, actions, self)            does an action, tooltip with its key
 KeyCap(("Ctrl", "K"), theme); paint_key_caps(painter, right, middle, caps, theme)   key caps, also for delegates
@@ -18,6 +19,7 @@ from desktop.widgets.keycap import KeyCap, paint_key_caps
 from desktop.widgets.label_button import LabelButton
 from desktop.widgets.notice import NoticeLine, WayOut
 from desktop.widgets.overlay import Overlay
+from desktop.widgets.rows import as_list
 from desktop.widgets.text import ElidedLabel, IconButton, button, frame, label, scroll_area, set_role
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "Overlay",
     "StatusChip",
     "WayOut",
+    "as_list",
     "button",
     "frame",
     "label",
