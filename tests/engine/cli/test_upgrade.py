@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlite_utils
 
-from engine.workspace.schema import LATEST, STEPS
+from engine.workspace.schema import LATEST, STEPS, migrations
 
 
 @pytest.fixture
@@ -19,13 +20,21 @@ def current(secondlook: Any, tmp_path: Path) -> Path:
 @pytest.fixture
 def older(current: Path) -> Path:
     """The workspace as the version before left it."""
+    before = sqlite3.connect(":memory:", isolation_level=None)
+    migrations().apply(sqlite_utils.Database(before, execute_plugins=False), stop_before=STEPS[-1])
     connection = sqlite3.connect(current / "workspace.db")
     with connection:
-        connection.execute("DROP TABLE origins")
+        for table in tables(connection) - tables(before):
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("DELETE FROM _sqlite_migrations WHERE name = ?", (STEPS[-1],))
         connection.execute(f"PRAGMA user_version = {LATEST - 1}")
     connection.close()
+    before.close()
     return current
+
+
+def tables(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
 
 
 def test_reading_an_older_workspace_names_the_command_that_upgrades_it(secondlook: Any, older: Path) -> None:

@@ -113,5 +113,5 @@ def test_items_without_words_are_left_out_and_counted(ws: Workspace, tmp_path: P
     report = export(ws, tmp_path / "out.jsonl", format="doccano")
     assert (report.items, report.notes) == (
         0,
-        ("1 items without text or title were left out: doccano takes texts only.",),
+        ("1 item without text or title was left out: doccano takes texts only.",),
     )
