@@ -42,6 +42,16 @@ def operations() -> Any:
     return importlib.import_module("openvino.opset13")
 
 
+@cache
+def _core() -> Any:
+    """The one that compiles, kept for as long as the process lives.
+
+    With the last core goes its CPU plugin, and with that the memory that it had made the stack of signal handlers: the
+    next signal, an interrupt say, would end the process.
+    """
+    return openvino().Core()
+
+
 def constant(values: NDArray[Any] | float) -> Any:
     """A node that gives these values; numbers are 32-bit floats."""
     array = np.ascontiguousarray(values) if isinstance(values, np.ndarray) else np.float32(values)
@@ -59,14 +69,13 @@ def compiled(output: Any, parameters: Sequence[Any], threads: int) -> Run:
     Everything that is not in 8-bit integers is in 32-bit floats.
     """
     library, made = openvino(), operations()
-    core = library.Core()
     settings = {
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": threads,
         "INFERENCE_PRECISION_HINT": "f32",
         "ENABLE_CPU_PINNING": False,
     }
-    ready = core.compile_model(library.Model([made.result(output)], list(parameters)), "CPU", settings)
+    ready = _core().compile_model(library.Model([made.result(output)], list(parameters)), "CPU", settings)
     free = [ready.create_infer_request() for _ in range(threads)]
 
     def run(*inputs: NDArray[Any]) -> NDArray[np.float32]:
