@@ -53,6 +53,11 @@ class Row(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
+def kinds_of(taxonomy: Taxonomy) -> list[str]:
+    """Return the kinds of items that a taxonomy has tasks for."""
+    return [name for name in ITEM_KINDS if taxonomy.tasks_for(name)]
+
+
 def read_row(record: Mapping[str, Any], taxonomy: Taxonomy, *, pictured: bool = False) -> Row:
     """Return the item that a record describes; `pictured` where it has a screenshot that no field names.
 
@@ -144,7 +149,7 @@ class _Reader:
 
     def kind(self) -> str:
         kind = self.text("kind").strip()
-        known = [name for name in ITEM_KINDS if self.taxonomy.tasks_for(name)]
+        known = kinds_of(self.taxonomy)
         if not kind and len(known) == 1:
             return known[0]
         if not kind:

@@ -16,7 +16,7 @@ from engine.errors import InputError, NotFoundError
 from engine.intake.capture.profile import Profile
 from engine.intake.capture.types import Address
 from engine.intake.report import RowError
-from engine.intake.rows import BadRowError, read_row
+from engine.intake.rows import BadRowError, kinds_of, read_row
 from engine.intake.sources import Record, read_json_lines, text_lines
 from engine.taxonomy import Taxonomy
 from engine.types import Struct
@@ -122,6 +122,8 @@ def id_of(url: str) -> str:
 def checked(address: Address, taxonomy: Taxonomy, profile: Profile) -> Address:
     """Return the address with its id and kind filled in; raises `BadRowError` where it could not become an item."""
     kind = address.kind or profile.kind
+    if not kind and len(kinds := kinds_of(taxonomy)) > 1:
+        raise BadRowError(f"its address does not say whether it is a {' or a '.join(kinds)}; choose the kind of page")
     filled = msgspec.structs.replace(address, id=address.id or id_of(address.url), kind=kind)
     stood_in = {"text": "text", "author": "author", **address.fields}
     item = read_row({**stood_in, "id": filled.id, "kind": kind, "url": filled.url}, taxonomy).item

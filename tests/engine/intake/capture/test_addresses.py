@@ -107,7 +107,8 @@ def test_a_kind_that_nothing_says_is_a_bad_line(tmp_path: Path, taxonomy: Taxono
     found = read(tmp_path / "list.txt", taxonomy, "https://a.example/1\nhttps://x.com/a/status/1\n", profile="")
     assert [one.kind for one in found.addresses] == ["tweet"]
     assert [line for line, _ in told(found)] == [1]
-    assert "`kind` is missing" in told(found)[0][1]
+    assert "whether it is a tweet or a product" in told(found)[0][1]
+    assert "choose the kind of page" in told(found)[0][1]
 
 
 BROKEN = [b"", b"\xff\xfe\x00", b"url\n\xff\xff\n", b"\x00" * 50, b"[" * 5000]
