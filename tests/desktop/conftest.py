@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import threading
@@ -12,6 +13,7 @@ import pytest
 import shiboken6
 from PySide6.QtCore import QCoreApplication, QEvent, QSettings, QThread, QThreadPool, QTimer
 from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 from desktop.settings import Settings
 from desktop.theme import ThemeManager
@@ -94,3 +96,10 @@ def _is_running(thing: QTimer | QThread) -> bool:
     if isinstance(thing, QTimer):
         return thing.isActive()
     return thing.isRunning() and not thing.isCurrentThread()
+
+
+@pytest.fixture
+def patient(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `qtbot` wait longer than by default."""
+    for name in ("waitUntil", "waitSignal", "waitSignals"):
+        monkeypatch.setattr(qtbot, name, functools.partial(getattr(qtbot, name), timeout=30_000))

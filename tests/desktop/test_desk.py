@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import functools
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -25,12 +24,9 @@ FAKES = Path(__file__).parent / "children"
 ITEMS = 150
 
 
-@pytest.fixture
-def qtbot(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> QtBot:
-    """Waits longer than by default: child processes start slowly where other tests have the processors."""
-    for name in ("waitUntil", "waitSignal", "waitSignals"):
-        monkeypatch.setattr(qtbot, name, functools.partial(getattr(qtbot, name), timeout=30_000))
-    return qtbot
+@pytest.fixture(autouse=True)
+def _patiently(patient: None) -> None:
+    """Child processes start slowly where other tests have the processors."""
 
 
 @pytest.fixture

@@ -20,12 +20,9 @@ from engine.workspace import Workspace
 FAKES = Path(__file__).parent.parent / "children"
 
 
-@pytest.fixture
-def qtbot(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> QtBot:
-    """Waits longer than by default: child processes start slowly where other tests have the processors."""
-    for name in ("waitUntil", "waitSignal", "waitSignals"):
-        monkeypatch.setattr(qtbot, name, functools.partial(getattr(qtbot, name), timeout=30_000))
-    return qtbot
+@pytest.fixture(autouse=True)
+def _patiently(patient: None) -> None:
+    """Child processes start slowly where other tests have the processors."""
 
 
 @pytest.fixture

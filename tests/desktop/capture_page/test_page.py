@@ -10,7 +10,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QGuiApplication, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel
+from PySide6.QtWidgets import QAbstractButton, QLabel
 from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
@@ -346,7 +346,7 @@ def test_everything_has_a_name_and_no_word_is_cut(open_window: Open, qtbot: QtBo
     shell_window.resize(shell_window.minimumSize())
 
     def check() -> None:
-        QApplication.processEvents()
+        shell_window.grab()  # lays out and paints all that is shown
         labels = [one for one in window.page.findChildren(QLabel) if one.isVisible() and not one.wordWrap()]
         assert [one.text() for one in labels if one.width() < one.sizeHint().width()] == []
         buttons = [one for one in window.page.findChildren(QAbstractButton) if one.isVisible()]
