@@ -54,6 +54,7 @@ class Shell(QObject):
         self._log = log or log_folder()
         self.desk: Desk | None = None
         self._report: ImportReportPanel | None = None
+        self._offered = ""
         self.exchange: Exchange | None = None
         self.window = DeskWindow(settings, theme)
         self.start_page = StartPage(settings, theme, self.window.actions_table, self._log / "commands.log")
@@ -113,6 +114,7 @@ class Shell(QObject):
         if self.exchange is not None:
             self.exchange.close()
             self.exchange = None
+        self.window.take_back(self._offered)
         desk.close()
         desk.deleteLater()
         self.closed.emit()
@@ -145,6 +147,8 @@ class Shell(QObject):
             self._make(page)
         if self.window.page_widget(page) is not None:
             self.window.show_page(page)
+        if page == "capture":  # whose list says the same
+            self.window.take_back(self._offered)
 
     def open_queue(self, name: str) -> None:
         """Go to the review desk with another queue; nothing happens without a workspace."""
@@ -205,8 +209,12 @@ class Shell(QObject):
         """Show on the page's tab how far a capture is, for whoever is on another page."""
         so_far = f"Capture {state.done:,} of {state.total:,}"
         self.window.top_bar.name_tab("capture", so_far if state.running and state.total else "Capture")
+        if state.stage != "stopped":
+            self.window.take_back(self._offered)
 
     def _on_capture_offered(self, text: str) -> None:
+        """Say what a window before left undone, until it is gone on with or put away."""
+        self._offered = text
         self.window.say(text, "warning", WayOut("Show the list", partial(self.show, "capture")))
 
     def _on_capture_ended(self, text: str, kind: str) -> None:

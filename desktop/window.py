@@ -150,6 +150,10 @@ class DeskWindow(QMainWindow):
         """Show a notice: kind is info, success, warning or error."""
         self._notices.say(text, kind, way_out)
 
+    def take_back(self, text: str) -> None:
+        """Put the notice with these words away, if it still stands there."""
+        self._notices.take_back(text)
+
     def put_overlays_away(self) -> None:
         """Hide every overlay."""
         for overlay in self._overlays:

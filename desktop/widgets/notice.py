@@ -99,6 +99,11 @@ class NoticeLine(QFrame):
         else:
             self._timer.stop()
 
+    def take_back(self, text: str) -> None:
+        """Put this notice away, for it is true no longer; one that came after it stays."""
+        if self.text == text:
+            self.hide()
+
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Resize and not self.isHidden():
             self._place()

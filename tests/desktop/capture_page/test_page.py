@@ -303,6 +303,36 @@ def test_closing_during_a_capture_ends_it_and_the_next_start_offers_the_rest(
         assert ws.items.count() == 2
 
 
+def test_the_offer_of_a_list_goes_when_it_is_taken_up_or_given_up(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window("wait")
+    paste(window, qtbot, "1")
+    window.actions.trigger("capture.start")
+    qtbot.waitUntil(lambda: list(window.states().values()) == ["open"])
+    window.shell.window.close()
+    again = open_window("wait")
+    notice = again.shell.window.notice
+    qtbot.waitUntil(lambda: notice.text.startswith("A capture was left unfinished"))
+    assert notice.isVisible()
+    press(again, Qt.Key.Key_P)
+    assert notice.isHidden()
+    again.shell.window.close()
+    third = open_window("good")
+    notice = third.shell.window.notice
+    qtbot.waitUntil(lambda: notice.text.startswith("A capture was left unfinished") and notice.isVisible())
+    third.shell.show("review")
+    assert notice.isVisible()
+    third.shell.show("capture")
+    assert notice.isHidden()
+    third.capturing.offered.emit("It was left unfinished.")
+    third.capturing.forget()
+    assert notice.isHidden()
+    third.capturing.offered.emit("It was left unfinished.")
+    third.shell.window.say("Something else.", "warning")
+    third.shell.close_workspace()
+    assert notice.isVisible()  # only its own words are taken back
+    notice.hide()
+
+
 # --- the page itself ----------------------------------------------------------------------------------------------
 
 
