@@ -44,6 +44,7 @@ class Probe:
 
     def __init__(self) -> None:
         self.texts: list[str] = []
+        self.kinds: list[str] = []
         self.squares: list[NDArray[np.uint8] | None] = []
         self._text: list[Tensor] = []
         self._image: list[Tensor] = []
@@ -58,9 +59,12 @@ class Probe:
         """The full-precision (n, Dt) and (n, Di) vectors of all items so far."""
         return torch.cat(self._text), torch.cat(self._image)
 
-    def add(self, texts: list[str], squares: list[NDArray[np.uint8] | None], text: Tensor, image: Tensor) -> None:
+    def add(
+        self, texts: list[str], kinds: list[str], squares: list[NDArray[np.uint8] | None], text: Tensor, image: Tensor
+    ) -> None:
         """Take in items with their vectors."""
         self.texts += texts
+        self.kinds += kinds
         self.squares += squares
         self._text.append(text)
         self._image.append(image)
@@ -88,10 +92,10 @@ class Choice:
 class Check:
     """Looks for the fastest encoders that this CPU has and whose verdicts agree with full precision on a full probe.
 
-    Agreement: in every task at least 99.5 % of the answers are the same (one an item, or in a multi-label task a yes or
-    no for each label) and probabilities differ by less than 0.01 on average. Works in steps, so that a reviewer's
-    question between two of them does not wait for all of it. Each backbone looks at the probe once in each arithmetic,
-    whatever it is then paired with. `reference` is what full precision says.
+    Agreement: in every task at least 99.5 % of the answers are the same (one an item that the task applies to, or in a
+    multi-label task a yes or no for each label) and probabilities differ by less than 0.01 on average. Works
+    in steps, so that a reviewer's question between two of them does not wait for all of it. Each backbone looks at the
+    probe once in each arithmetic, whatever it is then paired with. `reference` is what full precision says.
     """
 
     def __init__(self, full: Scorer, probe: Probe) -> None:
@@ -143,8 +147,8 @@ class Check:
 
     def _judged(self, text: str, image: str) -> Choice | None:
         found = self._full.tables_of(torch.cat(self._seen["text", text]), torch.cat(self._seen["image", image]))
-        heads = self._full.network.spec.heads
-        alikeness = {head.task: alike(self.reference[head.task], found[head.task], head) for head in heads}
+        heads, kinds = self._full.network.spec.heads, self._probe.kinds
+        alikeness = {head.task: alike(self.reference[head.task], found[head.task], head, kinds) for head in heads}
         one, other = self._encoders("text", text), self._encoders("image", image)
         encoders = replace(one, image=other.image, image_name=other.image_name)
         same = all(one.enough for one in alikeness.values())

@@ -299,7 +299,7 @@ class Predictor:
 
     def _begin_encoding(self, part: Sequence[Decoded], pool: Executor | None) -> Callable[[], Vectors]:
         """Start the backbones on items; call what is returned for what they give."""
-        texts = [model_text(content) for content, _ in part]
+        texts, kinds = [model_text(content) for content, _ in part], [content.kind for content, _ in part]
         squares = [square for _, square in part]
         self._settle(len(part))
         encoding = self._scorer.begin(texts, squares, pool)
@@ -310,7 +310,7 @@ class Predictor:
         def noted() -> Vectors:
             text, image = encoding()
             if not probe.full:
-                probe.add(texts, squares, text, image)
+                probe.add(texts, kinds, squares, text, image)
             return text, image
 
         return noted
@@ -357,7 +357,7 @@ def _bulk_check(folder: Path, scorer: Scorer, check: Check, probe: Probe, choice
         return None
     written = [text for text in probe.texts if text.strip()]
     ids = scorer.tokenizer.encode(written) if scorer.tokenizer is not None else []
-    seen = Seen(texts=probe.texts, ids=ids, squares=probe.squares, tables=check.reference)
+    seen = Seen(texts=probe.texts, kinds=probe.kinds, ids=ids, squares=probe.squares, tables=check.reference)
     return BulkCheck.of(folder, seen, choice.ranges)
 
 

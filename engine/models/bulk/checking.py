@@ -22,9 +22,13 @@ _log = logging.getLogger(__name__)
 
 
 class Seen(Struct, frozen=True, kw_only=True):
-    """What full precision saw and said: raw `texts` with their token numbers, prepared `squares`, `tables` by task."""
+    """What full precision saw and said of items of these `kinds`.
+
+    Raw `texts` with their token numbers, prepared `squares`, `tables` by task.
+    """
 
     texts: Sequence[str]
+    kinds: Sequence[str]
     ids: Sequence[Sequence[int]]
     squares: Sequence[Square]
     tables: Tables
@@ -66,7 +70,8 @@ class BulkCheck:
     def _judge(self) -> None:
         heads = self._scorer.spec.heads
         tables = {head.task: np.concatenate([one[head.task] for one in self._found]) for head in heads}
-        likeness = {head.task: alike(self._seen.tables[head.task], tables[head.task], head) for head in heads}
+        reference, kinds = self._seen.tables, self._seen.kinds
+        likeness = {head.task: alike(reference[head.task], tables[head.task], head, kinds) for head in heads}
         same, items = all(one.enough for one in likeness.values()), len(self._seen.texts)
         _log.info("int8 without torch %s on %d items", "agrees" if same else "does not agree", items)
         if same:

@@ -54,20 +54,39 @@ def test_agreement_is_counted(flips: int, shift: float, same: bool) -> None:
     reference = np.stack([first, 1 - first], axis=1)
     first = first - shift
     first[:flips] = 0.499
-    found = alike(reference, np.stack([first, 1 - first], axis=1), SINGLE)
+    found = alike(reference, np.stack([first, 1 - first], axis=1), SINGLE, ["tweet"] * 400)
     assert found.enough is same
     assert found.agreement == pytest.approx(1 - flips / 400)
     assert found.difference == pytest.approx((shift * (400 - flips) + (0.8 - 0.499) * flips) / 400)
 
 
 def test_every_label_of_a_multi_label_task_is_an_answer() -> None:
-    reference = np.full((150, 2), 0.501)
+    reference, kinds = np.full((150, 2), 0.501), ["tweet"] * 150
     other = reference.copy()
     other[0, 0] = 0.499
-    assert alike(reference, other, MULTI).enough
+    assert alike(reference, other, MULTI, kinds).enough
     other[1, 1] = 0.499
-    assert not alike(reference, other, MULTI).enough
-    assert alike(reference, reference, MULTI).enough
+    assert not alike(reference, other, MULTI, kinds).enough
+    assert alike(reference, reference, MULTI, kinds).enough
+
+
+@pytest.mark.parametrize(
+    ("products", "flipped", "agreement"),
+    [(100, "product", 0.98), (100, "tweet", 1.0), (31, "tweet", 0.99), (31, "product", 0.99), (0, "tweet", 0.99)],
+)
+def test_only_answers_that_somebody_sees_are_counted(products: int, flipped: str, agreement: float) -> None:
+    """Two flips among 200 items: 2 of 100 products, or none of them; 31 products are too few to judge by."""
+    kinds = ["product"] * products + ["tweet"] * (200 - products)
+    reference = np.tile([0.6, 0.4], (200, 1))
+    other = reference.copy()
+    first = kinds.index(flipped)
+    other[first : first + 2] = [0.4, 0.6]
+    head = HeadSpec(task="t", labels=("a", "b"), applies_to=("product",))
+    found = alike(reference, other, head, kinds)
+    assert found.agreement == pytest.approx(agreement)
+    assert found.difference == pytest.approx(0.2 * (1 - agreement))
+    for_all = alike(reference, other, SINGLE, kinds)
+    assert for_all.agreement == pytest.approx(0.99)
 
 
 @pytest.fixture
@@ -154,7 +173,7 @@ def test_a_probe_knows_when_it_is_full() -> None:
     probe = Probe()
     fullness = []
     for _ in range(2):
-        probe.add(["a"] * 150, [None] * 150, torch.zeros(150, 3), torch.ones(150, 2))
+        probe.add(["a"] * 150, ["tweet"] * 150, [None] * 150, torch.zeros(150, 3), torch.ones(150, 2))
         fullness.append(probe.full)
     assert fullness == [False, True]
     assert [tuple(one.shape) for one in probe.vectors] == [(300, 3), (300, 2)]
