@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt
-from PySide6.QtGui import QEnterEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop.actions import caps_of
 from desktop.theme import GAP, PAD, RADIUS, TYPE, ThemeManager, font
-from desktop.widgets import paint_key_caps
+from desktop.widgets import PaintedButton, paint_key_caps
 
 SUFFIX = ".secondlook"
 _LEFT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
@@ -29,13 +29,12 @@ def short(folder: Path) -> str:
         return str(folder)
 
 
-class RecentRow(QAbstractButton):
+class RecentRow(PaintedButton):
     """One workspace: its name and where it is; greyed where it is not there any more."""
 
     def __init__(self, workspace: Path, theme: ThemeManager, parent: QWidget) -> None:
-        super().__init__(parent)
+        super().__init__(theme, parent)
         self.workspace, self.missing = workspace, not workspace.is_dir()
-        self._theme, self._over = theme, False
         self.setText(name_of(workspace))
         self.setFixedHeight(7 * GAP)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -44,21 +43,12 @@ class RecentRow(QAbstractButton):
         state = "missing" if self.missing else "open"
         self.setAccessibleName(f"{self.text()}, {state}")
         self.setToolTip(str(workspace))
-        theme.changed.connect(self.update)
-
-    def enterEvent(self, event: QEnterEvent) -> None:
-        self._over = True
-        self.update()
-
-    def leaveEvent(self, event: QEvent) -> None:
-        self._over = False
-        self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         box = QRectF(self.rect())
-        if self.isEnabled() and (self._over or self.hasFocus() or self.isDown()):
+        if self.hovered or self.hasFocus() or self.isDown():
             painter.setPen(QPen(self._theme.colour("focus"), 2) if self.hasFocus() else Qt.PenStyle.NoPen)
             painter.setBrush(self._theme.colour("pressed" if self.isDown() else "hover"))
             painter.drawRoundedRect(box.adjusted(1, 1, -1, -1), RADIUS, RADIUS)
@@ -82,12 +72,12 @@ class RecentRow(QAbstractButton):
             text, Qt.TextElideMode.ElideMiddle, int(box.width())))  # fmt: skip
 
 
-class ChoiceButton(QAbstractButton):
+class ChoiceButton(PaintedButton):
     """A wide button with an icon, a title, a line of explanation, and the key of its action."""
 
     def __init__(self, icon: str, title: str, words: str, key: str, theme: ThemeManager, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._icon, self._words, self._theme, self._over = icon, words, theme, False
+        super().__init__(theme, parent)
+        self._icon, self._words = icon, words
         self._caps = caps_of(key) if key else ()
         self.setText(title)
         self.setAccessibleName(title)
@@ -95,29 +85,15 @@ class ChoiceButton(QAbstractButton):
         self.setFixedHeight(8 * GAP)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        theme.changed.connect(self.update)
 
     def sizeHint(self) -> QSize:
         return QSize(40 * GAP, 8 * GAP)
 
-    def enterEvent(self, event: QEnterEvent) -> None:
-        self._over = True
-        self.update()
-
-    def leaveEvent(self, event: QEvent) -> None:
-        self._over = False
-        self.update()
-
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        thick = 2 if self.hasFocus() else 1
-        inset = thick / 2
-        painter.setPen(QPen(self._theme.colour("focus" if self.hasFocus() else "border"), thick))
-        face = "pressed" if self.isDown() else "hover" if self._over and self.isEnabled() else "raised"
-        painter.setBrush(self._theme.colour(face))
+        self.paint_face(painter, radius=GAP)
         box = QRectF(self.rect())
-        painter.drawRoundedRect(box.adjusted(inset, inset, -inset, -inset), GAP, GAP)
         self._theme.paint_icon(
             painter,
             QRectF(PAD, box.center().y() - 12, 24, 24),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt
-from PySide6.QtGui import QEnterEvent, QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
-    QAbstractButton,
     QButtonGroup,
     QFrame,
     QHBoxLayout,
@@ -16,20 +15,19 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.actions import ActionRegistry, caps_of
-from desktop.theme import CONTROL, GAP, PAD, RADIUS, TOP_BAR, TYPE, ThemeManager, font
-from desktop.widgets import ElidedLabel, Icon, IconButton, StatusChip, paint_key_caps
+from desktop.theme import CONTROL, GAP, PAD, TOP_BAR, TYPE, ThemeManager, font
+from desktop.widgets import ElidedLabel, Icon, IconButton, PaintedButton, StatusChip, paint_key_caps
 from desktop.widgets.keycap import width_of
 
 MENU_GROUPS = ("Workspace", "Model", "Go to", "Window")
 TABS = {"review": "app.review", "models": "app.models", "capture": "app.capture"}
 
 
-class PaletteHint(QAbstractButton):
+class PaletteHint(PaintedButton):
     """Looks like a search field and opens the command palette."""
 
     def __init__(self, theme: ThemeManager, actions: ActionRegistry, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme, self._over = theme, False
+        super().__init__(theme, parent)
         self._caps = caps_of(actions.specs["app.palette"].keys[0])
         self.setText("Find an action")
         self.setAccessibleName("Find an action")
@@ -37,27 +35,14 @@ class PaletteHint(QAbstractButton):
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.clicked.connect(actions.action("app.palette").trigger)
-        theme.changed.connect(self.update)
 
     def sizeHint(self) -> QSize:
         return QSize(22 * GAP + width_of(self._caps), CONTROL)
 
-    def enterEvent(self, event: QEnterEvent) -> None:
-        self._over = True
-        self.update()
-
-    def leaveEvent(self, event: QEvent) -> None:
-        self._over = False
-        self.update()
-
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        width = 2 if self.hasFocus() else 1
-        painter.setPen(QPen(self._theme.colour("focus" if self.hasFocus() else "border"), width))
-        painter.setBrush(self._theme.colour("hover" if self._over else "raised"))
-        inset = width / 2
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(inset, inset, -inset, -inset), RADIUS, RADIUS)
+        self.paint_face(painter)
         middle = self.height() / 2
         self._theme.paint_icon(painter, QRectF(GAP, middle - 8, 16, 16), "search", "quiet")
         paint_key_caps(painter, self.width() - GAP + 2.0, middle, self._caps, self._theme)

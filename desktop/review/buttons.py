@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt
-from PySide6.QtGui import QEnterEvent, QFontMetrics, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop.theme import GAP, HALF, RADIUS, TYPE, ThemeManager, font
-from desktop.widgets import LabelButton, paint_bar, paint_key_caps
+from desktop.widgets import LabelButton, PaintedButton, paint_bar, paint_key_caps
 from desktop.widgets.keycap import width_of
 
 _TITLE_LEFT = 22
@@ -87,20 +87,18 @@ class AnswerButton(LabelButton):
         painter.end()
 
 
-class KeyButton(QAbstractButton):
+class KeyButton(PaintedButton):
     """A button with its words on the left and its key cap on the right; the `main` one has a stronger rim."""
 
     def __init__(
         self, text: str, caps: tuple[str, ...], theme: ThemeManager, parent: QWidget, *, main: bool = False
     ) -> None:
-        super().__init__(parent)
-        self._theme, self._caps = theme, caps
+        super().__init__(theme, parent)
+        self._caps = caps
         self._rim = "strong_border" if main else "border"
-        self._over = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        theme.changed.connect(self.update)
         self.say(text)
 
     def say(self, text: str) -> None:
@@ -112,23 +110,10 @@ class KeyButton(QAbstractButton):
     def sizeHint(self) -> QSize:
         return QSize(width_of(self._caps) + 8 * GAP, 36)
 
-    def enterEvent(self, event: QEnterEvent) -> None:
-        self._over = True
-        self.update()
-
-    def leaveEvent(self, event: QEvent) -> None:
-        self._over = False
-        self.update()
-
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        face = "pressed" if self.isDown() else "hover" if self._over and self.isEnabled() else "raised"
-        width = 2 if self.hasFocus() else 1
-        painter.setPen(QPen(self._theme.colour("focus" if self.hasFocus() else self._rim), width))
-        painter.setBrush(self._theme.colour(face))
-        inset = width / 2
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(inset, inset, -inset, -inset), RADIUS, RADIUS)
+        self.paint_face(painter, rim=self._rim)
         right = self.width() - GAP - 2.0
         right = paint_key_caps(painter, right, self.height() / 2, self._caps, self._theme, enabled=self.isEnabled())
         painter.setFont(font(TYPE.body))

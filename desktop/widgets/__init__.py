@@ -2,8 +2,9 @@
 
 label("Text", "quiet"), button("Open", "primary"), frame("card")   styled by role; ElidedLabel for one line
 as_list(table, model, delegate, height, theme)                     painted rows of one height, any number of them
-    scroll_area(content, parent)                                       scrolls, and the surface behind shines through
+scroll_area(content, parent)                                           scrolls, and the surface behind shines through
 IconButton("undo", "review.undo", theme, actions, self)            does an action, tooltip with its key
+PaintedButton(theme, parent).paint_face(painter)                   a button of its own painting, with hover and focus
 KeyCap(("Ctrl", "K"), theme); paint_key_caps(painter, right, middle, caps, theme)   key caps, also for delegates
 LabelButton(title, key, colour, theme)                             a label with stripe, probability and key cap
 Bar(theme, colour); paint_bar(painter, rect, share, fill, theme)   a share in [0, 1]
@@ -19,6 +20,7 @@ from desktop.widgets.keycap import KeyCap, paint_key_caps
 from desktop.widgets.label_button import LabelButton
 from desktop.widgets.notice import NoticeLine, WayOut
 from desktop.widgets.overlay import Overlay
+from desktop.widgets.painted_button import PaintedButton
 from desktop.widgets.rows import as_list
 from desktop.widgets.text import ElidedLabel, IconButton, button, frame, label, scroll_area, set_role
 
@@ -32,6 +34,7 @@ __all__ = [
     "LabelButton",
     "NoticeLine",
     "Overlay",
+    "PaintedButton",
     "StatusChip",
     "WayOut",
     "as_list",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt
-from PySide6.QtGui import QEnterEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop.theme import GAP, RADIUS, TYPE, ThemeManager, colour, font
 from desktop.widgets.bar import paint_bar
 from desktop.widgets.keycap import paint_key_caps, width_of
+from desktop.widgets.painted_button import PaintedButton
 
 HEIGHT = 40
 
 
-class LabelButton(QAbstractButton):
+class LabelButton(PaintedButton):
     """A wide painted button: a stripe in the label's colour, the title, an optional probability, the key cap.
 
     Checked means that the label is part of the answer that is being given (multi-label tasks); `set_verdict` marks
@@ -23,17 +24,16 @@ class LabelButton(QAbstractButton):
     def __init__(
         self, title: str, key: str, label_colour: str, theme: ThemeManager, parent: QWidget | None = None
     ) -> None:
-        super().__init__(parent)
-        self._theme, self._key, self._colour = theme, key, label_colour
+        super().__init__(theme, parent)
+        self._key, self._colour = key, label_colour
         self._probability: float | None = None
         self._verdict = False
-        self._over = self._elided = False
+        self._elided = False
         self.setText(title)
         self.setMinimumHeight(HEIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        theme.changed.connect(self.update)
         self._name_it()
 
     def set_probability(self, probability: float | None) -> None:
@@ -58,14 +58,6 @@ class LabelButton(QAbstractButton):
         metrics = self.fontMetrics()
         return QSize(metrics.horizontalAdvance(self.text()) + width_of((self._key,)) + 9 * GAP, HEIGHT)
 
-    def enterEvent(self, event: QEnterEvent) -> None:
-        self._over = True
-        self.update()
-
-    def leaveEvent(self, event: QEvent) -> None:
-        self._over = False
-        self.update()
-
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -86,7 +78,7 @@ class LabelButton(QAbstractButton):
             face = tokens.pressed
         elif self.isChecked():
             face = tokens.selected
-        elif self._over and self.isEnabled():
+        elif self.hovered:
             face = tokens.hover
         focused = self.hasFocus()
         edge = tokens.focus if focused or self.isChecked() else tokens.border

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPixmap
+from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPixmap
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QMainWindow, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
@@ -16,6 +16,7 @@ from desktop.widgets import (
     IconButton,
     KeyCap,
     LabelButton,
+    PaintedButton,
     StatusChip,
     button,
     label,
@@ -216,3 +217,25 @@ def test_a_role_can_change(window: QMainWindow, theme: ThemeManager) -> None:
     assert has_colour(made, LIGHT.accent)
     set_role(made, "plain")
     assert not has_colour(made, LIGHT.accent)
+
+
+class Face(PaintedButton):
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        self.paint_face(painter)
+        painter.end()
+
+
+def test_a_painted_button_shows_where_the_pointer_is(window: QMainWindow, theme: ThemeManager, qtbot: QtBot) -> None:
+    area = QWidget()
+    face = Face(theme, area)
+    face.setGeometry(40, 40, 120, 40)
+    show(area, window)
+    qtbot.waitExposed(window)
+    hover, raised = (theme.colour(name).name() for name in ("hover", "raised"))
+    assert has_colour(face, raised)
+    assert not has_colour(face, hover)
+    QTest.mouseMove(window, area.mapTo(window, QPoint(100, 60)))
+    qtbot.waitUntil(lambda: has_colour(face, hover))
+    face.setEnabled(False)
+    assert has_colour(face, raised)
