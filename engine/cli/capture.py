@@ -64,14 +64,16 @@ def capture(
     workers: Annotated[int, typer.Option("--workers", metavar="N", min=1, max=32, help="Tabs at work at once.")] = 4,
     rate: Annotated[
         float,
-        typer.Option("--rate", metavar="PER_MINUTE", min=0, help="Pages a minute of one host; 0 for no limit."),
+        typer.Option("--rate", metavar="PER_MINUTE", min=0, help="Pages a minute of one host, or 0 for no limit."),
     ] = 60.0,
     passes: Annotated[
         int, typer.Option("--passes", metavar="N", min=1, max=20, help="How often a page is tried at most.")
     ] = 3,
     profile: Annotated[
         str,
-        typer.Option("--profile", metavar="NAME", help="tweet, product, page, … or a TOML file; else by the address."),
+        typer.Option(
+            "--profile", metavar="NAME", help="tweet, product, page, … or a TOML file.", show_default="by the address"
+        ),
     ] = "",
     from_html: Annotated[
         Path | None,

@@ -33,7 +33,7 @@ WorkspaceArgument = Annotated[Path, typer.Argument(metavar="WORKSPACE", help="Th
 ItemArgument = Annotated[str, typer.Argument(metavar="ITEM", help="The item's id.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write one JSON document to standard output.")]
 ModelOption = Annotated[
-    str | None, typer.Option("--model", metavar="ID", help="The model's id; the champion where it is left out.")
+    str | None, typer.Option("--model", metavar="ID", help="The model's id.", show_default="the champion")
 ]
 
 

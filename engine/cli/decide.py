@@ -28,7 +28,7 @@ EXAMPLES = (
 _Labels = Mapping[str, tuple[str, ...]]
 
 _Task = Annotated[
-    str | None, typer.Option("--task", metavar="T", help="The task; the kind's first one where it is left out.")
+    str | None, typer.Option("--task", metavar="T", help="The task.", show_default="the kind's first one")
 ]
 _Label = Annotated[
     list[str] | None, typer.Option("--label", metavar="L", help="The label; repeat it for a multi-label task.")
@@ -38,7 +38,7 @@ _Skip = Annotated[bool, typer.Option("--skip", help="Leave the item undecided fo
 _Escalate = Annotated[bool, typer.Option("--escalate", help="Hand the item to somebody else.")]
 _Undo = Annotated[bool, typer.Option("--undo", help="Take back your last standing act on this item.")]
 _Reviewer = Annotated[
-    str | None, typer.Option("--reviewer", metavar="R", help="Who decides; your login name where it is left out.")
+    str | None, typer.Option("--reviewer", metavar="R", help="Who decides.", show_default="your login name")
 ]
 _Note = Annotated[str, typer.Option("--note", metavar="TEXT", help="A remark that is kept with it.")]
 _CrossOut = Annotated[

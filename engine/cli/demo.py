@@ -32,7 +32,7 @@ _RECIPE = ("recipes", "starter.toml")
 
 def demo(
     workspace: Annotated[
-        Path | None, typer.Argument(metavar="[WORKSPACE]", help="Where to make it; a place of its own if left out.")
+        Path | None, typer.Argument(metavar="[WORKSPACE]", help="Where to make it.", show_default="a place of its own")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -38,7 +38,9 @@ def experiment(
         typer.Option("--data", metavar="PATH", help="JSON lines, CSV, an image folder or a workspace."),
     ],
     task: Annotated[str | None, typer.Option("--task", metavar="NAME", help="Measure this task alone.")] = None,
-    folds: Annotated[int | None, typer.Option("--folds", metavar="N", min=2, help="Number of folds (5).")] = None,
+    folds: Annotated[
+        int | None, typer.Option("--folds", metavar="N", min=2, help="Number of folds.", show_default="5")
+    ] = None,
     split: Annotated[
         str | None, typer.Option("--split", metavar="fixed", help="Use the split that the data came with.")
     ] = None,
@@ -47,7 +49,14 @@ def experiment(
         Path, typer.Option("--out", metavar="FOLDER", help="Where the records are kept, and found again.")
     ] = DEFAULT_OUT,
     limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=0, help="At most so many items of each split, to try it out.")
+        int,
+        typer.Option(
+            "--limit",
+            metavar="N",
+            min=0,
+            help="At most so many items of each split, to try it out.",
+            show_default="no limit",
+        ),
     ] = 0,
     settings: Annotated[
         list[str] | None,

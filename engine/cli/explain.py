@@ -32,10 +32,10 @@ def explain(
     model: ModelOption = None,
     *,
     task: Annotated[
-        str | None, typer.Option("--task", metavar="T", help="The task; the kind's first one where it is left out.")
+        str | None, typer.Option("--task", metavar="T", help="The task.", show_default="the kind's first one")
     ] = None,
     label: Annotated[
-        str | None, typer.Option("--label", metavar="L", help="The label; the verdict's where it is left out.")
+        str | None, typer.Option("--label", metavar="L", help="The label.", show_default="the verdict's")
     ] = None,
     png: Annotated[
         Path | None, typer.Option("--png", metavar="FILE", help="Write heatmap and marked text to this picture.")
@@ -45,10 +45,10 @@ def explain(
         typer.Option("--method", metavar="M", help="lime, ig, gradcam, gradient, occlusion or attention."),
     ] = _LIME,
     seed: Annotated[
-        int | None, typer.Option("--seed", metavar="N", min=0, max=2**32 - 1, help="Of the samples; 0 by default.")
+        int | None, typer.Option("--seed", metavar="N", min=0, max=2**32 - 1, help="Of the samples.", show_default="0")
     ] = None,
     samples: Annotated[
-        int | None, typer.Option("--samples", metavar="N", min=1, help="So many samples; until stable if left out.")
+        int | None, typer.Option("--samples", metavar="N", min=1, help="So many samples.", show_default="until stable")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

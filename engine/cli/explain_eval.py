@@ -40,7 +40,7 @@ def explain_eval(
     *,
     method: Annotated[
         list[str] | None,
-        typer.Option("--method", metavar="M", help="lime where it is left out; repeatable; all for every method."),
+        typer.Option("--method", metavar="M", help="One of those of explain, or all; repeatable.", show_default="lime"),
     ] = None,
     items: Annotated[
         int, typer.Option("--items", metavar="N", min=1, help="At most so many held-out items are explained.")

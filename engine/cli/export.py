@@ -29,7 +29,8 @@ def export(
         typer.Option(
             "--format",
             metavar="NAME",
-            help=f"One of: {', '.join(_WRITTEN)}. Needed for those whose file name does not say it.",
+            help=f"One of: {', '.join(_WRITTEN)}.",
+            show_default="by the file's name, where that says it",
         ),
     ] = "",
     as_json: JsonOption = False,

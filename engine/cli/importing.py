@@ -32,7 +32,8 @@ _Format = Annotated[
     typer.Option(
         "--format",
         metavar="NAME",
-        help=f"One of: {', '.join(n for n, f in FORMATS.items() if f.reads)}. Guessed where it is left out.",
+        help=f"One of: {', '.join(n for n, f in FORMATS.items() if f.reads)}.",
+        show_default="guessed",
     ),
 ]
 _Kind = Annotated[

@@ -22,7 +22,7 @@ EXAMPLES = (
 def init(
     workspace: WorkspaceArgument,
     preset_name: Annotated[
-        str | None, typer.Option("--preset", metavar="NAME", help="tweets, products or both (the default).")
+        str | None, typer.Option("--preset", metavar="NAME", help="tweets, products or both.", show_default="both")
     ] = None,
     taxonomy: Annotated[
         Path | None, typer.Option("--taxonomy", metavar="FILE", help="A taxonomy of your own, as TOML.")

@@ -12,11 +12,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import engine
 from engine.cli.registry import COMMANDS, Command, overview
 from engine.errors import CancelledError, EngineError, InputError, did_you_mean
+
+if TYPE_CHECKING:
+    from typer.core import TyperCommand
 
 DONE, OUR_MISTAKE, YOUR_MISTAKE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
@@ -99,18 +102,26 @@ def plain_open(arguments: Sequence[str]) -> Callable[[], int] | None:
     return opened
 
 
-def _run_command(name: str, entry: Command, arguments: list[str]) -> int:
+def command_of(name: str, entry: Command) -> TyperCommand:
+    """Return what parses a command's options and writes its help."""
     import typer
 
-    from engine.cli.log import log_quietly
-    from engine.cli.output import only_answers_on_stdout
     from engine.cli.usage import PlainCommand
 
     module = importlib.import_module(f"engine.cli.{entry.module}")
     examples = "\n".join(f"  {example}" for example in module.EXAMPLES)
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command(name, cls=PlainCommand, epilog=f"\b\nExamples:\n{examples}")(getattr(module, entry.function))
-    command = typer.main.get_command(app)
+    return cast("TyperCommand", typer.main.get_command(app))
+
+
+def _run_command(name: str, entry: Command, arguments: list[str]) -> int:
+    import typer
+
+    from engine.cli.log import log_quietly
+    from engine.cli.output import only_answers_on_stdout
+
+    command = command_of(name, entry)
     quiet = only_answers_on_stdout() if "--json" in arguments else contextlib.nullcontext()
     # Typer exports no base of its usage errors; it is the parent of the one that it does export.
     usage_error = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])

@@ -19,12 +19,15 @@ EXAMPLES = (
 
 def open_desk(
     workspace: Annotated[
-        Path | None, typer.Argument(metavar="[WORKSPACE]", help="The workspace's folder; the last one if left out.")
+        Path | None, typer.Argument(metavar="[WORKSPACE]", help="The workspace's folder.", show_default="the last one")
     ] = None,
     screenshot: Annotated[
         Path | None, typer.Option("--screenshot", metavar="FILE", help="Render the desk into a PNG file and exit.")
     ] = None,
-    theme: Annotated[str | None, typer.Option("--theme", metavar="NAME", help="system, light or dark.")] = None,
+    theme: Annotated[
+        str | None,
+        typer.Option("--theme", metavar="NAME", help="system, light or dark.", show_default="as in the settings"),
+    ] = None,
     page: Annotated[
         str | None,
         typer.Option(

@@ -28,12 +28,14 @@ def pack(
     workspace: WorkspaceArgument,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The zip file to write.")],
     queue: Annotated[
-        str, typer.Option("--queue", metavar="NAME", help="The items of a queue; all items where it is left out.")
+        str, typer.Option("--queue", metavar="NAME", help="The items of a queue.", show_default="all items")
     ] = "",
     item: Annotated[
         list[str] | None, typer.Option("--item", metavar="ID", help="One item; repeat it for more.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", help="At most so many items; 0 for no limit.")] = 0,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", help="At most so many items.", show_default="no limit")
+    ] = 0,
     blind: Annotated[
         bool, typer.Option("--blind", help="Leave out earlier decisions and the labels that came with the import.")
     ] = False,

@@ -39,24 +39,37 @@ SourceArgument = Annotated[
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="FOLDER", help="A new folder for the encoder.")]
 NameOption = Annotated[
     str | None,
-    typer.Option("--name", metavar="NAME", help=f"A name in the workspace's {ENCODERS} [{DEFAULT_NAME}]."),
+    typer.Option("--name", metavar="NAME", help=f"A name in the workspace's {ENCODERS}.", show_default=DEFAULT_NAME),
 ]
 FromOption = Annotated[
     str | None,
-    typer.Option("--from", metavar="ENCODER", help="Go on with this encoder (a folder or hub id); else a new one."),
+    typer.Option(
+        "--from", metavar="ENCODER", help="Go on with this encoder: a folder or hub id.", show_default="a new one"
+    ),
 ]
-VocabularyOption = Annotated[int | None, typer.Option(metavar="N", help="Tokens of a new encoder [8000].")]
-LayersOption = Annotated[int | None, typer.Option(metavar="N", help="Layers of a new encoder [4].")]
-WidthOption = Annotated[int | None, typer.Option(metavar="N", help="Width of a new encoder's vectors [256].")]
-HeadsOption = Annotated[int | None, typer.Option(metavar="N", help="Attention heads of a new encoder [4].")]
-TokensOption = Annotated[int | None, typer.Option("--max-tokens", metavar="N", help="Longest piece of text [128].")]
-EpochsOption = Annotated[int | None, typer.Option(metavar="N", help="How often every text is seen [20].")]
-BatchOption = Annotated[int | None, typer.Option("--batch-size", metavar="N", help="Pieces of text a step [32].")]
+VocabularyOption = Annotated[
+    int | None, typer.Option(metavar="N", help="Tokens of a new encoder.", show_default="8000")
+]
+LayersOption = Annotated[int | None, typer.Option(metavar="N", help="Layers of a new encoder.", show_default="4")]
+WidthOption = Annotated[
+    int | None, typer.Option(metavar="N", help="Width of a new encoder's vectors.", show_default="256")
+]
+HeadsOption = Annotated[
+    int | None, typer.Option(metavar="N", help="Attention heads of a new encoder.", show_default="4")
+]
+TokensOption = Annotated[
+    int | None, typer.Option("--max-tokens", metavar="N", help="Longest piece of text.", show_default="128")
+]
+EpochsOption = Annotated[int | None, typer.Option(metavar="N", help="How often every text is seen.", show_default="20")]
+BatchOption = Annotated[
+    int | None, typer.Option("--batch-size", metavar="N", help="Pieces of text a step.", show_default="32")
+]
 RateOption = Annotated[
-    float | None, typer.Option("--learning-rate", metavar="X", help="Highest rate [0.001; with --from 0.00005].")
+    float | None,
+    typer.Option("--learning-rate", metavar="X", help="Highest rate.", show_default="0.001; with --from 0.00005"),
 ]
-MaskOption = Annotated[float | None, typer.Option(metavar="X", help="Share of hidden tokens [0.15].")]
-SeedOption = Annotated[int | None, typer.Option(metavar="N", help="Seed of every random draw [0].")]
+MaskOption = Annotated[float | None, typer.Option(metavar="X", help="Share of hidden tokens.", show_default="0.15")]
+SeedOption = Annotated[int | None, typer.Option(metavar="N", help="Seed of every random draw.", show_default="0")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change another setting; repeatable.")
 ]

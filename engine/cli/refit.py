@@ -25,7 +25,12 @@ def refit(
     workspace: WorkspaceArgument,
     head: Annotated[
         str | None,
-        typer.Option("--head", metavar="FORM", help="linear, hidden (one hidden layer) or auto: as the champion's."),
+        typer.Option(
+            "--head",
+            metavar="FORM",
+            help="linear, hidden (one hidden layer) or auto (as the champion's).",
+            show_default="as in its recipe",
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

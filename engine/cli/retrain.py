@@ -32,7 +32,7 @@ Emit = Callable[[TrainerEvent], None]
 def retrain(
     workspace: WorkspaceArgument,
     recipe: Annotated[
-        Path | None, typer.Option("--recipe", metavar="FILE", help="A recipe (TOML); the default one if left out.")
+        Path | None, typer.Option("--recipe", metavar="FILE", help="A recipe, as TOML.", show_default="the shipped one")
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe; repeatable.")

@@ -1,4 +1,8 @@
-"""How a command's help reads: `WORKSPACE`, `[WORKSPACE]` and `PATH…`, without braces, Python types and formulas."""
+"""How a command's help reads: `WORKSPACE`, `[WORKSPACE]` and `PATH…`, without braces, Python types and formulas.
+
+What happens where an option is left out stands behind what it is for, always as `[default: …]`: a value, or (the
+option's `show_default`) a few words.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from typing import Any
 from typer.core import TyperArgument, TyperCommand, TyperOption
 
 _RANGE = re.compile(r"(?:(?P<low>\d+)<=)?x(?P<to><=|>=)(?P<end>\d+)")
+_DEFAULT_IN_WORDS, _WHOLE = re.compile(r"\[default: \(([^()]*)\)"), re.compile(r"(\[default: \d+)\.0(?!\d)")
 
 
 class PlainCommand(TyperCommand):
@@ -33,7 +38,8 @@ class PlainCommand(TyperCommand):
 
 def _in_words(param: TyperArgument | TyperOption, name: str, text: str) -> tuple[str, str]:
     shown = param.display_name_raw if isinstance(param, TyperArgument) else name
-    return shown, _RANGE.sub(_range_in_words, text)
+    plain = _WHOLE.sub(r"\1", _DEFAULT_IN_WORDS.sub(r"[default: \1", text))
+    return shown, _RANGE.sub(_range_in_words, plain)
 
 
 def _range_in_words(found: re.Match[str]) -> str:

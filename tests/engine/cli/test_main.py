@@ -59,7 +59,7 @@ def test_help_writes_arguments_and_ranges_in_words(secondlook: Any) -> None:
     assert "Usage: secondlook open [OPTIONS] [WORKSPACE]\n" in secondlook("open", "--help").out
     assert "Usage: secondlook import [OPTIONS] WORKSPACE PATH…\n" in secondlook("import", "--help").out
     assert "[default: 100; 1 or more]" in secondlook("items", "--help").out
-    assert "[0 to 4294967295]" in secondlook("explain", "--help").out
+    assert "[default: 0; 0 to 4294967295]" in secondlook("explain", "--help").out
 
 
 def test_the_help_of_items_lists_every_field_and_value_of_where(secondlook: Any) -> None:

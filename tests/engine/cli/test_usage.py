@@ -1,0 +1,40 @@
+"""What the helps of all commands have in common."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from engine.cli.main import command_of
+from engine.cli.registry import COMMANDS
+from engine.training.pretraining.settings import PretrainingSettings
+
+DETAILS = re.compile(r"\[(default: [^\[\]()]+|required|\d+ (to \d+|or more))\]")
+ANOTHER_STYLE = re.compile(
+    r"by default|the default|defaults? to|left out|omitted|; else |[\[(][\d.]+[\])]|default: \d+\.0\b"
+)
+SIZE = ("vocabulary", "layers", "width", "heads", "max_tokens")
+PACE = ("epochs", "batch_size", "learning_rate", "mask", "seed")
+Runner = Callable[..., Any]
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_defaults_are_written_in_one_way(secondlook: Runner, name: str) -> None:
+    shown = secondlook(name, "--help").out.split("\n  Examples:\n")[0]
+    about = " ".join(re.split(r"\n(?:Arguments|Options):\n", shown, maxsplit=1)[1].split())
+    assert not ANOTHER_STYLE.findall(about)
+    assert not re.findall(r"\[(?![A-Z]+\])[^\]]*\]?", DETAILS.sub("", about))
+    params = [param for param in command_of(name, COMMANDS[name]).params if param.name != "help"]
+    with_value = [one for one in params if one.default not in (None, "") and not isinstance(one.default, bool)]
+    in_words = [one for one in params if one not in with_value and isinstance(one.show_default, str)]
+    assert about.count("[default: ") == len(with_value) + len(in_words)
+
+
+def test_defaults_that_the_help_has_in_words_are_the_real_ones() -> None:
+    real = PretrainingSettings()
+    params = {param.name: param for param in command_of("pretrain", COMMANDS["pretrain"]).params}
+    told = {name: params[name].show_default.split(";")[0] for name in (*SIZE, *PACE)}
+    assert told == {name: f"{getattr(real, name)}" for name in told}
