@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 
 from desktop.settings import Settings
 from desktop.theme import GAP, HALF, PAD, WIDE, ThemeManager
-from desktop.widgets import button, frame, label, scroll_area
+from desktop.widgets import button, frame, label, number_box, scroll_area
 
 _WIDTH = 84 * GAP
 _CONTROL = 26 * GAP
@@ -180,9 +180,6 @@ class SettingsPage(QWidget):
 
 
 def _corrections() -> QSpinBox:
-    box = QSpinBox()
-    box.setRange(0, 10_000)
-    box.lineEdit().setTextMargins(GAP - 1, 0, 0, 0)
+    box = number_box(0, 10_000, "correction", "corrections")
     box.setSpecialValueText("Never")
-    box.setSuffix(" corrections")
     return box

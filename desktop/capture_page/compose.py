@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 from desktop.actions import ActionRegistry, caps_of
 from desktop.capture_page.buttons import ActionButton
 from desktop.capture_page.options import Options
-from desktop.capture_page.words import bad_lines, counted
+from desktop.capture_page.words import bad_lines, count_words
 from desktop.children.capture_jobs import Checked
 from desktop.children.writer import JobFailure
 from desktop.settings import Settings
@@ -121,7 +121,7 @@ class Compose(QWidget):
             self._say("", answer.message)
             return
         self._found = answer.found
-        self._say(counted(answer.found, answer.there), bad_lines(answer.found, _LINES))
+        self._say(count_words(answer.found, answer.there), bad_lines(answer.found, _LINES))
         if wanted:
             self.start()
 

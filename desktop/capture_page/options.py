@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QS
 
 from desktop.children.capture_states import CaptureOptions
 from desktop.theme import CONTROL, GAP, HALF, PAD, WIDE, ThemeManager
-from desktop.widgets import Icon, frame, label
+from desktop.widgets import Icon, frame, label, number_box
 
 PROFILES = (
     ("", "Chosen by the address"),
@@ -34,10 +34,12 @@ class Options(QWidget):
         self.profile.setFixedHeight(CONTROL)
         for name, title in PROFILES:
             self.profile.addItem(title, name)
-        self.width_box, self.height_box = _number(100, 4000, 50, " px"), _number(100, 4000, 50, " px")
-        self.rate = _number(0, 6000, 10, " pages a minute")
+        self.width_box, self.height_box = (number_box(100, 4000, "px", step=50) for _ in range(2))
+        self.rate = number_box(0, 6000, "page a minute", "pages a minute", step=10)
         self.rate.setSpecialValueText("No limit")
-        self.passes = _number(1, 20, 1, " tries")
+        self.passes = number_box(1, 20, "try", "tries")
+        for box in self._boxes().values():
+            box.setFixedHeight(CONTROL)
         self.local = QCheckBox("Allow addresses of this computer and its network", self)
         self.warning = QWidget(self)
         self._lay_out(theme)
@@ -132,13 +134,3 @@ class Options(QWidget):
         row.addWidget(label("×", "quiet", holder))
         row.addWidget(self.height_box, 1)
         return holder
-
-
-def _number(least: int, most: int, step: int, suffix: str) -> QSpinBox:
-    box = QSpinBox()
-    box.setRange(least, most)
-    box.setSingleStep(step)
-    box.setSuffix(suffix)
-    box.setFixedHeight(CONTROL)
-    box.lineEdit().setTextMargins(GAP - 1, 0, 0, 0)
-    return box

@@ -19,6 +19,7 @@ from desktop.review.pixel_cache import PixelPool
 from desktop.review.pixels import Veil
 from desktop.review.thumbnails import Thumbnails
 from desktop.theme import ThemeManager
+from engine.counting import counted, fit
 
 LISTS = "Lists of addresses (*.txt *.csv *.jsonl *.ndjson);;All files (*)"
 WITH_ITEM = ("captured", "there", "gone")
@@ -123,9 +124,8 @@ class CapturePage(QWidget):
         if not left:
             self._capturing.forget()
             return
-        noun = "page has" if left == 1 else "pages have"
-        question = f"{left:,} {noun} not been captured. Give them up?"
-        self.run.confirm.ask(question, "Give them up", self._capturing.forget)
+        pages, them = f"{counted(left, 'page')} {fit(left, 'has', 'have')}", fit(left, "it", "them")
+        self.run.confirm.ask(f"{pages} not been captured. Give {them} up?", f"Give {them} up", self._capturing.forget)
 
     # --- connections ------------------------------------------------------------------------------------------
 

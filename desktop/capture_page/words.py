@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from desktop.children.capture_states import FAILED, Page
+from engine.counting import counted
 
 if TYPE_CHECKING:
     from engine.intake.capture.addresses import AddressList
@@ -42,10 +43,10 @@ TITLES = {
 }
 
 
-def counted(found: AddressList, there: int) -> str:
+def count_words(found: AddressList, there: int) -> str:
     """Return how many addresses a list has: "12 addresses, 1 repeated, 3 in the workspace already"."""
     number = len(found.addresses)
-    parts = [f"{number:,} address{'' if number == 1 else 'es'}" if number else "No address that can be captured"]
+    parts = [counted(number, "address", "addresses") if number else "No address that can be captured"]
     parts += [f"{found.repeated:,} repeated"] if found.repeated else []
     parts += [f"{there:,} in the workspace already"] if there else []
     return ", ".join(parts)
@@ -56,7 +57,7 @@ def bad_lines(found: AddressList, most: int) -> str:
     problems = found.problems
     if not problems:
         return ""
-    head = "1 line cannot be used:" if len(problems) == 1 else f"{len(problems):,} lines cannot be used:"
+    head = f"{counted(len(problems), 'line')} cannot be used:"
     named = [f"line {one.line:,}: {_short(one.reason)}" for one in problems[:most]]
     rest = [f"… and {len(problems) - most:,} more"] if len(problems) > most else []
     return "\n".join([head, *named, *rest])

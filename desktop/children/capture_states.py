@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from engine.counting import counted
+
 WAITING = ("waiting", "open", "again", "taking")
 """States of pages that are not settled: not begun, in the browser, to be tried again, about to become an item."""
 FAILED = "failed"
@@ -136,7 +138,8 @@ def pace_words(per_second: float, left: int) -> str:
     """Return pace and time left: "4.1 pages a second · about 20 s left"; "" while there is no pace."""
     if per_second <= 0:
         return ""
-    pace = f"{per_second:.1f} pages a second" if per_second >= 1 else f"{60 * per_second:.0f} pages a minute"
+    slow = f"{counted(round(60 * per_second), 'page')} a minute"
+    pace = f"{per_second:.1f} pages a second" if per_second >= 1 else slow
     return f"{pace} · {_time_left(left / per_second)}" if left else pace
 
 

@@ -36,6 +36,7 @@ from desktop.children.capture_states import (
 )
 from desktop.children.log_file import LogFile
 from desktop.children.writer import JobFailure, Writer
+from engine.counting import counted
 from engine.service import protocol
 
 if TYPE_CHECKING:
@@ -382,7 +383,7 @@ class Capturing(QObject):
 
     def _left(self) -> str:
         total, left = len(self.pages), self.pages.waiting
-        return f"{left:,} of {total:,} page{'' if total == 1 else 's'}"
+        return f"{left:,} of {counted(total, 'page')}"
 
     def _on_job_failed(self, failure: JobFailure) -> None:
         if self.state.stage == "prepare":

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from desktop.children.engine_client import EngineClient
 from desktop.children.jobs import AdoptRun, MarkRun, PrepareRefit
 from desktop.children.writer import JobFailure, Writer
+from engine.counting import counted
 from engine.service.protocol import Refitted
 from engine.types import Outcome
 
@@ -25,8 +26,7 @@ class Learned(msgspec.Struct, frozen=True):
     @property
     def text(self) -> str:
         """The result in one calm line, without the verdicts that it changes."""
-        number = "1 new answer" if self.answers == 1 else f"{self.answers:,} new answers"
-        return f"Learned from {number} in {self.seconds:.1f} s"
+        return f"Learned from {counted(self.answers, 'new answer')} in {self.seconds:.1f} s"
 
 
 class Refitting(QObject):

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QLineEdit, QVBoxLayou
 from desktop.models_page.summary import when
 from desktop.theme import GAP, HALF, PAD, WIDE, fixed
 from desktop.widgets import label
+from engine.counting import counted
 from engine.evidence import is_clear
 from engine.types import Faithfulness, Spread
 
@@ -92,10 +93,11 @@ def conclusion(found: Faithfulness) -> str:
     name = "" if row.method == THE_DESKS else f" ({title(row.method)})"
     if results and better == len(results):
         return f"Yes{name}: clearly better than naming parts at random in every check."
+    checks = counted(len(results), "check")
     if worse:
-        return f"No{name}: clearly worse than naming parts at random in {worse} of {len(results)} checks."
+        return f"No{name}: clearly worse than naming parts at random in {worse} of {checks}."
     if better:
-        return f"In part{name}: clearly better than naming parts at random in {better} of {len(results)} checks."
+        return f"In part{name}: clearly better than naming parts at random in {better} of {checks}."
     few = " Measuring more items may tell." if found.items < 100 else ""
     return f"Not shown{name}: no check can be told from naming parts at random.{few}"
 
@@ -108,8 +110,7 @@ def meaning(checks: Sequence[str]) -> str:
 
 def basis(found: Faithfulness) -> str:
     """Return what the figures rest on."""
-    items = f"{found.items:,} held-out item{'' if found.items == 1 else 's'}"
-    return f"The mean over {items} ± its standard error. Measured {when(found.at)}."
+    return f"The mean over {counted(found.items, 'held-out item')} ± its standard error. Measured {when(found.at)}."
 
 
 def title(method: str) -> str:

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLayout, QVBoxLa
 from desktop.actions import ActionRegistry
 from desktop.theme import GAP, HALF, PAD, WIDE, ThemeManager
 from desktop.widgets import Bar, button, label
+from engine.counting import counted
 from engine.looks import ENOUGH_ITEMS, Looks, line, percent, title
 
 HEADING = "Where does the model look?"
@@ -82,6 +83,6 @@ def mask_title(looks: Looks) -> str:
 def _basis(looks: Looks) -> str:
     if not looks.items:
         return NOTHING
-    items = f"{looks.items:,} explained item{'' if looks.items == 1 else 's'}"
+    items = counted(looks.items, "explained item")
     few = f" These are few: a shortcut is looked for from {ENOUGH_ITEMS} on." if looks.items < ENOUGH_ITEMS else ""
     return f"Shares of the evidence, the mean over {items}; what cannot be told from zero does not count.{few}"

@@ -112,7 +112,7 @@ class ModelDelegate(QStyledItemDelegate):
         painter.drawText(name, _LEFT, fitted)
         painter.setFont(font(TYPE.caption))
         painter.setPen(self._theme.colour("quiet"))
-        made = f"{summary.created} · {summary.training_items:,} training items"
+        made = f"{summary.created} · {counted(summary.training_items, 'training item')}"
         below = line.translated(0, 20)
         fitted = painter.fontMetrics().elidedText(made, Qt.TextElideMode.ElideRight, int(below.width()))
         painter.drawText(below, _LEFT, fitted)

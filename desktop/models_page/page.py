@@ -17,6 +17,7 @@ from desktop.models_page.retrain_panel import RetrainPanel
 from desktop.models_page.summary import headline
 from desktop.theme import GAP, PAD, WIDE, ThemeManager
 from desktop.widgets import EmptyState, button, frame, label
+from engine.counting import counted
 from engine.looks import looks
 from engine.workspace import ModelRow
 
@@ -135,7 +136,7 @@ class ModelsPage(QWidget):
         if self._desk is None:
             return ""
         limit, count = self._desk.settings.retrain_after, self._desk.corrections()
-        corrections = f"{count:,} correction{'' if count == 1 else 's'} since the last retrain."
+        corrections = f"{counted(count, 'correction')} since the last retrain."
         if not limit:
             return f"{corrections} A retrain starts only when you ask for it."
         return f"{corrections} The next one starts by itself after {limit:,}."

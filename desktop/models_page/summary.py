@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from engine.counting import counted
 from engine.types import ModelCard, TaskMetrics
 from engine.workspace import ModelRow
 
@@ -85,12 +86,13 @@ def score_sentence(found: Headline | None) -> str:
         return "Never measured on held-out items."
     words = f"Macro-F1 {found.macro_f1:.2f}; always giving the most frequent label scores {found.majority:.2f}."
     few = " That is few: a difference of a tenth may be chance." if found.n < FEW_ITEMS else ""
-    return f"{words} Measured on {found.n:,} held-out items.{few}"
+    return f"{words} Measured on {counted(found.n, 'held-out item')}.{few}"
 
 
 def calibration_sentence(metrics: TaskMetrics) -> str:
     """Return the expected calibration error in words."""
-    return f"Its probabilities are off by {100 * metrics.ece:.0f} percentage points on average (calibration error)."
+    points = counted(round(100 * metrics.ece), "percentage point")
+    return f"Its probabilities are off by {points} on average (calibration error)."
 
 
 def when(stamp: str) -> str:

@@ -5,6 +5,7 @@ as_list(table, model, delegate, height, theme)                     painted rows 
 scroll_area(content, parent)                                           scrolls, and the surface behind shines through
 IconButton("undo", "review.undo", theme, actions, self)            does an action, tooltip with its key
 PaintedButton(theme, parent).paint_face(painter)                   a button of its own painting, with hover and focus
+number_box(1, 20, "try", "tries")                                  a number with its noun behind it
 KeyCap(("Ctrl", "K"), theme); paint_key_caps(painter, right, middle, caps, theme)   key caps, also for delegates
 LabelButton(title, key, colour, theme)                             a label with stripe, probability and key cap
 Bar(theme, colour); paint_bar(painter, rect, share, fill, theme)   a share in [0, 1]
@@ -19,6 +20,7 @@ from desktop.widgets.empty import EmptyState, Icon
 from desktop.widgets.keycap import KeyCap, paint_key_caps
 from desktop.widgets.label_button import LabelButton
 from desktop.widgets.notice import NoticeLine, WayOut
+from desktop.widgets.number_box import number_box
 from desktop.widgets.overlay import Overlay
 from desktop.widgets.painted_button import PaintedButton
 from desktop.widgets.rows import as_list
@@ -41,6 +43,7 @@ __all__ = [
     "button",
     "frame",
     "label",
+    "number_box",
     "paint_bar",
     "paint_key_caps",
     "scroll_area",

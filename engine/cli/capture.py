@@ -15,6 +15,7 @@ import typer
 from engine.cli.capture_showing import ending, name_failures, showing
 from engine.cli.common import JsonOption, WorkspaceArgument, answer, note, turn
 from engine.cli.signals import cancelled_by_signals
+from engine.counting import counted, fit
 from engine.errors import InputError
 from engine.intake.capture.addresses import AddressList, read_addresses
 from engine.intake.capture.addresses_saved import SavedPages, read_saved
@@ -210,10 +211,10 @@ def _name_problems(found: AddressList) -> None:
     for row in found.problems[:_SHOWN]:
         note(f"{row.file}, line {row.line}: {row.reason}" if row.line else f"{row.file}: {row.reason}")
     if len(found.problems) > _SHOWN:
-        note(f"… and {len(found.problems) - _SHOWN} more bad lines; --json lists them all.")
+        note(f"… and {counted(len(found.problems) - _SHOWN, 'more bad line')}; --json lists them all.")
     if found.repeated:
-        lines = "1 line repeats" if found.repeated == 1 else f"{found.repeated} lines repeat"
-        note(f"{lines} an address; each page is captured once.")
+        repeat = f"{counted(found.repeated, 'line')} {fit(found.repeated, 'repeats', 'repeat')}"
+        note(f"{repeat} an address; each page is captured once.")
 
 
 def _document(found: AddressList, report: CampaignReport) -> dict[str, Any]:

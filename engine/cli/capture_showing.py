@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 import msgspec
 
 from engine.cli.output import PROGRESS_LINES, note, table
+from engine.counting import counted
 from engine.intake.capture.campaign import CampaignReport, Progress, Standing
 
 _EVERY_LINE, _EVERY_REWRITE = 30.0, 0.2
@@ -71,8 +72,7 @@ def ending(report: CampaignReport) -> str:
 def name_failures(report: CampaignReport) -> None:
     """Name each address without an item on standard error, up to twenty."""
     for one in report.failures[:_SHOWN]:
-        tries = "1 try" if one.tries == 1 else f"{one.tries} tries"
-        note(f"{one.url}: {one.kind} after {tries}: {one.reason}")
+        note(f"{one.url}: {one.kind} after {counted(one.tries, 'try', 'tries')}: {one.reason}")
     if len(report.failures) > _SHOWN:
         note(f"… and {len(report.failures) - _SHOWN} more; --json lists them all.")
 

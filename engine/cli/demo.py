@@ -14,6 +14,7 @@ import resources
 from engine.cli.common import DEMO_NAME, JsonOption, Progress, answer, progress, turn
 from engine.cli.models import held_out
 from engine.cli.score import score_workspace
+from engine.counting import counted
 from engine.errors import TrainingError, WorkspaceError
 from engine.intake import import_paths
 from engine.service.protocol import RunProgress, TrainerEvent
@@ -127,7 +128,7 @@ def _text(document: dict[str, Any], champion: ModelRow) -> str:
     return "\n".join(
         [
             f"The demo workspace is ready after {document['seconds']} s: {document['workspace']}",
-            f"It holds {document['items']} items, all scored by the model {champion.card.id}.",
+            f"It holds {counted(document['items'], 'item')}, all scored by the model {champion.card.id}.",
             f"Held-out macro-F1 (in brackets: always answering the most frequent label): {held_out(champion.card)}",
             f"Open it with: secondlook open {document['workspace']}",
         ]

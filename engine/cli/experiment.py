@@ -91,7 +91,7 @@ def experiment(
     answer({"tables": tables}, lambda: "\n\n".join(words_of(one) for one in tables), as_json=as_json)
     failures = [sentence for one in tables for sentence in one.failures]
     if failures:
-        raise TrainingError(f"{len(failures)} cells could not be measured.", failures[0])
+        raise TrainingError(f"{counted(len(failures), 'cell')} could not be measured.", failures[0])
 
 
 class Follower:

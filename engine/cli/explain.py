@@ -11,6 +11,7 @@ import typer
 
 from engine.cli.common import ItemArgument, JsonOption, ModelOption, WorkspaceArgument, answer, table
 from engine.cli.signals import cancelled_by_signals
+from engine.counting import counted, fit
 from engine.errors import NotFoundError, did_you_mean
 from engine.evidence import is_clear
 from engine.trust import looks_at, made, reliability_words, weight_words
@@ -183,12 +184,13 @@ def _words(tokens: Iterable[TokenWeight]) -> Iterator[str]:
     if strongest:
         yield table(["word", "weight"], [[token.text, weight_words(token.weight, token.error)] for token in strongest])
     if len(words) > len(clear):
-        yield f"{len(words) - len(clear)} more words cannot be told from nothing."
+        yield f"{counted(len(words) - len(clear), 'more word')} cannot be told from nothing."
 
 
 def _screenshot(explanation: Explanation, png: Path | None) -> Iterator[str]:
     seen = sum(is_clear(segment.weight, segment.error) for segment in explanation.segments)
     if seen:
-        yield f"{seen} parts of the screenshot weigh something; see {'the picture' if png else 'them with --png'}."
+        weigh = f"{counted(seen, 'part')} of the screenshot {fit(seen, 'weighs', 'weigh')} something"
+        yield f"{weigh}; see {'the picture' if png else 'them with --png'}."
     if png is not None:
         yield f"Picture: {png}"

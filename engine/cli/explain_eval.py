@@ -11,6 +11,7 @@ import typer
 
 from engine.cli.common import JsonOption, ModelOption, WorkspaceArgument, answer, note, progress, table
 from engine.cli.signals import cancelled_by_signals
+from engine.counting import counted
 from engine.errors import InputError, NotFoundError, did_you_mean
 from engine.taxonomy import Taxonomy
 from engine.types import Faithfulness, FaithfulnessRow, ItemContent, Spread, Verdict
@@ -153,7 +154,7 @@ def _measured(
 
 
 def _text(found: Faithfulness) -> str:
-    head = f"Model {found.model}, {found.items} held-out items, mean ± standard error."
+    head = f"Model {found.model}, {counted(found.items, 'held-out item')}, mean ± standard error."
     shown = [name for name in _COLUMNS if any(name in row.scores for row in found.rows)]
     headers = ["method", *(_COLUMNS[name] for name in shown), "seconds"]
     scores = [

@@ -99,7 +99,7 @@ def _name_errors(rows: tuple[RowError, ...]) -> None:
     for row in rows[:_SHOWN]:
         note(f"{_place(row)}: {row.reason}")
     if len(rows) > _SHOWN:
-        note(f"… and {len(rows) - _SHOWN} more bad rows; --json lists them all.")
+        note(f"… and {counted(len(rows) - _SHOWN, 'more bad row')}; --json lists them all.")
 
 
 def _sum_up_warnings(rows: tuple[RowError, ...]) -> None:
@@ -111,7 +111,7 @@ def _sum_up_warnings(rows: tuple[RowError, ...]) -> None:
         else:
             note(f"warning: {counted(count, 'row')}, the first in {_place(first)}: {first.kind or first.reason}")
     if len(kinds) > _SHOWN:
-        note(f"… and {len(kinds) - _SHOWN} more kinds of warnings; --json lists every row.")
+        note(f"… and {counted(len(kinds) - _SHOWN, 'more kind')} of warnings; --json lists every row.")
 
 
 def _place(row: RowError) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from engine.cli.common import JsonOption, ModelOption, WorkspaceArgument, answer, progress, table
+from engine.counting import counted
 from engine.errors import NotFoundError
 from engine.looks import ENOUGH_ITEMS, HANDLE, Looks, percent, title
 from engine.looks import looks as together
@@ -92,7 +93,7 @@ def _text(card: ModelCard, found: Looks) -> str:
         )
     shares = [[title(part), percent(share)] for part, share in found.shares.items()]
     lines = [
-        f"Model {card.id}, {found.items:,} explained item{'' if found.items == 1 else 's'}:",
+        f"Model {card.id}, {counted(found.items, 'explained item')}:",
         table(["part", "share of the evidence"], shares),
     ]
     if found.items < ENOUGH_ITEMS:

@@ -14,6 +14,7 @@ import typer
 from engine.cli.common import JsonOption, Progress, answer, note, progress, table
 from engine.cli.output import answer_stream
 from engine.cli.signals import cancelled_by_signals
+from engine.counting import counted
 from engine.errors import InputError
 from engine.service.protocol import EpochEnded, RunProgress, RunStarted, encode
 
@@ -166,7 +167,7 @@ def _texts(source: Path) -> Sequence[str]:
     for problem in found.problems[:_SHOWN]:
         note(f"warning: {problem}")
     if len(found.problems) > _SHOWN:
-        note(f"… and {len(found.problems) - _SHOWN} more lines that cannot be used.")
+        note(f"… and {counted(len(found.problems) - _SHOWN, 'more line')} that cannot be used.")
     return found.texts
 
 
@@ -206,10 +207,12 @@ def _text(source: Path, folder: Path, card: PretrainingCard) -> str:
     ]
     return "\n".join(
         [
-            f"Pretrained the encoder '{folder}'{start} in {card.seconds:.0f} s on {counts.train} texts "
+            f"Pretrained the encoder '{folder}'{start} in {card.seconds:.0f} s on {counted(counts.train, 'text')} "
             f"({counts.read} read, {counts.distinct} of them different, {counts.held_out} held out).",
             "",
-            table([f"{card.after.n} hidden tokens of held-out texts", "perplexity", "predicted right"], rows),
+            table(
+                [f"{counted(card.after.n, 'hidden token')} of held-out texts", "perplexity", "predicted right"], rows
+            ),
             "",
             _judgement(card),
             "",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.cli.common import Progress, answer, progress, turn
 from engine.cli.signals import cancelled_by_signals
+from engine.counting import counted, fit
 from engine.service.protocol import RunProgress, TrainerEvent
 from engine.workspace import Workspace
 
@@ -36,13 +37,14 @@ def _follow(event: TrainerEvent, show: Progress) -> None:
 
 
 def _text(found: Rebuilt) -> str:
+    tensors = counted(found.tensors, "tensor")
     if found.identical:
-        verdict = f"The model {found.model} was rebuilt bit for bit ({found.tensors} tensors)."
+        verdict = f"The model {found.model} was rebuilt bit for bit ({tensors})."
     elif found.largest_difference is None:
         verdict = f"The model {found.model} was rebuilt, and its weights are not the ones that were recorded."
     else:
         verdict = (
-            f"The model {found.model} was rebuilt, but not bit for bit: {found.differing} of {found.tensors} tensors "
-            f"differ, by {found.largest_difference:.3g} at most."
+            f"The model {found.model} was rebuilt, but not bit for bit: {found.differing} of {tensors} "
+            f"{fit(found.differing, 'differs', 'differ')}, by {found.largest_difference:.3g} at most."
         )
     return "\n".join([f"{verdict} Training took {found.seconds:.0f} s.", *found.reasons])

@@ -9,6 +9,7 @@ import typer
 
 from engine.cli.common import JsonOption, WorkspaceArgument, answer, progress, turn
 from engine.cli.models import held_out
+from engine.counting import counted
 from engine.errors import CancelledError, EngineError, NotFoundError
 from engine.workspace import Workspace
 
@@ -87,8 +88,8 @@ def _refitted(ws: Workspace, run: Path) -> Refitted:
 
 def _text(document: dict[str, Any], scores: str) -> str:
     verb = "It is the new champion." if document["promoted"] else "It was kept, but not promoted."
-    seconds = sum(document["seconds"].values())
+    seconds, answers = sum(document["seconds"].values()), counted(document["answers"], "new answer")
     return (
-        f"Learned from {document['answers']} new answers in {seconds:.1f} s (the model {document['model']}). {verb}\n"
+        f"Learned from {answers} in {seconds:.1f} s (the model {document['model']}). {verb}\n"
         f"{document['reason']}\nHeld-out macro-F1 (in brackets: always answering the most frequent label): {scores}"
     )

@@ -137,7 +137,7 @@ def _follow(event: TrainerEvent, show: Progress) -> None:
     elif isinstance(event, RunStarted):
         split = ", ".join(f"{name} {count}" for name, count in event.items.items())
         going = f", going on after epoch {event.epoch}" if event.epoch else ""
-        note(f"Training on {event.device} ({split} items){going}.")
+        note(f"Training on {event.device} (items: {split}){going}.")
 
 
 def _document(card: ModelCard, outcome: Outcome, promoted: bool, resumed: bool) -> dict[str, Any]:
@@ -167,5 +167,5 @@ def _text(card: ModelCard, outcome: Outcome, promoted: bool) -> str:
         for task, scores in card.metrics.get(split, {}).items()
     ]
     verb = "It is the new champion." if promoted else "It was kept, but not promoted."
-    scores = table(["task", f"{split} items", "macro-F1", "champion before", "majority class"], rows)
+    scores = table(["task", f"items ({split})", "macro-F1", "champion before", "majority class"], rows)
     return f"Trained the model {card.id} in {card.seconds:.0f} s. {verb}\n{outcome.reason}\n\n{scores}"

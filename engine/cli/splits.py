@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import resources
 from engine.cli.common import JsonOption, WorkspaceArgument, answer, table
+from engine.counting import counted, fit
 from engine.errors import InputError
 from engine.types import TrainingItem
 from engine.workspace import Workspace
@@ -83,10 +84,11 @@ def _text(document: dict[str, Any], report: LeakReport) -> str:
         for task, labels in document["labels"].items()
         for label, counts in labels.items()
     ]
+    twins = document["near_duplicates"]
     groups = (
-        f"{document['items']} labelled items in {document['groups']} groups; the largest has "
-        f"{document['largest_group']}. {document['near_duplicates']} items have a near-duplicate."
+        f"{counted(document['items'], 'labelled item')} in {counted(document['groups'], 'group')}; the largest has "
+        f"{document['largest_group']}. {counted(twins, 'item')} {fit(twins, 'has', 'have')} a near-duplicate."
     )
     moved = document["groups_on_several_sides"]
-    note = [f"{moved} of the groups came in on several sides of the split; their items all train."] if moved else []
+    note = [f"{counted(moved, 'group')} came in on several sides of the split; all its items train."] if moved else []
     return "\n".join([table(["task", "label", *sides], rows), "", groups, *note, "", *report.words])
