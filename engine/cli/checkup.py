@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 import engine
-from engine.counting import counted
+from engine.counting import counted, fit
 from engine.errors import EngineError
 from engine.types import Struct
 from engine.workspace import Workspace
@@ -25,17 +25,27 @@ from engine.workspace.merging import FROM_A_PACK
 LIBRARIES = ("torch", "torchvision", "transformers", "tokenizers", "PySide6-Essentials", "lime", "pillow", "msgspec")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 CAPTURES_LOOKED_AT = 200
+_UNSEEN = ("offscreen", "minimal")
+_NO_DISPLAY = (
+    "none, so the desk cannot be opened here: only pictures of it can be made (secondlook open --screenshot FILE);"
+    " every other command works. To open it, log in to a desktop, connect with 'ssh -X',"
+    " or give it a virtual display (xvfb-run secondlook open)"
+)
 _GPU_SECONDS = 60
 # Run in a process of its own: importing torch takes seconds, and a broken driver may end the process.
 _ASK_FOR_GPU = "from engine.models.devices import best, name_of; print(name_of(best()))"
 
 
 class Check(Struct, frozen=True, kw_only=True):
-    """One thing that was looked at; `detail` is one plain sentence or figure."""
+    """One thing that was looked at; `detail` is one plain sentence or figure.
+
+    `note`: nothing is broken, but something cannot be done here, or is left to be done.
+    """
 
     name: str
     ok: bool
     detail: str
+    note: bool = False
 
 
 def installation() -> Iterator[Check]:
@@ -65,11 +75,15 @@ def _libraries() -> Check:
 def _display() -> Check:
     chosen = os.environ.get("QT_QPA_PLATFORM")
     if chosen:
-        return Check(name="display", ok=True, detail=f"Qt platform '{chosen}' (from QT_QPA_PLATFORM)")
+        unseen = chosen.partition(":")[0] in _UNSEEN
+        detail = f"Qt platform '{chosen}' (from QT_QPA_PLATFORM){'; the desk opens, but nobody sees it' * unseen}"
+        return Check(name="display", ok=True, note=unseen, detail=detail)
+    if sys.platform != "linux":
+        return Check(name="display", ok=True, detail="the system's own")
     for variable in ("WAYLAND_DISPLAY", "DISPLAY"):
         if os.environ.get(variable):
             return Check(name="display", ok=True, detail=f"{variable}={os.environ[variable]}")
-    return Check(name="display", ok=True, detail="none; the desktop can only render off screen (open --screenshot)")
+    return Check(name="display", ok=True, note=True, detail=_NO_DISPLAY)
 
 
 def _gpu() -> Check:
@@ -90,7 +104,7 @@ def _browser() -> Check:
     if browser and driver:
         return Check(name="browser", ok=True, detail=f"{browser}, {driver}")
     missing = " and ".join(name for name, found in (("chromium", browser), ("chromedriver", driver)) if not found)
-    return Check(name="browser", ok=True, detail=f"{missing} not found; only needed to capture pages")
+    return Check(name="browser", ok=True, note=True, detail=f"{missing} not found; only needed to capture pages")
 
 
 def workspace(path: Path) -> Iterator[Check]:
@@ -101,7 +115,10 @@ def workspace(path: Path) -> Iterator[Check]:
         yield Check(name="workspace", ok=False, detail=str(error))
         return
     with ws:
-        yield Check(name="workspace", ok=not ws.warnings, detail=" ".join(ws.warnings) or f"{path} opens")
+        left = [one.words for one in ws.imports.unfinished()]
+        missing = [words for words in ws.warnings if words not in left]
+        yield Check(name="workspace", ok=not missing, detail=" ".join(missing) or f"{path} opens")
+        yield Check(name="imports", ok=True, note=bool(left), detail=" ".join(left) or "none is left unfinished")
         yield _integrity(ws)
         yield _chain(ws)
         yield _annotations(ws)
@@ -153,8 +170,9 @@ def _captures(ws: Workspace) -> Check:
             bad.append(f"that of '{item.id}' is missing")
         elif digest(path.read_bytes()) != item.capture:
             bad.append(f"that of '{item.id}' has changed")
+    are = fit(len(bad), "is", "are")
     detail = (
-        f"{len(bad)} of {seen} looked at are bad: {bad[0]}" if bad else f"{seen} looked at, all as they were stored"
+        f"{len(bad)} of {seen} looked at {are} bad: {bad[0]}" if bad else f"{seen} looked at, all as they were stored"
     )
     return Check(name="captures", ok=not bad, detail=detail)
 

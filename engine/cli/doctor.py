@@ -26,7 +26,8 @@ def doctor(
 ) -> int:
     """Check versions, display, GPU, browser and SQLite; with a workspace its database, decisions, captures and models.
 
-    Reads only: nothing is repaired or changed. The exit status is 2 where a check fails.
+    Reads only: nothing is repaired or changed. A note says what cannot be done here, or is left to be done. The exit
+    status is 2 where a check fails.
     """
     checks = list(_checks(workspace))
     ok = all(check.ok for check in checks)
@@ -41,4 +42,8 @@ def _checks(workspace: Path | None) -> Iterator[Check]:
 
 
 def _text(checks: list[Check]) -> str:
-    return "\n".join(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.detail}" for check in checks)
+    return "\n".join(f"{_level(check)}  {check.name}: {check.detail}" for check in checks)
+
+
+def _level(check: Check) -> str:
+    return "FAIL" if not check.ok else "note" if check.note else "ok  "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from engine.counting import counted, fit
 from engine.intake import ImportReport, RowError, grouped, import_paths
 from engine.intake.formats import FORMATS
 from engine.workspace import Workspace
+from engine.workspace.imports import Unfinished
 
 EXAMPLES = (
     "secondlook import tweets.secondlook captured.jsonl",
@@ -68,14 +70,29 @@ def import_items(
     """
     if only_packs(paths):
         return merge_all(workspace, paths, as_json=as_json)
-    with Workspace.open(workspace) as ws, turn(ws.path, "secondlook import"), progress("Importing") as show:
-        report = import_paths(ws, paths, format=format_name, kind=kind, reviewer=reviewer, strict=strict, progress=show)
+    with Workspace.open(workspace) as ws, turn(ws.path, "secondlook import"):
+        _say_unfinished(ws.imports.unfinished(), paths, strict=strict)
+        with progress("Importing") as show:
+            report = import_paths(
+                ws, paths, format=format_name, kind=kind, reviewer=reviewer, strict=strict, progress=show
+            )
     if not format_name:
         _say_formats(report.read_as)
     answer(report, lambda: _summary(report, strict), as_json=as_json)
     _name_errors(report.errors)
     _sum_up_warnings(report.warnings)
     return 2 if report.errors and not report.imported + report.skipped else 0
+
+
+def _say_unfinished(found: Sequence[Unfinished], paths: Sequence[Path], *, strict: bool) -> None:
+    """Say which imports were stopped before: of files that come now (a strict one reads them anew), and of others."""
+    given = {path.absolute() for path in paths}
+    for one in found:
+        file = Path(one.path)
+        if given.isdisjoint((file, *file.parents)):
+            note(one.words)
+        elif not strict:
+            note(f"The import of '{one.path}' stopped behind record {one.records:,}; the same file goes on there.")
 
 
 def _say_formats(read_as: dict[str, str]) -> None:

@@ -117,7 +117,12 @@ class Journey:
     def forget(self) -> None:
         """Drop what was noted: the file is in as a whole."""
         if self._digest:
-            self.ws.imports.forget(self._digest)
+            self.ws.imports.forget(self._digest, self._path)
+
+    @property
+    def _path(self) -> str:
+        """What the workspace calls the file: whoever reads it may be in another folder."""
+        return str(self.source.path.absolute())
 
     def _note(self) -> None:
         self._digest = self._digest or _digest(self.source, self.how)
@@ -128,7 +133,7 @@ class Journey:
             for refused, rows in ((True, errors), (False, warnings))
             for one in rows
         ]
-        self.ws.imports.note(self._digest, str(self.source.path), self.reached, self.seen.new.items(), remarks)
+        self.ws.imports.note(self._digest, self._path, self.reached, self.seen.new.items(), remarks)
 
     def _resume(self, reached: Reached) -> None:
         self.reached, self._noted = reached, True

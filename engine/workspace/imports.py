@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from engine.counting import counted, fit
 from engine.types import Struct
 from engine.workspace.database import Database
 from engine.workspace.encoding import dump, now, read_labels
@@ -46,11 +47,17 @@ class Remark(Struct, frozen=True, kw_only=True):
 
 
 class Unfinished(Struct, frozen=True, kw_only=True):
-    """A file whose import was stopped in the middle: its path as it was given, and when it last went on (UTC)."""
+    """A file whose import was stopped in the middle, and when it last went on (UTC)."""
 
     path: str
     records: int
     at: str
+
+    @property
+    def words(self) -> str:
+        """How far it is and how it goes on."""
+        are = f"{counted(self.records, 'record')} of it {fit(self.records, 'is', 'are')} in"
+        return f"The import of '{self.path}' is not finished: {are}. Import the file again; it goes on from there."
 
 
 _COUNTS = ("records", "imported", "skipped", "decisions", "known")
@@ -114,7 +121,10 @@ class Imports:
         )
         return [Remark(refused=bool(row[0]), line=row[1], reason=row[2], kind=row[3]) for row in rows]
 
-    def forget(self, digest: str) -> None:
-        """Drop what is noted of a file: it is in as a whole. In the caller's transaction, where there is one."""
+    def forget(self, digest: str, path: str) -> None:
+        """Drop what is noted of a file, or of what stood at its path: it is in as a whole.
+
+        In the caller's transaction, where there is one.
+        """
         with self._db.transaction():
-            self._db.execute("DELETE FROM imports WHERE digest = ?", (digest,))
+            self._db.execute("DELETE FROM imports WHERE digest = ? OR path = ?", (digest, path))

@@ -278,9 +278,4 @@ def _warnings(folder: Path, db: Database) -> tuple[str, ...]:
             f"The captures folder of '{folder}' is missing: items are shown without their screenshots."
             " Put the folder back from a copy."
         )
-    half_in = [
-        f"The import of '{one.path}' is not finished: {one.records:,} of its records are in."
-        " Import the file again; it goes on from there."
-        for one in Imports(db).unfinished()
-    ]
-    return (*warnings, *half_in)
+    return (*warnings, *(one.words for one in Imports(db).unfinished()))

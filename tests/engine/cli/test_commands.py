@@ -17,6 +17,7 @@ from engine.cli.main import plain_open
 from engine.errors import ModelUnavailableError
 from engine.types import Action, CrossedOut, LabelScores, Mark, ModelCard, TaskMetrics, Verdict
 from engine.workspace import NewDecision, Workspace, exclusive
+from engine.workspace.imports import Reached
 
 
 @pytest.fixture
@@ -386,7 +387,76 @@ def test_doctor_finds_a_healthy_workspace_healthy(secondlook: Any, made: Path) -
     assert (ended.status, ended.json["ok"]) == (0, True)
     names = [check["name"] for check in ended.json["checks"]]
     assert names[-6:] == ["database integrity", "decision chain", "annotations", "origins", "captures", "models"]
-    assert all(set(check) == {"name", "ok", "detail"} for check in ended.json["checks"])
+    assert all(set(check) == {"name", "ok", "detail", "note"} for check in ended.json["checks"])
+
+
+@pytest.mark.usefixtures("no_gpu")
+@pytest.mark.parametrize(
+    ("variables", "level", "words"),
+    [
+        ({}, "note", "cannot be opened here"),
+        ({"DISPLAY": ":7"}, "ok  ", "DISPLAY=:7"),
+        ({"DISPLAY": ":7", "QT_QPA_PLATFORM": "offscreen"}, "note", "nobody sees it"),
+        ({"QT_QPA_PLATFORM": "xcb"}, "ok  ", "Qt platform 'xcb' (from QT_QPA_PLATFORM)\n"),
+    ],
+)
+def test_doctor_says_what_it_means_that_there_is_no_display(
+    secondlook: Any, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], level: str, words: str
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "platform", "linux")
+    ended = secondlook("doctor")
+    (line,) = [line for line in ended.out.splitlines(keepends=True) if "  display: " in line]
+    assert line.startswith(f"{level}  display: ")
+    assert words in line
+    assert ended.status == 0
+    if not variables:
+        assert "secondlook open --screenshot FILE" in line
+        assert "xvfb-run secondlook open" in line
+
+
+@pytest.fixture
+def half_in(made: Path, tmp_path: Path) -> Path:
+    """A file of which 20,000 records were in when its import was killed; the workspace is `made`."""
+    file = tmp_path / "large.jsonl"
+    file.write_text('{"id": "n1", "kind": "tweet", "text": "new"}\n')
+    with Workspace.open(made) as ws:
+        ws.imports.note("a" * 64, str(file), Reached(records=20_000, imported=20_000), (), ())
+    return file
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_doctor_notes_an_import_that_is_not_finished(secondlook: Any, made: Path, half_in: Path) -> None:
+    ended = secondlook("doctor", made)
+    assert ended.status == 0
+    assert f"note  imports: The import of '{half_in}' is not finished: 20,000 records of it are in. Import" in ended.out
+    assert "ok    workspace: " in ended.out
+
+
+def test_import_tells_of_one_that_is_not_finished(
+    secondlook: Any, made: Path, half_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"id": "n2", "kind": "tweet", "text": "new"}\n')
+    left = f"The import of '{half_in}' is not finished: 20,000 records of it are in."
+    goes_on = f"The import of '{half_in}' stopped behind record 20,000; the same file goes on there."
+    ended = secondlook("import", made, other)
+    assert ended.status == 0
+    assert left in ended.err
+    assert goes_on not in ended.err
+    monkeypatch.chdir(half_in.parent)
+    ended = secondlook("import", made, half_in.name)
+    assert goes_on in ended.err
+    assert left not in ended.err
+    ended = secondlook("import", made, other)
+    assert "The import of" not in ended.err  # the file was another one by then, and is in
+
+
+def test_a_strict_import_does_not_claim_to_go_on(secondlook: Any, made: Path, half_in: Path) -> None:
+    assert "The import of" not in secondlook("import", made, half_in, "--strict").err
 
 
 @pytest.mark.usefixtures("no_gpu")
