@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import psutil
 import pytest
 
 
@@ -46,3 +47,33 @@ def chromium() -> None:
     if ended.returncode != 0:
         reason = (ended.stderr.split("\n\n")[0].strip() or f"status {ended.returncode}").splitlines()[-1]
         pytest.skip(f"no browser to test with: Chromium does not start here: {reason[-200:]}")
+
+
+@pytest.fixture
+def same_priority(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training in this process leaves its priorities alone: niceness cannot be taken back, and other tests run here."""
+    monkeypatch.setattr(os, "nice", lambda by: 0)
+    monkeypatch.setattr(psutil.Process, "ionice", lambda *_: None)
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe() -> str:
+    """A text model that is trained in a moment."""
+    return """
+[text]
+vocabulary = 400
+width = 16
+filters = 16
+windows = [1, 2]
+max_tokens = 16
+[image]
+backbone = "none"
+size = 32
+[fusion]
+hidden = [16]
+[training]
+epochs = 4
+batch_size = 8
+learning_rate = 0.02
+threads = 1
+"""

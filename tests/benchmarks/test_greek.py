@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import statistics
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-import psutil
 import pytest
 import torch
 from scipy import stats
@@ -21,10 +19,8 @@ from engine.training.experiment import baselines
 
 
 @pytest.fixture
-def greek(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The script, with few settings for its peers to choose among; the process's niceness stays as it is."""
-    monkeypatch.setattr(os, "nice", lambda by: 0)
-    monkeypatch.setattr(psutil.Process, "ionice", lambda *_: None)
+def greek(monkeypatch: pytest.MonkeyPatch, same_priority: None) -> Iterator[ModuleType]:
+    """The script, with few settings for its peers to choose among."""
     monkeypatch.setattr(baselines, "_GRID", {baselines.SVM: (0.3,), baselines.LOGISTIC: (3.0,)})
     path = Path(__file__).with_name("greek.py")
     spec = importlib.util.spec_from_file_location("benchmark_greek", path)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 
 TINY = [
@@ -29,10 +27,7 @@ OTHERS = ("river", "market", "stone", "paper", "garden", "silver", "window", "le
 
 
 @pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """A process cannot take its niceness back, and other tests run in this one."""
-    monkeypatch.setattr(os, "nice", lambda by: 0)
-    monkeypatch.setattr(psutil.Process, "ionice", lambda *_: None)
+def script(same_priority: None) -> ModuleType:
     spec = importlib.util.spec_from_file_location("benchmark_rationales", Path(__file__).with_name("rationales.py"))
     assert spec is not None
     assert spec.loader is not None

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import sys
 from pathlib import Path
 from types import ModuleType
 
-import psutil
 import pytest
 from PIL import Image
 from torch import nn
@@ -29,10 +27,8 @@ SETTINGS = [part for setting in TINY for part in ("--set", setting)]
 
 
 @pytest.fixture(autouse=True)
-def lighter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process cannot take its niceness back, and other tests run in this one. Peers choose among few settings."""
-    monkeypatch.setattr(os, "nice", lambda by: 0)
-    monkeypatch.setattr(psutil.Process, "ionice", lambda *_: None)
+def lighter(monkeypatch: pytest.MonkeyPatch, same_priority: None) -> None:
+    """Peers choose among few settings."""
     monkeypatch.setattr(baselines, "_GRID", {baselines.SVM: (0.3,), baselines.LOGISTIC: (3.0,)})
 
 

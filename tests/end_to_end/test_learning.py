@@ -23,23 +23,6 @@ ITEMS = 60
 UNTAUGHT = (11, 29, 47)
 TAUGHT = ITEMS // 3 - len(UNTAUGHT)
 PATIENCE_MS = 240_000
-RECIPE = """
-[text]
-vocabulary = 400
-width = 16
-filters = 16
-windows = [1, 2]
-max_tokens = 16
-[image]
-backbone = "none"
-[fusion]
-hidden = [16]
-[training]
-epochs = 4
-batch_size = 8
-learning_rate = 0.02
-threads = 1
-"""
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
 
 
@@ -48,7 +31,7 @@ def words(number: int) -> str:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def path(tmp_path: Path, tiny_recipe: str) -> Path:
     """60 tweets of three kinds, half of them labelled, and a champion that learned that only fools are toxic."""
     from engine.training.run import train
 
@@ -65,7 +48,7 @@ def path(tmp_path: Path) -> Path:
             for number in range(ITEMS)
         ]
         workspace.items.add((item, None) for item in items)
-        run = workspace.runs.prepare(RECIPE)
+        run = workspace.runs.prepare(tiny_recipe)
         train(run.path, emit=lambda _event: None, cancelled=lambda: False)
         workspace.runs.adopt(run)
     return folder

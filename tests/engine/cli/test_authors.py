@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,8 @@ from engine.workspace import Workspace
 if TYPE_CHECKING:
     from tests.engine.cli.conftest import Runner
 
+pytestmark = pytest.mark.usefixtures("same_priority")
+
 TAXONOMY = """
 name = "accounts"
 
@@ -22,33 +23,10 @@ name = "toxicity"
 applies_to = ["tweet", "profile"]
 labels = [{ name = "toxic", key = "1", severity = 3 }, { name = "fine", key = "2" }]
 """
-RECIPE = """
-[text]
-backbone = "cnn"
-vocabulary = 400
-width = 16
-filters = 16
-windows = [1, 2]
-[image]
-backbone = "none"
-[fusion]
-hidden = [16]
-[training]
-epochs = 4
-batch_size = 8
-learning_rate = 0.02
-threads = 1
-"""
-
-
-@pytest.fixture(autouse=True)
-def unchanged_niceness(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process cannot take its niceness back, and other tests run in this one."""
-    monkeypatch.setattr(os, "nice", lambda by: 0)
 
 
 @pytest.fixture
-def workspace(secondlook: Runner, tmp_path: Path) -> Path:
+def workspace(secondlook: Runner, tmp_path: Path, tiny_recipe: str) -> Path:
     """30 accounts with two tweets and a profile each; every other one has a toxic tweet and a telling profile."""
     rows: list[dict[str, object]] = []
     for n in range(30):
@@ -62,7 +40,7 @@ def workspace(secondlook: Runner, tmp_path: Path) -> Path:
         ]
     (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "tasks.toml").write_text(TAXONOMY)
-    (tmp_path / "tiny.toml").write_text(RECIPE)
+    (tmp_path / "tiny.toml").write_text(tiny_recipe)
     path = tmp_path / "w.secondlook"
     assert secondlook("init", path, "--taxonomy", tmp_path / "tasks.toml").status == 0
     assert secondlook("import", path, tmp_path / "in.jsonl").status == 0

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 from engine.training.experiment import baselines
@@ -15,37 +13,19 @@ from engine.training.experiment import baselines
 if TYPE_CHECKING:
     from tests.engine.cli.conftest import Runner
 
-RECIPE = """
-[text]
-vocabulary = 400
-width = 16
-filters = 16
-windows = [1, 2]
-max_tokens = 16
-backbone = "cnn"
-[image]
-backbone = "none"
-[fusion]
-hidden = [16]
-[training]
-epochs = 2
-batch_size = 8
-learning_rate = 0.02
-threads = 1
-"""
+pytestmark = pytest.mark.usefixtures("same_priority")
+
 Place = tuple[Path, Path, Path]
 
 
 @pytest.fixture(autouse=True)
 def lighter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process cannot take its niceness back, and other tests run in this one. Peers choose among few settings."""
-    monkeypatch.setattr(os, "nice", lambda by: 0)
-    monkeypatch.setattr(psutil.Process, "ionice", lambda *_: None)
+    """Peers choose among few settings."""
     monkeypatch.setattr(baselines, "_GRID", {baselines.SVM: (0.3,), baselines.LOGISTIC: (3.0,)})
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path, tiny_recipe: str) -> Place:
     """A recipe, a data set and where records go."""
     rows = [
         {
@@ -56,7 +36,7 @@ def place(tmp_path: Path) -> Place:
         for number in range(32)
     ]
     (tmp_path / "mood.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    (tmp_path / "tiny.toml").write_text(RECIPE, encoding="utf-8")
+    (tmp_path / "tiny.toml").write_text(tiny_recipe, encoding="utf-8")
     return tmp_path / "tiny.toml", tmp_path / "mood.jsonl", tmp_path / "out"
 
 
@@ -135,5 +115,5 @@ def test_a_recipe_that_cannot_be_trained_ends_with_status_2_after_the_table(seco
     ended = secondlook("experiment", recipe, "--data", data, "--split", "fixed", "--out", out)
     assert ended.status == 2
     assert "majority" in ended.out
-    assert "1 cells could not be measured" in ended.err
+    assert "1 cell could not be measured" in ended.err
     assert "all of its training items" in ended.err

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,8 @@ from engine.workspace import Workspace
 if TYPE_CHECKING:
     from tests.engine.cli.conftest import Runner
 
+pytestmark = pytest.mark.usefixtures("same_priority")
+
 TINY = (
     *("--vocabulary", "400", "--layers", "1", "--width", "16", "--heads", "2", "--max-tokens", "24"),
     *("--epochs", "2", "--batch-size", "8", "--set", "held_out=0.1", "--set", "threads=1", "--set", "precision=fp32"),
@@ -24,10 +25,7 @@ TINY = (
 
 
 @pytest.fixture(autouse=True)
-def modest(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A process cannot take its niceness back, and other tests run in this one."""
-    monkeypatch.setattr(os, "nice", lambda by: 0)
-    monkeypatch.setattr("psutil.Process.ionice", lambda *_: None)
+def same_threads() -> Iterator[None]:
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,8 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.engine.cli.conftest import Runner
+
+pytestmark = pytest.mark.usefixtures("same_priority")
 
 SETTINGS = {
     "text.backbone": "cnn",
@@ -23,12 +24,6 @@ SETTINGS = {
     "training.epochs": 2,
     "training.threads": 1,
 }
-
-
-@pytest.fixture(autouse=True)
-def unchanged_niceness(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process cannot take its niceness back, and other tests run in this one."""
-    monkeypatch.setattr(os, "nice", lambda by: 0)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,30 +15,9 @@ from engine.workspace.runs import is_refit
 if TYPE_CHECKING:
     from tests.engine.cli.conftest import Runner
 
+pytestmark = pytest.mark.usefixtures("same_priority")
+
 ITEMS = 60
-RECIPE = """
-[text]
-vocabulary = 400
-width = 16
-filters = 16
-windows = [1, 2]
-max_tokens = 16
-[image]
-backbone = "none"
-[fusion]
-hidden = [16]
-[training]
-epochs = 4
-batch_size = 8
-learning_rate = 0.02
-threads = 1
-"""
-
-
-@pytest.fixture(autouse=True)
-def unchanged_niceness(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process cannot take its niceness back, and other tests run in this one."""
-    monkeypatch.setattr(os, "nice", lambda by: 0)
 
 
 def words(number: int) -> str:
@@ -47,7 +25,7 @@ def words(number: int) -> str:
 
 
 @pytest.fixture
-def workspace(secondlook: Runner, tmp_path: Path) -> Path:
+def workspace(secondlook: Runner, tmp_path: Path, tiny_recipe: str) -> Path:
     """60 tweets of three kinds, all scored by a champion that learned that only fools are toxic."""
     path = tmp_path / "w.secondlook"
     with Workspace.create(path, preset("tweets")) as ws:
@@ -62,7 +40,7 @@ def workspace(secondlook: Runner, tmp_path: Path) -> Path:
             for number in range(ITEMS)
         ]
         ws.items.add((item, None) for item in items)
-    (tmp_path / "tiny.toml").write_text(RECIPE)
+    (tmp_path / "tiny.toml").write_text(tiny_recipe)
     assert secondlook("retrain", path, "--recipe", tmp_path / "tiny.toml").status == 0
     assert secondlook("score", path).status == 0
     return path

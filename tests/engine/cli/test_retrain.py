@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,33 +18,11 @@ from engine.workspace import NewDecision, Workspace
 if TYPE_CHECKING:
     from tests.engine.cli.conftest import Runner
 
-RECIPE = """
-[text]
-vocabulary = 400
-width = 16
-filters = 16
-windows = [1, 2]
-max_tokens = 16
-[image]
-backbone = "none"
-[fusion]
-hidden = [16]
-[training]
-epochs = 4
-batch_size = 8
-learning_rate = 0.02
-threads = 1
-"""
-
-
-@pytest.fixture(autouse=True)
-def unchanged_niceness(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process cannot take its niceness back, and other tests run in this one."""
-    monkeypatch.setattr(os, "nice", lambda by: 0)
+pytestmark = pytest.mark.usefixtures("same_priority")
 
 
 @pytest.fixture
-def workspace(secondlook: Runner, tmp_path: Path) -> Path:
+def workspace(secondlook: Runner, tmp_path: Path, tiny_recipe: str) -> Path:
     """48 labelled tweets, each by an author of its own; every other one is toxic and says so."""
     path = tmp_path / "w.secondlook"
     rows = [
@@ -59,7 +36,7 @@ def workspace(secondlook: Runner, tmp_path: Path) -> Path:
         for number in range(48)
     ]
     (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (tmp_path / "tiny.toml").write_text(RECIPE)
+    (tmp_path / "tiny.toml").write_text(tiny_recipe)
     assert secondlook("init", path, "--preset", "tweets").status == 0
     assert secondlook("import", path, tmp_path / "in.jsonl").status == 0
     return path

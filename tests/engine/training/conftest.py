@@ -44,25 +44,6 @@ labels = [
 when = { mood = ["warm"] }
 """
 
-RECIPE = """
-[text]
-vocabulary = 400
-width = 16
-filters = 16
-windows = [1, 2]
-max_tokens = 16
-[image]
-backbone = "none"
-size = 32
-[fusion]
-hidden = [16]
-[training]
-epochs = 4
-batch_size = 8
-learning_rate = 0.02
-threads = 1
-"""
-
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
@@ -88,10 +69,10 @@ class TinyImages(nn.Module):
 
 
 @pytest.fixture
-def image_recipe(monkeypatch: pytest.MonkeyPatch) -> str:
+def image_recipe(tiny_recipe: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A recipe with an image backbone that is quick to train and to save."""
     monkeypatch.setattr("torchvision.models.get_model", lambda name, weights=None: TinyImages())
-    return RECIPE.replace('backbone = "none"', 'backbone = "resnet18"')
+    return tiny_recipe.replace('backbone = "none"', 'backbone = "resnet18"')
 
 
 @pytest.fixture
@@ -100,8 +81,8 @@ def taxonomy() -> Taxonomy:
 
 
 @pytest.fixture
-def recipe() -> str:
-    return RECIPE
+def recipe(tiny_recipe: str) -> str:
+    return tiny_recipe
 
 
 def example(number: int, *, captures: Path | None = None) -> TrainingItem:
@@ -126,6 +107,7 @@ class RunMaker:
 
     root: Path
     taxonomy: Taxonomy
+    recipe: str
     made: int = 0
 
     @property
@@ -138,14 +120,14 @@ class RunMaker:
         return [example(number, captures=folder if captures else None) for number in range(count)]
 
     def __call__(
-        self, items: list[TrainingItem] | None = None, recipe: str = RECIPE, *, parent: str = "", name: str = ""
+        self, items: list[TrainingItem] | None = None, recipe: str = "", *, parent: str = "", name: str = ""
     ) -> Path:
         self.made += 1
         folder = self.root / "runs" / (name or f"run-{self.made}")
         folder.mkdir(parents=True)
         lines = [msgspec.json.encode(item) + b"\n" for item in (self.items() if items is None else items)]
         (folder / "snapshot.jsonl").write_bytes(b"".join(lines))
-        (folder / "recipe.toml").write_text(recipe, encoding="utf-8")
+        (folder / "recipe.toml").write_text(recipe or self.recipe, encoding="utf-8")
         (folder / "taxonomy.toml").write_text(dump_taxonomy(self.taxonomy), encoding="utf-8")
         (folder / "parent.txt").write_text(parent, encoding="utf-8")
         return folder
@@ -157,8 +139,8 @@ class RunMaker:
 
 
 @pytest.fixture
-def make_run(tmp_path: Path, taxonomy: Taxonomy) -> RunMaker:
-    return RunMaker(tmp_path, taxonomy)
+def make_run(tmp_path: Path, taxonomy: Taxonomy, recipe: str) -> RunMaker:
+    return RunMaker(tmp_path, taxonomy, recipe)
 
 
 @dataclass
