@@ -10,44 +10,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
+from desktop.champion import Champion
 from desktop.children.capturing import Capturing
 from desktop.children.desk_lock import DeskLock
 from desktop.children.engine_client import EngineClient
-from desktop.children.explaining import Explaining
-from desktop.children.jobs import (
-    CheckDatabase,
-    CountFlips,
-    ImportPaths,
-    MakeBackup,
-    PickBatch,
-    Promote,
-    RefreshQueue,
-    RollBack,
-    is_large,
-)
+from desktop.children.jobs import PickBatch, is_large
 from desktop.children.log_file import LogFile
 from desktop.children.process import engine_command
 from desktop.children.recipes import next_recipe, with_masked
 from desktop.children.refitting import Learned
 from desktop.children.retraining import Retraining
-from desktop.children.scoring import BulkScoring
 from desktop.children.states import EngineState, TrainingState
 from desktop.children.writer import JobFailure, Writer
+from desktop.importing import Importing
 from desktop.learning import Learning
 from desktop.settings import RETRAIN_AFTER, Settings
+from desktop.upkeep import Upkeep
 from engine.errors import EngineError
 from engine.service.protocol import Priority
 from engine.types import Action, Decision, Outcome
 from engine.workspace import Workspace
-from engine.workspace.flips import FlipCounts
 from engine.workspace.teaching import Batch
 
 if TYPE_CHECKING:
     from engine.intake import ImportReport
-
-BACKUP_CHECK_MS = 5 * 60 * 1000
 
 
 class DeskCommands(msgspec.Struct, frozen=True):
@@ -116,46 +104,49 @@ class Desk(QObject):
             self._lock.release()
             raise
         self._commands = commands or DeskCommands()
-        self._import_ticket = 0
         self._learned_up_to: int | None = None
-        self._learned: Learned | None = None
         self._closed = False
-        champion = self.workspace.models.champion()
-        self._champion = champion.card.id if champion is not None else ""
-        self._previous_champion = ""
         self._build()
+        self._connect()
 
     def _build(self) -> None:
-        """Make the children and connect them; nothing is started yet."""
+        """Make the children and what works with them; nothing is started yet."""
         self._writer = Writer(self.path, "writer", self)
         self._long_jobs = Writer(self.path, "long jobs", self)
         self._engine = EngineClient((*self._commands.engine, str(self.path)), LogFile(self.engine_log), self)
-        self._scoring = BulkScoring(self._engine, self._writer, self)
+        self._champion = Champion(self.workspace, self._engine, self._writer, self)
         self._learning = Learning(self.workspace, self.settings, self._engine, self._writer, self)
-        self._explaining = Explaining(self.workspace, self._engine, self._writer, self)
         trainer, capture = self._commands.trainer, self._commands.capture
         log = LogFile(self.path / "logs" / "capture.log")
         self._retraining = Retraining(lambda run: (*trainer, str(run)), LogFile(self.trainer_log), self._writer, self)
         self.capturing = Capturing(lambda job: (*capture, str(job)), log, self._writer, self)
-        self.capturing.taken.connect(self._on_captured)
+        self._importing = Importing(self._long_jobs, self)
+        self._upkeep = Upkeep(self._long_jobs, self)
+
+    def _connect(self) -> None:
+        champion, learning = self._champion, self._learning
+        champion.scored.connect(self._announce_engine)
         self._engine.stateChanged.connect(self._announce_engine)
-        self._engine.loaded.connect(self._on_loaded)
-        self._engine.loadFailed.connect(lambda message: self.notice.emit(message, "error"))
-        self._scoring.progressed.connect(self._announce_engine)
-        self._scoring.verdictsStored.connect(self.verdictsChanged)
-        self._scoring.finished.connect(self._on_scoring_finished)
-        self._scoring.failed.connect(lambda message: self.notice.emit(message, "error"))
-        self._explaining.arrived.connect(self.explanationArrived)
-        self._explaining.failed.connect(self.explanationFailed)
-        self._learning.stateChanged.connect(self._announce_engine)
-        self._learning.adopted.connect(self._on_refit_adopted)
-        self._learning.notice.connect(self.notice)
+        learning.stateChanged.connect(self._announce_engine)
+        champion.scoring.progressed.connect(self._announce_engine)
+        champion.scoring.verdictsStored.connect(self.verdictsChanged)
+        champion.explaining.arrived.connect(self.explanationArrived)
+        champion.explaining.failed.connect(self.explanationFailed)
+        champion.ready.connect(learning.if_enough)
+        champion.changed.connect(self._on_champion)
+        champion.flipped.connect(self.flipped)
+        learning.adopted.connect(self._on_refit_adopted)
         self._retraining.stateChanged.connect(self.trainingStateChanged)
         self._retraining.adopted.connect(self._on_adopted)
         self._retraining.failed.connect(self._on_retrain_failed)
+        self.capturing.taken.connect(self._on_captured)
+        self._importing.progressed.connect(self.importProgressed)
+        self._importing.ended.connect(self._on_import_ended)
+        champion.countsChanged.connect(self.countsChanged)
+        self._upkeep.countsChanged.connect(self.countsChanged)
+        for notice in (champion.notice, learning.notice, self._importing.notice, self._upkeep.notice):
+            notice.connect(self.notice)
         self.settings.changed.connect(self._on_setting)
-        self._backup_timer = QTimer(self, interval=BACKUP_CHECK_MS)
-        self._backup_timer.timeout.connect(self.back_up)
 
     # --- the life of a session --------------------------------------------------------------------------------
 
@@ -163,26 +154,23 @@ class Desk(QObject):
         """Start the engine service and the worker threads, and go on with what was under way."""
         self._writer.start()
         self._long_jobs.start()
-        self._load_champion()
+        self._champion.load()
         self._engine.start()
-        self._backup_timer.start()
         self._retraining.resume()
         self.capturing.look()
         for warning in self.workspace.warnings:
             self.notice.emit(warning, "warning")
-        if self._large:
-            self._long_jobs.submit(CheckDatabase(), lambda _: None, self._on_damaged)
-        self._long_jobs.submit(RefreshQueue(), self._on_refreshed, self._on_job_failed)
+        self._upkeep.start(check=self._large)
 
     def close(self) -> None:
         """End everything: queued writes are finished, an import and a retrain stop where they are and can go on."""
         if self._closed:
             return
         self._closed = True
-        self._backup_timer.stop()
+        self._upkeep.stop()
         self._retraining.suspend()
         self.capturing.close()
-        self._scoring.cancel()
+        self._champion.close()
         self._engine.close()
         self._long_jobs.cancel_all()
         self._long_jobs.close()
@@ -196,17 +184,17 @@ class Desk(QObject):
     @property
     def champion(self) -> str:
         """The id of the champion model, "" while there is none."""
-        return self._champion
+        return self._champion.model
 
     @property
     def engine_state(self) -> EngineState:
         """The engine service right now, with the bulk scoring under way in `done` and `total`."""
-        state = self._engine.state
+        state, scoring = self._engine.state, self._champion.scoring
         if state.ready and self._learning.text:
             return msgspec.structs.replace(state, text=self._learning.text, busy=True)
-        if not (state.ready and self._scoring.running and self._scoring.total):
+        if not (state.ready and scoring.running and scoring.total):
             return state
-        done, total = self._scoring.done, self._scoring.total
+        done, total = scoring.done, scoring.total
         return msgspec.structs.replace(state, text=f"Scoring {done:,} of {total:,}", busy=True, done=done, total=total)
 
     @property
@@ -233,24 +221,23 @@ class Desk(QObject):
         and with a more urgent priority moves it forward. True while an answer is on its way; False where it was
         stored, or where there is no champion.
         """
-        return self._explaining.explain(self._champion, (item_id, task, label), priority)
+        return self._champion.explaining.explain(self.champion, (item_id, task, label), priority)
 
     def cancel_explain(self, item_id: str, task: str, label: str) -> None:
         """Stop asking for one explanation."""
-        self._explaining.cancel((item_id, task, label))
+        self._champion.explaining.cancel((item_id, task, label))
 
     def cancel_explains(self, keep: Sequence[str] = ()) -> None:
         """Stop asking for explanations, but for those of the items in `keep` (on screen or about to be)."""
-        self._explaining.cancel_all(keep=frozenset(keep))
+        self._champion.explaining.cancel_all(keep=frozenset(keep))
 
-    def score_missing(self, *, more: bool = False) -> None:
-        """Score every item without a verdict of the champion; `more`: what came in while that goes on, after it."""
-        if self._engine.ready and self._engine.state.model == self._champion:
-            (self._scoring.more if more else self._scoring.start)(self._champion)
+    def score_missing(self) -> None:
+        """Score every item without a verdict of the champion."""
+        self._champion.score_missing()
 
     def cancel_scoring(self) -> None:
         """Stop the bulk scoring; `score_missing` goes on where it ended."""
-        self._scoring.cancel()
+        self._champion.scoring.cancel()
         self._announce_engine()
 
     # --- decisions and retraining -----------------------------------------------------------------------------
@@ -308,11 +295,11 @@ class Desk(QObject):
 
     def promote(self, model: str, reason: str = "Promoted by hand.") -> None:
         """Make a model the champion; `championChanged` says when it is."""
-        self._writer.submit(Promote(model, reason), self._on_champion, self._on_job_failed)
+        self._champion.promote(model, reason)
 
     def roll_back(self) -> None:
         """Make the champion before this one the champion again."""
-        self._writer.submit(RollBack(), self._on_rolled_back, self._on_job_failed)
+        self._champion.roll_back()
 
     def pick_batch(self) -> None:
         """Pick the items to teach the model with next."""
@@ -324,66 +311,24 @@ class Desk(QObject):
     @property
     def importing(self) -> bool:
         """Whether an import is under way."""
-        return bool(self._import_ticket)
+        return self._importing.running
 
     def import_paths(self, paths: Sequence[Path | str], *, strict: bool = False) -> None:
         """Import files and folders in the background; `importProgressed` and `importEnded` tell how it goes."""
-        if self.importing:
-            self.notice.emit("An import is under way already; cancel it or wait for it.", "info")
-            return
-        job = ImportPaths(tuple(Path(path) for path in paths), strict)
-        self._import_ticket = self._long_jobs.submit(
-            job, self._on_imported, self._on_import_failed, self.importProgressed.emit
-        )
+        self._importing.start(paths, strict=strict)
 
     def cancel_import(self) -> None:
         """Stop the import; what is in of a large file stays, and importing it again goes on there."""
-        self._long_jobs.cancel(self._import_ticket)
+        self._importing.cancel()
 
     def back_up(self) -> None:
         """Make a verified backup in the background if one is due."""
-        self._long_jobs.submit(MakeBackup(), lambda _made: None, self._on_job_failed)
+        self._upkeep.back_up()
 
     # --- what children report ---------------------------------------------------------------------------------
 
     def _announce_engine(self, *_: object) -> None:
         self.engineStateChanged.emit(self.engine_state)
-
-    def _load_champion(self) -> None:
-        folder = None
-        try:
-            folder = self.workspace.models.folder(self._champion) if self._champion else None
-        except EngineError as error:
-            self.notice.emit(str(error), "error")
-        self._engine.load(folder)
-
-    def _on_loaded(self, model: str) -> None:
-        if model == self._champion:
-            self.score_missing()
-            self._learning.if_enough()
-
-    def _on_scoring_finished(self) -> None:
-        """Say what a new champion changed, once every item has its verdict."""
-        self._announce_engine()
-        before, learned = self._previous_champion, self._learned
-        self._previous_champion, self._learned = "", None
-        if before or learned is not None:
-            job = CountFlips(self._champion)
-            self._writer.submit(job, lambda counts: self._say_flips(counts, learned), self._on_job_failed)
-
-    def _say_flips(self, counts: FlipCounts, learned: Learned | None) -> None:
-        self.countsChanged.emit()
-        words = counts.words if learned is None else f"{learned.text}; {counts.words[0].lower()}{counts.words[1:]}"
-        if counts.waiting:
-            self.flipped.emit(words)
-        else:
-            self.notice.emit(words, "info" if learned is None else "success")
-
-    def _on_rolled_back(self, model: str) -> None:
-        """Take the champion before back; its verdicts are those from before, so there is nothing to say of them."""
-        self._on_champion(model)
-        self._previous_champion = ""
-        self.countsChanged.emit()
 
     def _on_picked(self, batch: Batch) -> None:
         self.countsChanged.emit()
@@ -394,23 +339,16 @@ class Desk(QObject):
         self.notice.emit(self._retraining.state.text, "success" if outcome.better else "info")
         if outcome.better:
             self._learning.retrained(self._learned_up_to)
-            self._on_champion(outcome.model)
+            self._champion.change(outcome.model)
         self.correctionsChanged.emit()
         self._retrain_if_enough()
 
     def _on_refit_adopted(self, learned: Learned) -> None:
         self.modelsChanged.emit()
         if learned.outcome.better:
-            self._on_champion(learned.outcome.model)
-            self._learned = learned
+            self._champion.take_refit(learned)
 
     def _on_champion(self, model: str) -> None:
-        if self._closed or model == self._champion:
-            return
-        self._scoring.cancel()
-        self._explaining.cancel_all()
-        self._previous_champion, self._champion, self._learned = self._champion, model, None
-        self._load_champion()
         self.modelsChanged.emit()
         self.championChanged.emit(model)
 
@@ -418,33 +356,19 @@ class Desk(QObject):
         self.notice.emit(message, "info" if cancelled else "error")
         self.correctionsChanged.emit()
 
-    def _on_imported(self, report: ImportReport) -> None:
-        self._import_ticket = 0
-        self.countsChanged.emit()
-        self.importEnded.emit(report)
-        self.score_missing()
-
     def _on_captured(self, _items: Sequence[str]) -> None:
         self.countsChanged.emit()
-        self.score_missing(more=True)
+        self._champion.score_missing(more=True)
 
-    def _on_import_failed(self, failure: JobFailure) -> None:
-        self._import_ticket = 0
+    def _on_import_ended(self, report: ImportReport | None) -> None:
         self.countsChanged.emit()
-        self.importEnded.emit(None)
-        self._on_job_failed(failure)
-
-    def _on_refreshed(self, changed: bool) -> None:
-        if changed:
-            self.countsChanged.emit()
-
-    def _on_damaged(self, failure: JobFailure) -> None:
-        if not failure.cancelled:
-            self.notice.emit(failure.message, "error")
+        self.importEnded.emit(report)
+        if report is not None:
+            self._champion.score_missing()
 
     def _on_setting(self, name: str) -> None:
         if name == RETRAIN_AFTER:
             self.correctionsChanged.emit()
 
     def _on_job_failed(self, failure: JobFailure) -> None:
-        self.notice.emit(failure.message, "info" if failure.cancelled else "error")
+        self.notice.emit(failure.message, failure.kind)

@@ -34,6 +34,11 @@ class JobFailure(msgspec.Struct, frozen=True):
     bug: bool = False
     cancelled: bool = False
 
+    @property
+    def kind(self) -> str:
+        """What kind of notice it is."""
+        return "info" if self.cancelled else "error"
+
 
 class _Task(msgspec.Struct, frozen=True):
     ticket: int

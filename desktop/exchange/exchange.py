@@ -200,7 +200,7 @@ class Exchange(QObject):
     def _on_failed(self, failure: JobFailure) -> None:
         self._rest()
         self._packs.clear()
-        self._window.say(failure.message, "info" if failure.cancelled else "error")
+        self._window.say(failure.message, failure.kind)
 
     def _rest(self) -> None:
         self._ticket = 0
