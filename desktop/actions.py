@@ -128,6 +128,8 @@ ACTIONS: tuple[ActionSpec, ...] = (
                "Capture the pages of these addresses and bring them in as items.", caps=("Ctrl", "Enter")),
     ActionSpec("capture.choose", "Choose a file of addresses", ("Ctrl+Shift+O",), "capture", "Capture",
                "Take the addresses of a text, CSV or JSON lines file."),
+    ActionSpec("capture.scripts", "Capture without scripts", ("Ctrl+J",), "capture", "Capture",
+               "For hostile pages: run none of their scripts; or run them again."),
     ActionSpec("capture.pause", "Pause the capture", ("P",), "capture", "Capture",
                "Finish the pages that are open and wait; or go on."),
     ActionSpec("capture.stop", "Stop the capture", ("Ctrl+.",), "capture", "Capture",

@@ -59,7 +59,7 @@ class Compose(QWidget):
         self.addresses = _editor(self)
         self.file_card, self.file_name = frame("card", self), ElidedLabel("", "strong", self)
         self.count, self.problems = label(NONE_YET, "quiet", self), label("", "danger", self, wrap=True)
-        self.options = Options(settings.store, theme, self)
+        self.options = Options(settings.store, theme, actions, self)
         self.start_button = ActionButton("capture.start", actions, self, "Start", "primary")
         self._lay_out(theme, actions)
         self._checking = QTimer(self, singleShot=True, interval=PAUSE_MS)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from PySide6.QtCore import QSettings, Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QSpinBox, QVBoxLayout, QWidget
 
+from desktop.actions import ActionRegistry, caps_of
 from desktop.children.capture_states import CaptureOptions
 from desktop.theme import CONTROL, GAP, HALF, PAD, WIDE, ThemeManager
-from desktop.widgets import Icon, frame, label, number_box
+from desktop.widgets import Icon, KeyCap, frame, label, number_box
 
 PROFILES = (
     ("", "Chosen by the address"),
@@ -19,6 +20,11 @@ LOCAL_WARNING = (
     "Pages can then reach this computer and the networks it is in: routers, file servers, whatever listens here. "
     "Allow it only for addresses of your own."
 )
+SCRIPTS_WORDS = (
+    "For hostile pages: what they can do, and find out about who looks, is less. "
+    "Pages that are built by scripts, such as those of x.com, then stay empty."
+)
+WITHOUT, WITH = "Capture without scripts", "Capture with scripts"
 _STORE = "capture"
 
 
@@ -27,9 +33,11 @@ class Options(QWidget):
 
     changed = Signal()
 
-    def __init__(self, store: QSettings, theme: ThemeManager, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, store: QSettings, theme: ThemeManager, actions: ActionRegistry, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
-        self._store = store
+        self._store, self._actions = store, actions
         self.profile = QComboBox(self)
         self.profile.setFixedHeight(CONTROL)
         for name, title in PROFILES:
@@ -41,9 +49,11 @@ class Options(QWidget):
         for box in self._boxes().values():
             box.setFixedHeight(CONTROL)
         self.local = QCheckBox("Allow addresses of this computer and its network", self)
+        self.no_scripts = QCheckBox("Run no scripts", self)
         self.warning = QWidget(self)
         self._lay_out(theme)
         self._name()
+        self.no_scripts.toggled.connect(lambda off: actions.retitle("capture.scripts", WITH if off else WITHOUT))
         self._restore()
         self.local.toggled.connect(self.warning.setVisible)
         self.profile.currentIndexChanged.connect(self.changed)
@@ -58,12 +68,13 @@ class Options(QWidget):
             rate=self.rate.value(),
             passes=self.passes.value(),
             allow_local=self.local.isChecked(),
+            scripts=not self.no_scripts.isChecked(),
         )
 
     def keep(self) -> None:
         """Remember the choices for the next list; leave for this computer's addresses is given anew each time."""
         chosen = self.value
-        for name in ("profile", "width", "height", "rate", "passes"):
+        for name in ("profile", "width", "height", "rate", "passes", "scripts"):
             self._store.setValue(f"{_STORE}/{name}", getattr(chosen, name))
         self.local.setChecked(False)
 
@@ -71,6 +82,7 @@ class Options(QWidget):
         usual = CaptureOptions()
         profile = str(self._store.value(f"{_STORE}/profile", usual.profile))
         self.profile.setCurrentIndex(max(0, self.profile.findData(profile)))
+        self.no_scripts.setChecked(str(self._store.value(f"{_STORE}/scripts", usual.scripts)).lower() == "false")
         for name, box in self._boxes().items():
             kept = str(self._store.value(f"{_STORE}/{name}", getattr(usual, name)))
             box.setValue(int(kept) if kept.isdecimal() else getattr(usual, name))
@@ -86,6 +98,7 @@ class Options(QWidget):
             self.rate: ("Pace", "Pages a minute of one host; several hosts are captured side by side."),
             self.passes: ("Tries", "How often a page is tried that is still loading or behind an error."),
             self.local: (self.local.text(), LOCAL_WARNING),
+            self.no_scripts: (self.no_scripts.text(), SCRIPTS_WORDS),
         }
         for control, (name, words) in named.items():
             control.setAccessibleName(name)
@@ -116,6 +129,7 @@ class Options(QWidget):
             grid.setColumnStretch(at, 1)
         grid.setRowMinimumHeight(2, GAP)
         column.addLayout(grid)
+        column.addLayout(self._scripts(theme, card))
         column.addWidget(self.local)
         column.addWidget(self.warning)
         beside = QHBoxLayout(self.warning)
@@ -124,6 +138,19 @@ class Options(QWidget):
         beside.addWidget(Icon("alert", theme, 20, "warning", self.warning))
         beside.addWidget(label(LOCAL_WARNING, "", self.warning, wrap=True), 1)
         self.warning.hide()
+
+    def _scripts(self, theme: ThemeManager, parent: QWidget) -> QVBoxLayout:
+        """The box, its key, and what it is for."""
+        row = QHBoxLayout()
+        row.setSpacing(GAP)
+        row.addWidget(self.no_scripts)
+        row.addWidget(KeyCap(caps_of(self._actions.specs["capture.scripts"].keys[0]), theme, parent))
+        row.addStretch(1)
+        both = QVBoxLayout()
+        both.setSpacing(HALF)
+        both.addLayout(row)
+        both.addWidget(label(SCRIPTS_WORDS, "caption", parent, wrap=True))
+        return both
 
     def _size(self, parent: QWidget) -> QWidget:
         holder = QWidget(parent)

@@ -133,6 +133,7 @@ class CapturePage(QWidget):
         runs = {
             "choose": self.choose_file,
             "start": self.compose.start,
+            "scripts": self.compose.options.no_scripts.toggle,
             "pause": self.toggle_pause,
             "stop": self._capturing.stop,
             "retry": self.retry,
@@ -166,6 +167,7 @@ class CapturePage(QWidget):
         composing = state.stage == "idle"
         for name, can in (
             ("choose", composing),
+            ("scripts", composing),
             ("pause", can_pause and not composing),
             ("stop", state.running and state.stage != "stop"),
             ("retry-all", bool(state.failed) and state.stage not in ("prepare", "stop")),

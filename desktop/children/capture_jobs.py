@@ -75,7 +75,9 @@ class BeginCapture(msgspec.Struct, frozen=True):
         from engine.intake.capture.types import Settings
 
         options = self.options
-        settings = Settings(width=options.width, height=options.height, allow_local=options.allow_local)
+        settings = Settings(
+            width=options.width, height=options.height, allow_local=options.allow_local, scripts=options.scripts
+        )
         job = Job(
             addresses=self.addresses,
             settings=settings,

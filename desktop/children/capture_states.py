@@ -23,7 +23,10 @@ RECENT_S = 20.0
 
 
 class CaptureOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How a list is captured. `profile` "" lets each address choose; `rate` is pages a minute and host, 0: no limit."""
+    """How a list is captured. `profile` "" lets each address choose; `rate` is pages a minute and host, 0: no limit.
+
+    `scripts`: whether the pages' own may run.
+    """
 
     profile: str = ""
     width: int = 600
@@ -31,6 +34,7 @@ class CaptureOptions(msgspec.Struct, frozen=True, kw_only=True):
     rate: int = 60
     passes: int = 3
     allow_local: bool = False
+    scripts: bool = True
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):

@@ -84,6 +84,9 @@ def capture(
     allow_local: Annotated[
         bool, typer.Option("--allow-local", help="Let pages reach this computer and private networks.")
     ] = False,
+    no_scripts: Annotated[
+        bool, typer.Option("--no-scripts", help="For hostile pages: run none of their scripts; some then stay empty.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Capture pages with a headless Chromium and bring them in as items.
@@ -98,7 +101,7 @@ def capture(
     The exit status is 2 where no page could be captured, else 0.
     """
     source = _one_source(addresses, from_html)
-    settings = _settings(window, workers, allow_local=allow_local)
+    settings = _settings(window, workers, allow_local=allow_local, scripts=not no_scripts)
     asked = _Asked(
         source=source,
         from_html=from_html is not None,
@@ -125,11 +128,12 @@ def _one_source(addresses: Path | None, from_html: Path | None) -> Path:
     return addresses or from_html or Path()
 
 
-def _settings(window: str, workers: int, *, allow_local: bool) -> Settings:
+def _settings(window: str, workers: int, *, allow_local: bool, scripts: bool) -> Settings:
     size = re.fullmatch(r"(\d{2,5})[x×](\d{2,5})", window.strip())
     if size is None or not all(_LEAST_SIDE <= int(side) <= _MOST_SIDE for side in size.groups()):
         raise InputError(f"'{window}' is no size.", f"Write it like 600x600, each side {_LEAST_SIDE} to {_MOST_SIDE}.")
-    return Settings(width=int(size[1]), height=int(size[2]), workers=workers, allow_local=allow_local)
+    width, height = int(size[1]), int(size[2])
+    return Settings(width=width, height=height, workers=workers, allow_local=allow_local, scripts=scripts)
 
 
 def _journal(ws: Workspace, asked: _Asked, *, resume: bool) -> Journal:

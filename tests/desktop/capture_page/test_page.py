@@ -14,8 +14,10 @@ from PySide6.QtWidgets import QAbstractButton, QLabel
 from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
+from desktop.capture_page.options import Options
 from desktop.capture_page.pages_model import PagesModel, Role
 from desktop.settings import Settings
+from engine.intake.capture.job_folder import JobFolder
 from engine.workspace import Workspace
 
 SITE = "https://a.example/"
@@ -149,6 +151,29 @@ def test_leave_for_this_computer_is_warned_of_and_given_anew_each_time(
     assert (options.value.width, options.value.rate, options.value.allow_local) == (800, 0, False)
     assert options.warning.isHidden()
     assert settings.store.value("capture/width") in (800, "800")
+
+
+def test_scripts_are_switched_off_by_key_and_stay_off(open_window: Open, qtbot: QtBot, settings: Settings) -> None:
+    window = open_window()
+    compose = window.page.compose
+    options = compose.options
+    qtbot.waitUntil(compose.addresses.hasFocus)
+    assert options.value.scripts
+    assert "hostile pages" in options.no_scripts.accessibleDescription()
+    assert window.actions.title("capture.scripts") == "Capture without scripts"
+    QTest.keyClick(compose.addresses, Qt.Key.Key_J, CONTROL)
+    assert options.no_scripts.isChecked()
+    assert window.actions.title("capture.scripts") == "Capture with scripts"
+    start(window, qtbot, "1", "500")
+    assert JobFolder(window.capturing.folder).job().settings.scripts is False
+    assert not window.can("scripts")
+    window.actions.trigger("capture.new")
+    assert not options.value.scripts
+    again = Options(settings.store, window.shell.theme, window.actions)
+    qtbot.addWidget(again)
+    assert not again.value.scripts
+    QTest.keyClick(compose.addresses, Qt.Key.Key_J, CONTROL)
+    assert options.value.scripts
 
 
 def test_a_list_that_is_still_being_checked_starts_once_it_is(open_window: Open, qtbot: QtBot) -> None:

@@ -17,7 +17,7 @@ from engine.cli.capture_showing import in_words, showing
 from engine.cli.output import PROGRESS_LINES
 from engine.errors import CancelledError, EngineError
 from engine.intake.capture.campaign import Standing
-from engine.intake.capture.types import Job, Snapshot
+from engine.intake.capture.types import Job, Settings, Snapshot
 
 PAGE = "<html><head><title>A lamp</title></head><body><main><h1>A lamp</h1><p>Warm.</p></main></body></html>"
 
@@ -129,6 +129,21 @@ def test_a_capture_with_pages_left_goes_on_only_with_resume(
     assert (ended.json["captured"], ended.json["there"], ended.json["failed"]) == (0, 1, {"login wall": 1})
     (failure,) = ended.json["failures"]
     assert (failure["url"], failure["kind"], failure["tries"]) == ("https://a.example/401", "login wall", 1)
+
+
+@pytest.mark.parametrize(("given", "run"), [((), True), (("--no-scripts",), False)])
+def test_scripts_of_pages_can_be_switched_off(
+    secondlook: Any, home: Path, listed: Listed, monkeypatch: pytest.MonkeyPatch, given: tuple[str, ...], run: bool
+) -> None:
+    found: list[Settings] = []
+
+    def browser_for(settings: Settings, _server: object) -> Fake:
+        found.append(settings)
+        return Fake()
+
+    monkeypatch.setattr(command, "browser_for", browser_for)
+    assert secondlook("capture", home, listed("lamp"), *given).status == 0
+    assert [settings.scripts for settings in found] == [run]
 
 
 def test_a_finished_capture_leaves_no_journal_and_captures_nothing_again(
