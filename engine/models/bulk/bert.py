@@ -32,6 +32,12 @@ _HALVES = 2
 """The widest layer is calculated in so many parts, that what passes between two operations stays in a core's cache."""
 _GELU_LOW = 0.17
 """GELU is never below the negative of this: shifted by it, its integers need no sign."""
+_GELU_EDGE = 4.0
+"""Beyond this GELU is 0 or what comes in, to within 0.0002."""
+_GELU_SLOPE = (
+    0.397870285, -0.0645544145, 0.0087636892, -0.000812186938, 4.77638268e-05, -1.5888241e-06, 2.25881501e-08,
+)  # fmt: skip
+"""(Φ(x) - 1/2) / x by powers of x²: the polynomial that is nearest to GELU up to the edge, and exact at the edge."""
 
 
 class Shape(Struct, frozen=True, kw_only=True):
@@ -156,6 +162,17 @@ def fixed(values: Any, low: float, high: float) -> Any:
     return made.fake_quantize(values, *ends, *ends, 256)
 
 
+def gelu(values: Any) -> Any:
+    """GELU (Hendrycks and Gimpel 2016, equation 2) to within 0.0002, which is far less than rounding takes away."""
+    made = runtime.operations()
+    near = made.clamp(values, -_GELU_EDGE, _GELU_EDGE)
+    squares = made.multiply(near, near)
+    slope = constant(_GELU_SLOPE[-1])
+    for factor in reversed(_GELU_SLOPE[:-1]):
+        slope = made.add(made.multiply(slope, squares), constant(factor))
+    return made.multiply(values, made.add(made.multiply(near, slope), constant(0.5)))
+
+
 class _Graph:
     """The encoder from (B, N, D) embeddings and a (B, 1, N, N) mask to (B, N, D) hidden states."""
 
@@ -179,16 +196,17 @@ class _Graph:
 
     def _attended(self, values: Any, name: str) -> Any:
         made, heads = self._made, self._shape.num_attention_heads
-        integers, steps = self._per_token(values)
-        split = shape(AT_ONCE, self._row, heads, self._width // heads)
-        parts = [
+        rounded_values, wide = self._per_token(values), self._width // heads
+        split, swapped = shape(AT_ONCE, self._row, heads, wide), shape(0, 2, 1, 3)
+        query, key, value = (
             made.transpose(
-                made.reshape(self._product(integers, steps, f"{name}.{part}"), split, special_zero=False),
-                shape(0, 2, 1, 3),
+                made.reshape(self._product(*rounded_values, f"{name}.{part}", gain), split, special_zero=False), swapped
             )
-            for part in ("query", "key", "value")
-        ]
-        looked = made.transpose(made.scaled_dot_product_attention(*parts, self._mask), shape(0, 2, 1, 3))
+            for part, gain in (("query", wide**-0.5), ("key", 1.0), ("value", 1.0))
+        )
+        likeness = made.matmul(query, key, transpose_a=False, transpose_b=True)
+        shares = made.softmax(made.add(likeness, self._mask), -1)
+        looked = made.transpose(made.matmul(shares, value, transpose_a=False, transpose_b=False), swapped)
         return made.reshape(looked, shape(AT_ONCE, self._row, self._width), special_zero=False)
 
     def _widened(self, values: Any, name: str) -> Any:
@@ -201,7 +219,7 @@ class _Graph:
         answer = constant(narrow[1][None])
         for part in np.array_split(np.arange(len(wide[0])), _HALVES):
             half = self._scaled(*rounded_values, rounded(wide[0][part]), wide[1][part])
-            answer = self._made.add(answer, self._after_gelu(self._made.gelu(half, "erf"), narrow[0][:, part]))
+            answer = self._made.add(answer, self._after_gelu(gelu(half), narrow[0][:, part]))
         return answer
 
     def _linear(self, values: Any, name: str) -> Any:
@@ -213,9 +231,9 @@ class _Graph:
         steps = made.maximum(made.reduce_max(made.abs(values), shape(-1), keep_dims=True), constant(1e-8))
         return fixed(made.divide(values, steps), -128 / 127, 1.0), steps
 
-    def _product(self, integers: Any, steps: Any, name: str) -> Any:
-        weight, bias = self._tensors[f"{name}.weight"], self._tensors[f"{name}.bias"]
-        return self._scaled(integers, steps, rounded(weight), bias)
+    def _product(self, integers: Any, steps: Any, name: str, gain: float = 1.0) -> Any:
+        weight, scales = rounded(self._tensors[f"{name}.weight"])
+        return self._scaled(integers, steps, (weight, scales * np.float32(gain)), self._tensors[f"{name}.bias"] * gain)
 
     def _after_gelu(self, values: Any, weight: Floats) -> Any:
         """What a weight makes of values that are rounded to 0 to 255; the bias takes off what shifting them adds."""

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from engine.models.bulk import bert
+from engine.models.bulk import bert, runtime
 from engine.models.bulk.bert import Encoder, packed, read_shape
 from engine.models.packed_text import PackedText
 from engine.models.weights import Arrays
@@ -81,6 +81,13 @@ def test_a_row_may_be_full_to_the_last_token(make_encoder: Any) -> None:
     assert encoder.row == bert.ROW
     (full,) = encoder([[text] * (bert.ROW // 8)])
     assert full[3] == pytest.approx(encoder([[text]])[0][0], rel=1e-3, abs=1e-3)
+
+
+def test_gelu_is_near_the_exact_one_everywhere() -> None:
+    at = np.concatenate([np.linspace(-12, 12, 4001), [-100, 100]]).astype(np.float32)
+    values = runtime.operations().parameter([len(at)], np.float32)
+    found = runtime.compiled(bert.gelu(values), [values], 1)(at)
+    np.testing.assert_allclose(found, torch.nn.functional.gelu(torch.from_numpy(at)).numpy(), atol=2e-4)
 
 
 @given(st.lists(st.integers(1, 128), max_size=60))
