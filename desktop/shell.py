@@ -23,6 +23,7 @@ from engine.counting import counted
 from engine.errors import EngineError
 
 if TYPE_CHECKING:
+    from desktop.capture_page.failure_panel import FailurePanel
     from desktop.children.capture_states import CaptureState
     from desktop.desk import Desk
     from desktop.exchange.exchange import Exchange
@@ -54,6 +55,7 @@ class Shell(QObject):
         self._log = log or log_folder()
         self.desk: Desk | None = None
         self._report: ImportReportPanel | None = None
+        self._failure: FailurePanel | None = None
         self._offered = ""
         self.exchange: Exchange | None = None
         self.window = DeskWindow(settings, theme)
@@ -111,6 +113,9 @@ class Shell(QObject):
         for page in ("review", "models", "capture"):
             self.window.remove_page(page)
         self.window.top_bar.name_tab("capture", "Capture")
+        if self._failure is not None:
+            self.window.drop_overlay(self._failure)
+            self._failure = None
         if self.exchange is not None:
             self.exchange.close()
             self.exchange = None
@@ -176,9 +181,11 @@ class Shell(QObject):
             models.show_desk(self.desk)
             self.window.add_page("models", models)
         elif page == "capture" and self.desk is not None:
+            from desktop.capture_page.failure_panel import FailurePanel
             from desktop.capture_page.page import CapturePage
 
-            capture = CapturePage(self.desk, self.theme, self.window.actions_table)
+            self._failure = self.window.add_overlay(FailurePanel(self.theme, self.window.body))
+            capture = CapturePage(self.desk, self.theme, self.window.actions_table, self._failure)
             capture.itemWanted.connect(self.open_item)
             self.window.add_page("capture", capture)
 

@@ -10,8 +10,10 @@ from PySide6.QtWidgets import QFileDialog, QStackedLayout, QWidget
 
 from desktop.actions import ActionRegistry
 from desktop.capture_page.compose import Compose
+from desktop.capture_page.failure import EXPLAINED, Failure
+from desktop.capture_page.failure_panel import FailurePanel
 from desktop.capture_page.pages_model import PagesModel
-from desktop.capture_page.run import RunView
+from desktop.capture_page.run import OPEN, WHY, RunView
 from desktop.children.capture_states import FAILED, CaptureState
 from desktop.desk import Desk
 from desktop.dialogs import ask_files
@@ -25,14 +27,25 @@ LISTS = "Lists of addresses (*.txt *.csv *.jsonl *.ndjson);;All files (*)"
 WITH_ITEM = ("captured", "there", "gone")
 PAUSED = ("hold", "rest")
 _PAUSE, _RESUME = "Pause the capture", "Resume the capture"
+_OPEN, _WHY = "Open the item in review", "Show why the page failed"
 
 
 class CapturePage(QWidget):
-    """Binds the table's actions of the page; `itemWanted(item)` asks for the item of a page in review."""
+    """Binds the table's actions of the page; `itemWanted(item)` asks for the item of a page in review.
+
+    `failure` is filled with why a page failed.
+    """
 
     itemWanted = Signal(str)
 
-    def __init__(self, desk: Desk, theme: ThemeManager, actions: ActionRegistry, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        theme: ThemeManager,
+        actions: ActionRegistry,
+        failure: FailurePanel,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self._settings, self._actions, self._capturing = desk.settings, actions, desk.capturing
         self._notice = desk.notice
@@ -40,6 +53,7 @@ class CapturePage(QWidget):
         self.setAccessibleName("Capture")
         self.pool = PixelPool(self)
         self.thumbnails = Thumbnails(desk.workspace, self.pool, self)
+        self.failure = Failure(desk.capturing, self.pool, failure, self)
         self.model = PagesModel(desk.capturing, self.thumbnails, self)
         self.compose = Compose(desk.capturing.check, desk.settings, theme, actions, self)
         self.run = RunView(self.model, theme, actions, self)
@@ -98,11 +112,13 @@ class CapturePage(QWidget):
         """Try every page again that failed."""
         self._capturing.retry(self._capturing.pages.keys(FAILED))
 
-    def open_item(self) -> None:
-        """Open the item of the current page in review."""
+    def open_page(self) -> None:
+        """Open the item of the current page in review, or say why the page failed."""
         page = self.run.current()
         if page is not None and page.state in WITH_ITEM:
             self.itemWanted.emit(page.item)
+        elif page is not None and page.state in EXPLAINED:
+            self.failure.show(page)
 
     def copy(self) -> None:
         """Put the addresses of the chosen pages into the clipboard, one a line."""
@@ -138,7 +154,7 @@ class CapturePage(QWidget):
             "stop": self._capturing.stop,
             "retry": self.retry,
             "retry-all": self.retry_all,
-            "open": self.open_item,
+            "open": self.open_page,
             "copy": self.copy,
             "failures": lambda: self.show_failures(not self.model.failures_only),
             "new": self.new_list,
@@ -151,7 +167,7 @@ class CapturePage(QWidget):
         self.compose.ready.connect(self._show_ready)
         self.run.chosen.connect(self._show_choice)
         self.run.failuresWanted.connect(self.show_failures)
-        self.run.list.doubleClicked.connect(self.open_item)
+        self.run.list.doubleClicked.connect(self.open_page)
         self.model.dataChanged.connect(self._show_choice)
         desk.capturing.stateChanged.connect(self._show_state)
         desk.capturing.listChanged.connect(self.run.begin)
@@ -200,7 +216,10 @@ class CapturePage(QWidget):
         pages, current = self.run.selected(), self.run.current()
         running = self._capturing.state.stage not in ("idle", "prepare", "stop")
         self._actions.set_enabled("capture.retry", running and any(page.state == FAILED for page in pages))
-        self._actions.set_enabled("capture.open", current is not None and current.state in WITH_ITEM)
+        explained = current is not None and current.state in EXPLAINED
+        self._actions.retitle("capture.open", _WHY if explained else _OPEN)
+        self._actions.set_enabled("capture.open", current is not None and current.state in (*WITH_ITEM, *EXPLAINED))
+        self.run.enter.setText(WHY if explained else OPEN)
         self._actions.set_enabled("capture.copy", bool(pages))
 
     def _on_setting(self, name: str) -> None:
@@ -208,5 +227,5 @@ class CapturePage(QWidget):
             self._show_veil()
 
     def _show_veil(self) -> None:
-        self.thumbnails.veil = Veil(blurred=self._settings.blur, grey=self._settings.grey)
+        self.thumbnails.veil = self.failure.veil = Veil(blurred=self._settings.blur, grey=self._settings.grey)
         self.run.list.viewport().update()

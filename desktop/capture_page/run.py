@@ -24,7 +24,8 @@ from desktop.models_page.confirm_bar import ConfirmBar
 from desktop.theme import GAP, PAD, WIDE, ThemeManager
 from desktop.widgets import Bar, EmptyState, KeyCap, as_list, button, frame, label, set_role
 
-HINTS = (("↵", "open in review"), ("R", "try again"), ("F", "only failures"), ("P", "pause or resume"))
+OPEN, WHY = "open in review", "see why it failed"
+HINTS = (("R", "try again"), ("F", "only failures"), ("P", "pause or resume"))
 
 
 class RunView(QWidget):
@@ -45,6 +46,7 @@ class RunView(QWidget):
         self.stop = ActionButton("capture.stop", actions, self, "Stop")
         self.new = ActionButton("capture.new", actions, self, "New list")
         self.retry = ActionButton("capture.retry-all", actions, self, role="plain")
+        self.enter = label(OPEN, "caption", self)
         self.all, self.failures = self._segment("left"), self._segment("right")
         self.list = _list(model, theme, self)
         self.confirm = ConfirmBar(self)
@@ -164,9 +166,10 @@ class RunView(QWidget):
         row = QHBoxLayout(foot)
         row.setContentsMargins(WIDE, GAP, WIDE, GAP)
         row.setSpacing(GAP)
-        for cap, words in HINTS:
+        hints = [("↵", self.enter), *((cap, label(words, "caption", foot)) for cap, words in HINTS)]
+        for cap, words in hints:
             row.addWidget(KeyCap((cap,), theme, foot))
-            row.addWidget(label(words, "caption", foot))
+            row.addWidget(words)
             row.addSpacing(PAD)
         row.addStretch(1)
         return foot

@@ -45,6 +45,6 @@ def _text(found: Rebuilt) -> str:
     else:
         verdict = (
             f"The model {found.model} was rebuilt, but not bit for bit: {found.differing} of {tensors} "
-            f"{fit(found.differing, 'differs', 'differ')}, by {found.largest_difference:.3g} at most."
+            f"{fit(found.differing or 0, 'differs', 'differ')}, by {found.largest_difference:.3g} at most."
         )
     return "\n".join([f"{verdict} Training took {found.seconds:.0f} s.", *found.reasons])

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
@@ -14,8 +15,10 @@ from PySide6.QtWidgets import QAbstractButton, QLabel
 from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
+from desktop.capture_page.failure_panel import FailurePanel
 from desktop.capture_page.options import Options
 from desktop.capture_page.pages_model import PagesModel, Role
+from desktop.review.pixels import Veil, decode, veiled
 from desktop.settings import Settings
 from engine.intake.capture.job_folder import JobFolder
 from engine.workspace import Workspace
@@ -235,7 +238,6 @@ def test_failures_can_be_shown_alone_copied_and_tried_again(open_window: Open, q
     choose(window, "401")
     spoken = model.index(0).data(Qt.ItemDataRole.AccessibleTextRole)
     assert spoken == "https://a.example/401, Failed, Login wall: That is what stood there."
-    assert not window.can("open")
     press(window, Qt.Key.Key_C, CONTROL)
     assert QGuiApplication.clipboard().text() == f"{SITE}401"
     press(window, Qt.Key.Key_R)
@@ -248,6 +250,82 @@ def test_failures_can_be_shown_alone_copied_and_tried_again(open_window: Open, q
     assert window.page.run.empty.isVisible()
     window.page.run.all.click()
     assert model.rowCount() == 3
+
+
+@pytest.fixture
+def failed(open_window: Open, qtbot: QtBot) -> Any:
+    """The window with a finished capture: a page that was captured, and one at a login wall, which is the current."""
+    window = open_window()
+    start(window, qtbot, "1", "401")
+    choose(window, "401")
+    return window
+
+
+def panel_of(window: Any) -> FailurePanel:
+    (panel,) = window.shell.window.body.findChildren(FailurePanel)
+    assert isinstance(panel, FailurePanel)
+    return panel
+
+
+def test_enter_on_a_page_that_failed_shows_why(failed: Any, qtbot: QtBot) -> None:
+    panel, run = panel_of(failed), failed.page.run
+    assert run.enter.text() == "see why it failed"
+    assert failed.actions.title("capture.open") == "Show why the page failed"
+    press(failed, Qt.Key.Key_Return)
+    assert panel.isVisible()
+    assert panel.title.text() == "Failed after 1 try"
+    assert panel.reason.text() == "Login wall: That is what stood there."
+    assert panel.address.whole() == f"{SITE}401"
+    qtbot.waitUntil(lambda: panel.picture.words == "")
+    QTest.keyClick(panel.done, Qt.Key.Key_C, CONTROL)
+    assert QGuiApplication.clipboard().text() == f"{SITE}401"
+    QTest.keyClick(panel.done, Qt.Key.Key_Escape)
+    assert panel.isHidden()
+    qtbot.waitUntil(run.list.hasFocus)
+    choose(failed, "1")
+    assert run.enter.text() == "open in review"
+    assert failed.actions.title("capture.open") == "Open the item in review"
+
+
+def test_a_double_click_shows_why_and_the_picture_has_the_desks_veil(
+    failed: Any, qtbot: QtBot, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel, list_ = panel_of(failed), failed.page.run.list
+    settings.blur = True
+    shown: list[QImage] = []
+    monkeypatch.setattr(panel.picture, "show_image", shown.append)
+    place = list_.visualRect(list_.currentIndex()).center()
+    QTest.mouseClick(list_.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    QTest.mouseDClick(list_.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert panel.isVisible()
+    qtbot.waitUntil(lambda: bool(shown))
+    page = failed.capturing.pages.get(f"{SITE}401")
+    plain = decode(failed.capturing.folder / page.picture)
+    assert shown == [veiled(plain, None, Veil(blurred=True))]
+    assert shown != [plain]
+
+
+def test_a_page_is_tried_again_from_what_went_wrong(failed: Any, qtbot: QtBot) -> None:
+    panel = panel_of(failed)
+    press(failed, Qt.Key.Key_Return)
+    QTest.keyClick(panel.done, Qt.Key.Key_R)
+    assert panel.isHidden()
+    qtbot.waitUntil(lambda: failed.states() == {"1": "captured", "401": "captured"})
+
+
+def test_what_went_wrong_is_put_away_once_the_page_is_captured(failed: Any, qtbot: QtBot) -> None:
+    panel = panel_of(failed)
+    page = failed.capturing.pages.get(f"{SITE}401")
+    press(failed, Qt.Key.Key_Return)
+    told = {"state": "again", "reason": "Still loading. The next try comes in 5 s or later.", "tries": 2, "picture": ""}
+    failed.capturing._put(msgspec.structs.replace(page, **told))
+    assert panel.title.text() == "Will be tried again"
+    assert panel.retry.isHidden()
+    assert panel.picture.words == "There is no picture of it."
+    QTest.keyClick(panel.done, Qt.Key.Key_R)  # it comes by itself
+    assert panel.isVisible()
+    failed.capturing._put(msgspec.structs.replace(page, state="open", reason=""))
+    assert panel.isHidden()
 
 
 def test_it_pauses_goes_on_and_stops_by_key_and_button(open_window: Open, qtbot: QtBot) -> None:
