@@ -152,19 +152,19 @@ def _standing(ws: Workspace, folder: JobFolder, taken: tuple[str, ...] = ()) -> 
     """Return a job's pages: what the workspace has, what the journal says of the others."""
     job = folder.job()
     there = _there(ws, job.addresses)
-    tried = {line.key: line for line in folder.journal.lines() if line.key}
-    tries: dict[str, int] = {key: entry.tries for key, entry in folder.journal.tried().items()}
+    tried = folder.journal.last_runs()
     pages = []
     for address in job.addresses:
-        page = Page(key=address.url, item=address.id, tries=tries.get(address.url, 0))
-        line = tried.get(address.url)
+        entry = tried.get(address.url)
+        line, tries = (entry.last, entry.tries) if entry is not None else (None, 0)
+        page = Page(key=address.url, item=address.id, tries=tries)
         if address.id in there:
             state = ("gone" if line.kind in _GONE else "captured") if line is not None else "there"
             capture, title = there[address.id]
             reason = words_of(line.kind, line.reason) if line is not None and state == "gone" else ""
             page = msgspec.structs.replace(page, state=state, capture=capture, title=title, reason=reason)
         elif line is not None and line.kind not in ("captured", *_GONE):
-            failed = not line.again or page.tries >= job.passes
+            failed = not line.again or tries >= job.passes
             picture = folder.failed_picture(address.url) if failed else ""
             reason = words_of(line.kind, line.reason)
             page = msgspec.structs.replace(page, state=FAILED if failed else "again", reason=reason, picture=picture)

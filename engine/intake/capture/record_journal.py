@@ -112,6 +112,23 @@ class Journal:
             found[line.key] = Tried(tries=(before.tries if before else 0) + 1, last=line)
         return found
 
+    def last_runs(self) -> dict[str, Tried]:
+        """Return the last try of each address, by key, and how many there were in its run of the campaign.
+
+        An end of the campaign changes nothing here: what failed until then has failed until it is tried anew. Raises
+        as `tried`.
+        """
+        found: dict[str, Tried] = {}
+        run: set[str] = set()
+        for line in self.lines():
+            if not line.key:
+                run.clear()
+                continue
+            tries = found[line.key].tries + 1 if line.key in run else 1
+            run.add(line.key)
+            found[line.key] = Tried(tries=tries, last=line)
+        return found
+
     def lines(self) -> Iterator[Line]:
         """Give every line, the oldest first; raises `InputError` for one that is damaged."""
         for number, raw in enumerate(self._complete().splitlines(), 1):

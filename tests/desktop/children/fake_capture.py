@@ -60,7 +60,9 @@ def do(address: Address, number: int, keeper: InJobFolder, journal: Journal, aga
         name = name_of(address.url)
     else:
         picture = FOLDER.put_failed(address.url, png(number))
-    journal.write(Line(at=AT, key=address.url, item=address.id, kind=kind, reason=reason))
+    line = Line(at=AT, key=address.url, item=address.id, kind=kind, reason=reason, again=kind == "error page")
+    for _ in range(FOLDER.job().passes if line.again else 1):
+        journal.write(line)
     say(protocol.PageTried(key=address.url, kind=kind, reason=reason, name=name, tries=1, picture=picture))
 
 

@@ -131,7 +131,29 @@ def test_one_failed_page_is_tried_again_on_its_own(qtbot: QtBot, make: Make, beg
     assert states(capturing) == {"a": "captured", "401": "waiting", "500": "failed"}
     ended(qtbot, capturing)
     assert states(capturing) == {"a": "captured", "401": "captured", "500": "failed"}
+    assert capturing.state.text == "2 captured, 1 failed."
     assert items(workspace) == {"a", "401"}
+
+
+def test_what_failed_has_failed_at_the_next_start_too(qtbot: QtBot, make: Make, begin: Begin) -> None:
+    first = make()
+    begin(first, "a", "500")
+    ended(qtbot, first)
+    assert states(first) == {"a": "captured", "500": "failed"}
+    first.close()
+    capturing = make()
+    offered: list[str] = []
+    capturing.offered.connect(offered.append)
+    capturing.look()
+    ended(qtbot, capturing)
+    assert states(capturing) == {"a": "captured", "500": "failed"}
+    failed = capturing.pages.get(f"{SITE}500")
+    assert failed is not None
+    assert (failed.tries, failed.reason) == (3, "Error page: That is what stood there.")
+    assert offered == []
+    capturing.retry([f"{SITE}500"])
+    ended(qtbot, capturing)
+    assert states(capturing) == {"a": "captured", "500": "captured"}
 
 
 def test_pause_resume_and_a_retry_while_it_runs(qtbot: QtBot, make: Make, begin: Begin) -> None:
