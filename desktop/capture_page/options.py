@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from PySide6.QtCore import QSettings, Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QSpinBox, QVBoxLayout, QWidget
 
@@ -21,10 +23,12 @@ LOCAL_WARNING = (
     "Allow it only for addresses of your own."
 )
 SCRIPTS_WORDS = (
-    "For hostile pages: what they can do, and find out about who looks, is less. "
-    "Pages that are built by scripts, such as those of x.com, then stay empty."
+    "For hostile pages, which can do less then, and learn less about who looks at them. "
+    "Pages that are built by scripts, such as those of x.com, stay empty."
 )
 WITHOUT, WITH = "Capture without scripts", "Capture with scripts"
+_INDENT = 26
+"""Words below a box start where the words beside it do."""
 _STORE = "capture"
 
 
@@ -48,10 +52,12 @@ class Options(QWidget):
         self.passes = number_box(1, 20, "try", "tries")
         for box in self._boxes().values():
             box.setFixedHeight(CONTROL)
-        self.local = QCheckBox("Allow addresses of this computer and its network", self)
         self.no_scripts = QCheckBox("Run no scripts", self)
+        self.local = QCheckBox("Allow addresses of this computer and its network", self)
         self.warning = QWidget(self)
         self._lay_out(theme)
+        for before, after in itertools.pairwise((self.profile, *self._boxes().values(), self.no_scripts, self.local)):
+            QWidget.setTabOrder(before, after)
         self._name()
         self.no_scripts.toggled.connect(lambda off: actions.retitle("capture.scripts", WITH if off else WITHOUT))
         self._restore()
@@ -149,7 +155,10 @@ class Options(QWidget):
         both = QVBoxLayout()
         both.setSpacing(HALF)
         both.addLayout(row)
-        both.addWidget(label(SCRIPTS_WORDS, "caption", parent, wrap=True))
+        words = QHBoxLayout()
+        words.addSpacing(_INDENT)
+        words.addWidget(label(SCRIPTS_WORDS, "caption", parent, wrap=True), 1)
+        both.addLayout(words)
         return both
 
     def _size(self, parent: QWidget) -> QWidget:

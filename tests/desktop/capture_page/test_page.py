@@ -156,6 +156,23 @@ def test_leave_for_this_computer_is_warned_of_and_given_anew_each_time(
     assert settings.store.value("capture/width") in (800, "800")
 
 
+def test_tab_goes_through_the_choices_as_one_reads_them(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    compose, options = window.page.compose, window.page.compose.options
+    paste(window, qtbot, "1")
+    qtbot.waitUntil(compose.addresses.hasFocus)
+    boxes = (options.width_box, options.height_box, options.rate, options.passes)
+    choices = [options.profile, *boxes, options.no_scripts, options.local]
+    seen = []
+    for _ in range(len(choices)):
+        QTest.keyClick(window.shell.window.focusWidget(), Qt.Key.Key_Tab)
+        seen.append(window.shell.window.focusWidget())
+    assert seen == choices
+    QTest.keyClick(options.local, Qt.Key.Key_Tab)
+    QTest.keyClick(window.shell.window.focusWidget(), Qt.Key.Key_Tab)
+    assert window.shell.window.focusWidget() is compose.start_button
+
+
 def test_scripts_are_switched_off_by_key_and_stay_off(open_window: Open, qtbot: QtBot, settings: Settings) -> None:
     window = open_window()
     compose = window.page.compose
