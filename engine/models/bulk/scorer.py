@@ -156,11 +156,17 @@ class BulkScorer:
         return vectors
 
     def _begin(self, texts: Sequence[str], squares: Sequence[Square], pool: Executor) -> Callable[[], Vectors]:
-        """Share out texts and screenshots among the pool; call what is returned for their vectors."""
+        """Share out texts and screenshots among the pool; call what is returned for their vectors.
+
+        Texts take the longest and come early, so that the cores end together; while they are split into tokens, the
+        cores have the first screenshots to look at.
+        """
         text = np.tile(self._fusion.missing_text, (len(texts), 1))
         image = np.tile(self._fusion.missing_image, (len(squares), 1))
-        tasks = [*self._text_tasks(texts, text), *self._image_tasks(squares, image)]
-        waiting = [pool.submit(task) for task in tasks]
+        images = self._image_tasks(squares, image)
+        waiting = [pool.submit(task) for task in islice(images, self._threads)]
+        waiting += [pool.submit(task) for task in self._text_tasks(texts, text)]
+        waiting += [pool.submit(task) for task in images]
 
         def vectors() -> Vectors:
             for one in waiting:
