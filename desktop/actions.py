@@ -141,7 +141,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("capture.failures", "Show only failures", ("F",), "capture", "Capture",
                "Show the pages that failed alone, or all of them."),
     ActionSpec("capture.open", "Open the item in review", ("Return", "Enter"), "capture", "Capture",
-               "Go to the review desk with the captured item, or see why a page failed."),
+               "See its item in review, or why it failed."),
     ActionSpec("capture.copy", "Copy the address", ("Ctrl+C",), "capture", "Capture",
                "Put the addresses of the chosen pages into the clipboard."),
     ActionSpec("capture.new", "Make a new list", ("N",), "capture", "Capture",

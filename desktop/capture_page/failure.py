@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QImage
 
 from desktop.capture_page.failure_panel import FailurePanel
-from desktop.children.capture_states import FAILED, Page
+from desktop.children.capture_states import FAILED, WAITING, Page
 from desktop.children.capturing import Capturing
 from desktop.review.pixel_cache import Key, PixelPool
 from desktop.review.pixels import Veil, decode, veiled
@@ -48,6 +48,8 @@ class Failure(QObject):
             return
         if page.state in EXPLAINED:
             self.show(page)
+        elif page.state in WAITING:
+            self._panel.show_another_try(page)
         else:
             self._panel.put_away()
 

@@ -40,19 +40,21 @@ class FailurePanel(Overlay):
     def show_page(self, page: Page) -> None:
         """Say why this page failed; `show_picture` follows where there is one."""
         self.page = page
-        can_retry = page.state == FAILED
         tries = f" after {counted(page.tries, 'try', 'tries')}" if page.tries else ""
-        self.title.setText(f"Failed{tries}" if can_retry else "Will be tried again")
+        self._say(f"Failed{tries}" if page.state == FAILED else "Will be tried again", can_retry=page.state == FAILED)
         self.reason.setText(page.reason)
         self.address.setText(page.key)
-        for widget in (self.retry, self.retry_cap):
-            widget.setVisible(can_retry)
         self.picture.show_words(LOOKING if page.picture else NO_PICTURE)
         if self.isHidden():
             self.open()
             self.done.setFocus(Qt.FocusReason.OtherFocusReason)
         else:
             self.place()
+
+    def show_another_try(self, page: Page) -> None:
+        """Say that this page is being tried again; what was wrong before stays in sight."""
+        self.page = page
+        self._say("Is being tried again…", can_retry=False)
 
     def show_picture(self, image: QImage | None) -> None:
         """Show what stood there instead of the page."""
@@ -81,6 +83,13 @@ class FailurePanel(Overlay):
         needed = self.panel.layout().totalHeightForWidth(width) + self.picture.height_at(width - 2 * WIDE)
         height = min(height, needed)
         self.panel.setGeometry((self.width() - width) // 2, (self.height() - height) // 2, width, height)
+
+    def _say(self, title: str, *, can_retry: bool) -> None:
+        self.title.setText(title)
+        for widget in (self.retry, self.retry_cap):
+            widget.setVisible(can_retry)
+        if not can_retry:
+            self.done.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _ask_to_retry(self) -> None:
         if self.page is not None and self.page.state == FAILED:

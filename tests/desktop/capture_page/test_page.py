@@ -342,6 +342,9 @@ def test_what_went_wrong_is_put_away_once_the_page_is_captured(failed: Any, qtbo
     QTest.keyClick(panel.done, Qt.Key.Key_R)  # it comes by itself
     assert panel.isVisible()
     failed.capturing._put(msgspec.structs.replace(page, state="open", reason=""))
+    assert panel.title.text() == "Is being tried again…"
+    assert panel.reason.text().startswith("Still loading.")
+    failed.capturing._put(msgspec.structs.replace(page, state="captured", reason=""))
     assert panel.isHidden()
 
 
