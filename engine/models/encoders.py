@@ -9,15 +9,19 @@ import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from engine.models.backbones import HuggingFaceEncoder
 from engine.models.bulk import bert
+from engine.models.bulk.resnet import Resnet
 from engine.models.int8 import Int8ResNet
 from engine.models.int8_text import EncoderShape, Int8Encoder, shape_of
 from engine.models.network import FusionNetwork, TextBatch
+from engine.models.packed_image import PackedImage
 from engine.models.packed_text import PackedText
 from engine.models.proof import Ranges
 
@@ -27,9 +31,11 @@ FP32, BF16, INT8 = "fp32", "bf16", "int8"
 
 @dataclass(frozen=True)
 class Encoders:
-    """`text` and `image` turn batches (pixels are normalised) into float32 vectors; their names say how.
+    """`text` and `image` turn batches, (B, 3, S, S) pixels in [0, 1], into float32 vectors; their names say how.
 
     `batches` says which texts, of so many tokens each, make good batches for `text`; None leaves that to the caller.
+    `squares` is there where screenshots of (S, S, 3) bytes need not become floats, a few at a time on one core.
+    `ranges` are what the calibration of `image` found, nothing where it had none.
     """
 
     text: Callable[[TextBatch], Tensor]
@@ -37,6 +43,8 @@ class Encoders:
     text_name: str
     image_name: str
     batches: Callable[[Sequence[int]], Iterator[list[int]]] | None = None
+    squares: Callable[[Sequence[NDArray[np.uint8]]], Tensor] | None = None
+    ranges: Ranges = ()
 
     @property
     def name(self) -> str:
@@ -61,7 +69,7 @@ def full_precision(network: FusionNetwork) -> Encoders:
     def image(pixels: Tensor) -> Tensor:
         assert folded is not None, "a network that reads no screenshots has no image vectors"
         with torch.autocast("cuda", torch.bfloat16, enabled=on_gpu):
-            vectors: Tensor = folded(pixels)
+            vectors: Tensor = folded(network.normalised(pixels))
             return vectors.float()
 
     name = BF16 if on_gpu else FP32
@@ -94,15 +102,23 @@ def with_bf16_image(encoders: Encoders, network: FusionNetwork) -> Encoders:
     rounded = _folded(network.image).to(torch.bfloat16)
 
     def image(pixels: Tensor) -> Tensor:
-        vectors: Tensor = rounded(pixels.to(torch.bfloat16))
+        vectors: Tensor = rounded(network.normalised(pixels).to(torch.bfloat16))
         return vectors.float()
 
     return replace(encoders, image=image, image_name=BF16)
 
 
-def with_int8_image(encoders: Encoders, tensors: Mapping[str, Tensor], calibration: Tensor | Ranges) -> Encoders:
-    """The same, with the ResNet in 8-bit integers, made from its `tensors`; `calibration` as in `Int8ResNet`."""
-    return replace(encoders, image=Int8ResNet(tensors, calibration), image_name=INT8)
+def with_int8_image(encoders: Encoders, network: FusionNetwork, resnet: Int8ResNet) -> Encoders:
+    """The same, with the ResNet in 8-bit integers."""
+    return replace(
+        encoders, image=lambda pixels: resnet(network.normalised(pixels)), image_name=INT8, ranges=resnet.ranges
+    )
+
+
+def with_packed_image(encoders: Encoders, resnet: Resnet, ranges: Ranges) -> Encoders:
+    """The same, with the ResNet in 8-bit integers, made with these `ranges`, as bulk scoring runs it."""
+    packed = PackedImage(resnet)
+    return replace(encoders, image=packed, image_name=INT8, squares=packed.squares, ranges=ranges)
 
 
 def int8_shape(network: FusionNetwork) -> EncoderShape | None:

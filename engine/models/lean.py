@@ -17,11 +17,13 @@ from engine.models.encoders import (
     with_bf16_text,
     with_int8_image,
     with_int8_text,
+    with_packed_image,
     with_packed_text,
 )
+from engine.models.int8 import Int8ResNet
 from engine.models.int8_text import shape_of
 from engine.models.memory import give_back
-from engine.models.weights import Weights
+from engine.models.weights import Arrays, Weights
 
 
 def load(folder: Path) -> tuple[Checkpoint, Encoders] | None:
@@ -61,8 +63,12 @@ def _encoders(loaded: Checkpoint, found: proof.Proof, packed: bert.Encoder | Non
         encoders = with_int8_text(encoders, network, shape, Weights(source / WEIGHTS, "text.encoder."))
     elif found.text == BF16:
         encoders = with_bf16_text(encoders, network)
-    if found.image == INT8:
-        encoders = with_int8_image(encoders, Weights(source / WEIGHTS, "image."), found.ranges)
+    if found.image == INT8 and runtime.usable():
+        packed_image = loading.resnet_of(Arrays(source / WEIGHTS, "image."), found.ranges, network.spec)
+        encoders = with_packed_image(encoders, packed_image, found.ranges)
+    elif found.image == INT8:
+        resnet = Int8ResNet(Weights(source / WEIGHTS, "image."), found.ranges)
+        encoders = with_int8_image(encoders, network, resnet)
     elif found.image == BF16:
         encoders = with_bf16_image(encoders, network)
     let_go(network, encoders)

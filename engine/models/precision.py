@@ -14,6 +14,8 @@ from torch import Tensor
 
 from engine.models import likeness
 from engine.models.backbones import HuggingFaceEncoder
+from engine.models.bulk import runtime
+from engine.models.bulk.loading import resnet_of
 from engine.models.encoders import (
     BF16,
     FP32,
@@ -24,6 +26,7 @@ from engine.models.encoders import (
     with_bf16_text,
     with_int8_image,
     with_int8_text,
+    with_packed_image,
 )
 from engine.models.int8 import Int8ResNet
 from engine.models.likeness import Likeness, alike
@@ -86,7 +89,7 @@ class Choice:
     @property
     def ranges(self) -> Ranges:
         """What the image encoder's calibration found; nothing where it had none."""
-        return self.encoders.image.ranges if isinstance(self.encoders.image, Int8ResNet) else ()
+        return self.encoders.ranges
 
 
 class Check:
@@ -150,7 +153,9 @@ class Check:
         heads, kinds = self._full.network.spec.heads, self._probe.kinds
         alikeness = {head.task: alike(self.reference[head.task], found[head.task], head, kinds) for head in heads}
         one, other = self._encoders("text", text), self._encoders("image", image)
-        encoders = replace(one, image=other.image, image_name=other.image_name)
+        encoders = replace(
+            one, image=other.image, image_name=other.image_name, squares=other.squares, ranges=other.ranges
+        )
         same = all(one.enough for one in alikeness.values())
         _log.info("%s %s on %d items", encoders.name, "agrees" if same else "does not agree", len(self._probe.texts))
         return Choice(encoders, len(self._probe.texts), alikeness) if same else None
@@ -172,7 +177,13 @@ def _made(part: str, way: str, full: Scorer, probe: Probe) -> Encoders:
         return with_bf16_text(full.encoders, network)
     assert network.image is not None
     if way == INT8:
-        return with_int8_image(full.encoders, network.image.state_dict(), full.normalised(_calibration(probe)))
+        tensors = network.image.state_dict()
+        calibrated = Int8ResNet(tensors, full.normalised(_calibration(probe)))
+        if not runtime.usable():
+            return with_int8_image(full.encoders, network, calibrated)
+        arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+        packed = resnet_of(arrays, calibrated.ranges, network.spec)
+        return with_packed_image(full.encoders, packed, calibrated.ranges)
     return with_bf16_image(full.encoders, network)
 
 

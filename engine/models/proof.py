@@ -43,7 +43,7 @@ BULK = Kind(
     packages=("openvino",),
     code=(
         "bulk/bert.py", "bulk/checking.py", "bulk/fusing.py", "bulk/loading.py", "bulk/resnet.py",
-        "bulk/runtime.py", "bulk/scorer.py", "bulk/tokens.py", "likeness.py",
+        "bulk/runtime.py", "bulk/scorer.py", "bulk/tokens.py", "bulk/work.py", "likeness.py",
     ),
 )  # fmt: skip
 """Both backbones in 8-bit integers, in a process without torch (`engine.models.bulk`)."""
@@ -51,8 +51,8 @@ TORCH = Kind(
     file="verified.json",
     packages=("torch", *BULK.packages),
     code=(
-        "encoders.py", "int8.py", "int8_text.py", "network.py", "packed_text.py", "precision.py", "scorer.py",
-        *BULK.code,
+        "encoders.py", "int8.py", "int8_text.py", "network.py", "packed_image.py", "packed_text.py", "precision.py",
+        "scorer.py", *BULK.code,
     ),
 )  # fmt: skip
 """What torch offers. One check finds both, so that what makes the other void makes this one void, too."""

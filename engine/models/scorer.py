@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.models.batches import pixel_bytes, text_batch
+from engine.models.bulk.resnet import AT_ONCE
 from engine.models.encoders import Encoders
 from engine.models.network import FusionNetwork
 from engine.models.spec import HeadSpec
@@ -81,8 +82,7 @@ class Scorer:
     def square_vectors(self, squares: Squares) -> Tensor:
         """(n, Di) vectors of prepared screenshots; the vector that stands for a missing part for None."""
         answer = self.network.missing_image.detach().repeat(len(squares), 1)
-        for task in self._image_tasks(squares, answer):
-            task()
+        self._run(self._image_tasks(squares, answer))
         return answer
 
     def begin(self, texts: Sequence[str], squares: Squares, pool: Executor | None) -> Callable[[], Vectors]:
@@ -125,8 +125,10 @@ class Scorer:
         """(n, Di) vectors of (n, 3, S, S) float pixels in [0, 1]."""
         if not self.network.image_features:
             return pixels.new_zeros((len(pixels), 0))
-        parts = [self._image(part) for part in torch.split(pixels, self._at_once(_IMAGES_ON_CPU, _IMAGES_ON_GPU))]
-        return torch.cat(parts) if parts else self.network.missing_image.new_zeros((0, self.network.image_features))
+        answer = self.network.missing_image.new_empty((len(pixels), self.network.image_features))
+        parts = zip(*(torch.split(whole, self._images_at_once) for whole in (pixels, answer)), strict=True)
+        self._run([partial(self._fill_pixels, *part) for part in parts] if len(pixels) else [])
+        return answer
 
     @torch.inference_mode()
     def probabilities(self, head: HeadSpec, text: Tensor, image: Tensor) -> NDArray[np.float64]:
@@ -158,7 +160,7 @@ class Scorer:
         if not self.network.image_features:
             return []
         seen = [row for row, square in enumerate(squares) if square is not None]
-        at_once = self._at_once(_IMAGES_ON_CPU, _IMAGES_ON_GPU)
+        at_once = self._images_at_once
 
         def task(rows: list[int]) -> Callable[[], None]:
             return lambda: self._fill_image(rows, [squares[row] for row in rows], answer)
@@ -173,7 +175,15 @@ class Scorer:
 
     @torch.inference_mode()
     def _fill_image(self, rows: list[int], squares: Squares, answer: Tensor) -> None:
-        answer[rows] = self._image(self._pixels(squares))
+        of_bytes = self.encoders.squares
+        if of_bytes is not None:
+            answer[rows] = of_bytes([square for square in squares if square is not None])
+        else:
+            answer[rows] = self._image(self._pixels(squares))
+
+    @torch.inference_mode()
+    def _fill_pixels(self, pixels: Tensor, answer: Tensor) -> None:
+        answer[:] = self._image(pixels)
 
     def _pixels(self, squares: Squares) -> Tensor:
         """(n, 3, S, S) float pixels in [0, 1] on the device; bytes travel there, a quarter of what floats would be."""
@@ -182,8 +192,11 @@ class Scorer:
         return raw.permute(0, 3, 1, 2).float().div_(255)
 
     def _image(self, pixels: Tensor) -> Tensor:
-        onto = pixels.to(self.device).contiguous(memory_format=torch.channels_last)
-        return self.encoders.image(self.network.normalised(onto))
+        return self.encoders.image(pixels.to(self.device).contiguous(memory_format=torch.channels_last))
+
+    @property
+    def _images_at_once(self) -> int:
+        return AT_ONCE if self.encoders.squares is not None else self._at_once(_IMAGES_ON_CPU, _IMAGES_ON_GPU)
 
     def _at_once(self, on_cpu: int, on_gpu: int) -> int:
         return on_cpu if self.device.type == "cpu" else on_gpu

@@ -50,6 +50,11 @@ def text_encoder(folder: Path) -> bert.Encoder | None:
     return found[1] if found is not None else None
 
 
+def resnet_of(tensors: resnet.Tensors, ranges: Ranges, spec: NetworkSpec) -> resnet.Resnet:
+    """The image backbone alone, from its tensors and what calibration found of them."""
+    return resnet.Resnet(tensors, ranges, size=spec.image.size, threads=processor.cores())
+
+
 def make(folder: Path, ranges: Ranges) -> BulkScorer | None:
     """The model in `folder`, proven or not; None where this way of calculating does not know its network.
 
@@ -87,8 +92,7 @@ def _backbones(spec: NetworkSpec, source: Path, ranges: Ranges, threads: int) ->
             return None
         tokens, text = found
     if spec.image.backbone != NONE:
-        size = spec.image.size
-        image = resnet.Resnet(Arrays(source / folders.WEIGHTS, "image."), ranges, size=size, threads=threads)
+        image = resnet_of(Arrays(source / folders.WEIGHTS, "image."), ranges, spec)
     return Backbones(tokens, text, image)
 
 
