@@ -8,8 +8,9 @@ from engine.models import folders, processor, proof
 from engine.models.bases import HEADS, REFITTED
 from engine.models.bulk import bert, resnet, runtime
 from engine.models.bulk.fusing import Fusion, Tensors
-from engine.models.bulk.scorer import Backbones, BulkScorer
+from engine.models.bulk.scorer import BulkScorer
 from engine.models.bulk.tokens import EncoderTokens
+from engine.models.bulk.work import Backbones
 from engine.models.memory import give_back
 from engine.models.proof import Ranges
 from engine.models.registry import text_backbone

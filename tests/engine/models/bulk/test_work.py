@@ -1,0 +1,114 @@
+"""Which texts are read together, whose vectors they get, and when those are there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.models.bulk import bert
+from engine.models.bulk.work import Backbones, Vectors, Work
+
+ROW = 16
+MISSING = np.full(2, -1, np.float32), np.full(1, -2, np.float32)
+
+
+class Tokens:
+    """A text of n letters has n tokens, their code points."""
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        return [[ord(letter) for letter in text] for text in texts]
+
+
+class Encoder:
+    """A text's vector is its number of tokens and their sum."""
+
+    row = ROW
+
+    def __init__(self) -> None:
+        self.runs: list[list[list[Sequence[int]]]] = []
+
+    def __call__(self, texts: Sequence[Sequence[Sequence[int]]]) -> list[np.ndarray]:
+        self.runs.append([list(row) for row in texts])
+        return [np.array([[len(tokens), sum(tokens)] for tokens in row], np.float32) for row in texts]
+
+
+class Means:
+    """A screenshot's vector is the mean of its bytes."""
+
+    def __call__(self, squares: Sequence[np.ndarray]) -> np.ndarray:
+        return np.array([[square.mean()] for square in squares], np.float32)
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Executor]:
+    with ThreadPoolExecutor(2) as made:
+        yield made
+
+
+def work_of(encoder: Encoder, pool: Executor) -> Work:
+    backbones: Any = Backbones(Tokens(), encoder, Means())  # type: ignore[arg-type]
+    return Work(backbones, MISSING, pool, 2)
+
+
+def worked(parts: Sequence[Sequence[str]], encoder: Encoder, pool: Executor) -> list[Vectors]:
+    """The vectors of each part, taken as soon as they may be."""
+    work, found = work_of(encoder, pool), []
+    last: Callable[[], Vectors] | None = None
+    for texts in parts:
+        begun = work.begin(texts, [None] * len(texts))
+        if last is not None:
+            found.append(last())
+        last = begun
+    work.finish()
+    return [*found, last()] if last is not None else found
+
+
+parts_of_texts = st.lists(st.lists(st.text("ab ", max_size=ROW), max_size=30), max_size=5)
+
+
+@given(parts=parts_of_texts)
+def test_every_text_gets_its_own_vector_once_the_next_part_has_begun(pool: Executor, parts: list[list[str]]) -> None:
+    found = worked(parts, Encoder(), pool)
+    for texts, (text, image) in zip(parts, found, strict=True):
+        expected = [[len(one), sum(map(ord, one))] if one.strip() else [-1, -1] for one in texts]
+        assert text.tolist() == expected
+        assert image.tolist() == [[-2]] * len(texts)
+
+
+@given(parts=parts_of_texts)
+def test_no_run_is_too_full_and_no_text_is_read_twice(pool: Executor, parts: list[list[str]]) -> None:
+    encoder = Encoder()
+    worked(parts, encoder, pool)
+    rows = [row for run in encoder.runs for row in run]
+    assert all(0 < sum(map(len, row)) <= ROW for row in rows)
+    assert all(len(run) <= bert.AT_ONCE for run in encoder.runs)
+    assert sum(map(len, rows)) == sum(bool(text.strip()) for texts in parts for text in texts)
+
+
+def test_what_would_leave_a_run_part_empty_waits_for_the_next_part(pool: Executor) -> None:
+    encoder = Encoder()
+    worked([["a" * ROW] * (bert.AT_ONCE + 1)] * 3, encoder, pool)
+    assert sorted(len(run) for run in encoder.runs) == [1] + [bert.AT_ONCE] * ((3 * bert.AT_ONCE + 2) // bert.AT_ONCE)
+
+
+def test_vectors_that_are_not_there_yet_are_not_given(pool: Executor) -> None:
+    work = work_of(Encoder(), pool)
+    begun = work.begin(["a"], [None])
+    with pytest.raises(AssertionError, match="next part"):
+        begun()
+    work.finish()
+    assert begun()[0].tolist() == [[1, ord("a")]]
+
+
+def test_screenshots_go_where_they_belong(pool: Executor) -> None:
+    squares = [None if at % 3 == 0 else np.full((2, 2, 3), at, np.uint8) for at in range(20)]
+    work = work_of(Encoder(), pool)
+    begun = work.begin([""] * 20, squares)
+    work.finish()
+    assert begun()[1].tolist() == [[at if at % 3 else -2] for at in range(20)]
