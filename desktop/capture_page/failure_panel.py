@@ -35,6 +35,7 @@ class FailurePanel(Overlay):
         self.copy_address.clicked.connect(self.copy)
         self.retry.clicked.connect(self._ask_to_retry)
         self.done.clicked.connect(self.put_away)
+        self._column = QVBoxLayout(self.panel)
         self._lay_out()
 
     def show_page(self, page: Page) -> None:
@@ -80,7 +81,7 @@ class FailurePanel(Overlay):
     def place(self) -> None:
         width = min(_WIDTH, self.width() - 6 * GAP)
         height = min(_HEIGHT, self.height() - 6 * GAP)
-        needed = self.panel.layout().totalHeightForWidth(width) + self.picture.height_at(width - 2 * WIDE)
+        needed = self._column.totalHeightForWidth(width) + self.picture.height_at(width - 2 * WIDE)
         height = min(height, needed)
         self.panel.setGeometry((self.width() - width) // 2, (self.height() - height) // 2, width, height)
 
@@ -98,7 +99,7 @@ class FailurePanel(Overlay):
             self.retryWanted.emit(page.key)
 
     def _lay_out(self) -> None:
-        column = QVBoxLayout(self.panel)
+        column = self._column
         column.setContentsMargins(WIDE, PAD, WIDE, PAD)
         column.setSpacing(GAP)
         for widget in (self.title, self.reason, self.address):

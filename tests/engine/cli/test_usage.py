@@ -27,7 +27,7 @@ def test_defaults_are_written_in_one_way(secondlook: Runner, name: str) -> None:
     about = " ".join(re.split(r"\n(?:Arguments|Options):\n", shown, maxsplit=1)[1].split())
     assert not ANOTHER_STYLE.findall(about)
     assert not re.findall(r"\[(?![A-Z]+\])[^\]]*\]?", DETAILS.sub("", about))
-    params = [param for param in command_of(name, COMMANDS[name]).params if param.name != "help"]
+    params: list[Any] = [param for param in command_of(name, COMMANDS[name]).params if param.name != "help"]
     with_value = [one for one in params if one.default not in (None, "") and not isinstance(one.default, bool)]
     in_words = [one for one in params if one not in with_value and isinstance(one.show_default, str)]
     assert about.count("[default: ") == len(with_value) + len(in_words)
@@ -35,6 +35,6 @@ def test_defaults_are_written_in_one_way(secondlook: Runner, name: str) -> None:
 
 def test_defaults_that_the_help_has_in_words_are_the_real_ones() -> None:
     real = PretrainingSettings()
-    params = {param.name: param for param in command_of("pretrain", COMMANDS["pretrain"]).params}
+    params: dict[Any, Any] = {param.name: param for param in command_of("pretrain", COMMANDS["pretrain"]).params}
     told = {name: params[name].show_default.split(";")[0] for name in (*SIZE, *PACE)}
     assert told == {name: f"{getattr(real, name)}" for name in told}
