@@ -29,7 +29,7 @@ _UNSEEN = ("offscreen", "minimal")
 _NO_DISPLAY = (
     "none, so the desk cannot be opened here: only pictures of it can be made (secondlook open --screenshot FILE);"
     " every other command works. To open it, log in to a desktop, connect with 'ssh -X',"
-    " or give it a virtual display (xvfb-run secondlook open)"
+    " or give it a virtual display (xvfb-run secondlook open) that you look at over VNC"
 )
 _GPU_SECONDS = 60
 # Run in a process of its own: importing torch takes seconds, and a broken driver may end the process.
