@@ -27,6 +27,10 @@ class ExplainableModel(Protocol):
     missing_image: Tensor
 
     @property
+    def packs_images(self) -> bool:
+        """Whether each core looks at a few screenshots at a time (`engine.models.packed_image`)."""
+
+    @property
     def device_name(self) -> str:
         """Where it runs, in words; starts with "CUDA" on a GPU."""
 

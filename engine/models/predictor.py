@@ -102,6 +102,11 @@ class Predictor:
         """Where and how it runs, in words, such as "CPU, 2 threads, fp32"."""
         return f"{devices.name_of(self._scorer.device)}, {self._scorer.encoders.name}"
 
+    @property
+    def packs_images(self) -> bool:
+        """Whether each core looks at a few screenshots at a time (`engine.models.packed_image`)."""
+        return self._scorer.encoders.squares is not None
+
     def predict(self, contents: Sequence[ItemContent], *, cancelled: Callable[[], bool] | None = None) -> list[Verdict]:
         """Verdicts of all items in their order, one for each task that applies to an item's kind.
 
