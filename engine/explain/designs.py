@@ -15,6 +15,8 @@ from engine.explain.hadamard import Signs, smallest
 from engine.explain.surrogate import Groups, Masks
 
 LEAST_ORDER = 16
+LEAST_HIDDEN = 0.3
+"""Of the half that a row would hide, at least this share stays hidden in a row that hides less."""
 MOST_LISTED = 6
 """So many features have at most 64 versions: all of them are asked about and nothing is left to chance."""
 
@@ -48,6 +50,23 @@ def folded(samples: int, features: int, random: np.random.RandomState, *, tight:
     least = max(LEAST_ORDER, features)
     matrix = smallest(least) if tight else hadamard(1 << (least - 1).bit_length())
     blocks = [_block(matrix, features, random) for _ in range(-(-samples // (2 * len(matrix))))]
+    return _paired(np.concatenate(blocks)[:samples])
+
+
+def thinned(samples: int, features: int, random: np.random.RandomState) -> Design:
+    """Pairs as in `folded` with a tight matrix; past its first block one of a pair hides fewer, the other one more.
+
+    What the first block hides in half of the rows says most about each feature alone. How that changes where little or
+    nearly everything is hidden, as in most of LIME's versions of a text, only other numbers of features can tell.
+    """
+    matrix = smallest(max(LEAST_ORDER, features))
+    blocks = [_block(matrix, features, random) for _ in range(-(-samples // (2 * len(matrix))))]
+    for block in blocks[1:]:
+        pairs = len(matrix)
+        share = (random.permutation(pairs) + random.random_sample(pairs)) / pairs * (1 - LEAST_HIDDEN) + LEAST_HIDDEN
+        shown = random.random_sample((pairs, features)) >= share[:, None]
+        block[::2] |= shown
+        block[1::2] = ~block[::2]
     return _paired(np.concatenate(blocks)[:samples])
 
 

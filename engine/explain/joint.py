@@ -9,8 +9,9 @@ feature does while some of everything else is hidden too, words and superpixels 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Iterator
+from contextlib import nullcontext
+from functools import cache, cached_property
 
 import msgspec
 import numpy as np
@@ -21,18 +22,19 @@ from torch import Tensor
 from engine.explain.designs import Design, first
 from engine.explain.interactions import without_interactions
 from engine.explain.model import Question, Values
+from engine.explain.projection import every_version, projected, projected_weights
 from engine.explain.sampling import Sampler
-from engine.explain.surrogate import Groups, Masks, Regression, Surrogate, shared_kernel
+from engine.explain.surrogate import Groups, Regression, Surrogate, shared_kernel
+from engine.models.workers import one_core
 
 UNMOVED = 1e-6
 """Probabilities that differ by less than this are equal: rounding differs between batches by up to 1e-7."""
 CONTEXTS = 32
 """So many rows of the other part, unless it has a complete design."""
+FEWEST_PROJECTED = 16
+"""Weights of words from fewer answers say nothing of those from twice as many."""
 AT_ONCE = 8
 """Contexts between two looks at whether somebody else waits."""
-
-Cleaning = Callable[[Masks, Values], Values]
-"""What is done with answers to masks before the regression."""
 
 
 class Contexts(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,11 +83,17 @@ class Answers:
         self._question, self._sampler, self._width, self._text = question, sampler, width, text
         self._contexts: Contexts | None = None
         self._table: Values = np.empty((0, 0))
+        self._evidence: Evidence | None = None
+
+    @property
+    def samples(self) -> int:
+        """How many rows are answered."""
+        return int(self._table.shape[1])
 
     def extend(self, contexts: Contexts) -> Iterator[None]:
         """Answer for all rows that have vectors, in small steps."""
         if self._contexts is None or len(self._contexts.shares) != len(contexts.shares):
-            self._table = np.empty((len(contexts.shares), 0))
+            self._table, self._evidence = np.empty((len(contexts.shares), 0)), None
         self._contexts = contexts
         known, samples = self._table.shape[1], self._sampler.samples
         if known == samples:
@@ -93,27 +101,29 @@ class Answers:
         rows = self._sampler.vectors(known, samples)
         parts = []
         for start in range(0, len(contexts.shares), AT_ONCE):
-            parts.append(self._answer(rows, contexts.vectors[start : start + AT_ONCE]))
+            with one_core() if self._text else nullcontext():
+                parts.append(self._answer(rows, contexts.vectors[start : start + AT_ONCE]))
             yield
-        self._table = np.concatenate([self._table, np.concatenate(parts)], axis=1)
+        self._table, self._evidence = np.concatenate([self._table, np.concatenate(parts)], axis=1), None
 
     def evidence(self) -> Evidence:
         """The surrogate of what is answered so far.
 
         Its many small products are faster on one core: shared out, the cores wait for one another more than they work.
         """
-        with _linear_algebra().limit(limits=1):
-            return self._evidence()
+        if self._evidence is None:
+            with _linear_algebra().limit(limits=1):
+                self._evidence = self._found()
+        return self._evidence
 
-    def _evidence(self) -> Evidence:
+    def _found(self) -> Evidence:
         assert self._contexts is not None, "nothing was answered yet"
         if np.ptp(self._table, axis=1).max(initial=0.0) < UNMOVED:
             return Evidence(surrogate=None)
-        design = first(self._sampler.design, self._table.shape[1])
-        alone = _as_they_are if self._text or design.complete else without_interactions
+        estimate = _Estimate(first(self._sampler.design, self._table.shape[1]), self._width, text=self._text)
         return Evidence(
-            surrogate=_surrogate(design, self._table, self._contexts, self._width, alone),
-            reliability=_reliability(design, self._table, self._contexts, self._width, alone),
+            surrogate=_surrogate(estimate, self._table, self._contexts),
+            reliability=_reliability(estimate, self._table, self._contexts),
         )
 
     def _answer(self, rows: Tensor, contexts: Tensor) -> Values:
@@ -129,22 +139,59 @@ def _linear_algebra() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
 
 
-def _as_they_are(_masks: Masks, answers: Values) -> Values:
-    return answers
+class _Estimate:
+    """From answers to a design's rows, (n,), to weights: those of words are projected, of superpixels regressed."""
+
+    def __init__(self, design: Design, width: float, *, text: bool) -> None:
+        self.design = design
+        self._width, self._text = width, text
+
+    @cached_property
+    def regression(self) -> Regression:
+        """The linear model of the rows."""
+        design = self.design
+        listed = design.complete and self._text and design.masks.shape[1] > 1
+        counts = every_version(design.masks) if listed else None
+        return Regression(design.masks, self._width, groups=design.groups, complete=design.complete, counts=counts)
+
+    def surrogate(self, answers: Values) -> Surrogate:
+        """Weights with errors."""
+        if self._projects:
+            return projected(self.design.masks, answers)
+        if self.design.complete:
+            return self.regression.surrogate(answers)
+        clean = self.regression.surrogate(without_interactions(self.design.masks, answers))
+        return msgspec.structs.replace(clean, fit=self.regression.surrogate(answers).fit)
+
+    def weights(self, answers: Values) -> Values:
+        """Weights alone, (features,)."""
+        if self._projects:
+            return projected_weights(self.design.masks, answers)
+        masks = self.design.masks
+        return self.regression.weights(answers if self.design.complete else without_interactions(masks, answers))
+
+    def part(self, rows: npt.NDArray[np.bool_]) -> _Estimate:
+        """From some of the rows."""
+        design = self.design
+        some = msgspec.structs.replace(design, masks=design.masks[rows], groups=design.groups[rows])
+        return _Estimate(some, self._width, text=self._text)
+
+    @property
+    def fewest(self) -> int:
+        """Half as many rows tell nothing of how reliable the whole is."""
+        return FEWEST_PROJECTED if self._projects else 1
+
+    @property
+    def _projects(self) -> bool:
+        return self._text and not self.design.complete
 
 
-def _regression(design: Design, width: float) -> Regression:
-    return Regression(design.masks, width, groups=design.groups, complete=design.complete)
-
-
-def _surrogate(design: Design, table: Values, contexts: Contexts, width: float, alone: Cleaning) -> Surrogate:
-    """The surrogate of the answers' means, cleaned; to its variances come those that the choice of contexts makes."""
-    regression, means = _regression(design, width), contexts.shares @ table
-    fit = regression.surrogate(means).fit
-    found = msgspec.structs.replace(regression.surrogate(alone(design.masks, means)), fit=fit)
+def _surrogate(estimate: _Estimate, table: Values, contexts: Contexts) -> Surrogate:
+    """The surrogate of the answers' means; to its variances come those that the choice of contexts makes."""
+    found = estimate.surrogate(contexts.shares @ table)
     if contexts.complete:
         return found
-    weights = regression.weights(table.T)
+    weights = estimate.regression.weights(table.T)
     apart = (weights - (weights @ contexts.shares)[:, None]) * contexts.shares
     groups = np.unique(contexts.groups, return_inverse=True)[1]
     sums = np.zeros((int(groups.max()) + 1, len(weights)))
@@ -153,19 +200,19 @@ def _surrogate(design: Design, table: Values, contexts: Contexts, width: float, 
     return msgspec.structs.replace(found, errors=tuple(np.sqrt(np.array(found.errors) ** 2 + variances).tolist()))
 
 
-def _reliability(design: Design, table: Values, contexts: Contexts, width: float, alone: Cleaning) -> float | None:
+def _reliability(estimate: _Estimate, table: Values, contexts: Contexts) -> float | None:
     """The correlation of two halves' weights; rows that were drawn together, and contexts, stay in one half."""
+    design = estimate.design
     if design.complete and contexts.complete:
         return 1.0
     halves = []
     for half in (0, 1):
         rows = _half(design.groups, half, whole=design.complete)
         seen = _half(contexts.groups, half, whole=contexts.complete)
-        if not rows.any() or not seen.any():
+        if rows.sum() < estimate.fewest or not seen.any():
             return None
-        part = msgspec.structs.replace(design, masks=design.masks[rows], groups=design.groups[rows])
         shares = contexts.shares[seen] / contexts.shares[seen].sum()
-        halves.append(_regression(part, width).weights(alone(part.masks, shares @ table[np.ix_(seen, rows)])))
+        halves.append(estimate.part(rows).weights(shares @ table[np.ix_(seen, rows)]))
     if min(np.ptp(weights) for weights in halves) < UNMOVED:
         return None
     return float(np.corrcoef(halves[0], halves[1])[0, 1])

@@ -20,17 +20,20 @@ from engine.explain.surrogate import IMAGE_KERNEL_WIDTH, TEXT_KERNEL_WIDTH, Surr
 from engine.explain.text_part import TextPart
 from engine.types import Explanation, ItemContent, Segment
 
-STEP_IMAGE, STEP_TEXT = 32, 16
+STEP_IMAGE, STEP_TEXT = 32, 24
 """Further samples of a part before the next map."""
+SECOND_TEXT = 92
+"""Samples before the second map of words: before, few are told from chance, and a map takes its time, too."""
 MOST_IMAGE, MOST_TEXT = 320, 384
 """Samples of each part after which the explanation is final, stable or not."""
 UNMOVED_SAMPLES = 64
 """Nothing is said to make no difference after fewer."""
 FEWEST = 16
-STABLE_IMAGE, STABLE_TEXT = 0.995, 0.85
+STABLE_IMAGE, STABLE_TEXT = 0.999, 0.85
 """The explanation is final when the weights of another seed are expected to correlate this well with these: then the
 five strongest words are as close to those that `lime` names after 5,000 samples as those after its 1,000 are, and
-nearly all superpixels, also those that hardly weigh, come in the same order.
+nearly all superpixels, also those that hardly weigh, come in the same order. Errors of words are on the safe side, so
+that theirs correlate better than that.
 """
 
 
@@ -99,7 +102,8 @@ class _Side:
         self.sampler = Sampler(part, part.design(samples or (MOST_TEXT if text else MOST_IMAGE), seed))
         self.answers = Answers(question, self.sampler, self.width, text=text)
         self.evidence = Evidence(surrogate=None)
-        self._first, self._step = part.first, STEP_TEXT if text else STEP_IMAGE
+        self._first = part.first
+        self._second, self._step = (SECOND_TEXT, STEP_TEXT) if text else (0, STEP_IMAGE)
         self._enough = (STABLE_TEXT if text else STABLE_IMAGE) if samples is None else None
 
     @property
@@ -127,7 +131,7 @@ class _Side:
             whole = self.sampler.design.complete
             yield from self.sampler.extend(len(self.sampler.design.masks) if whole else self._first)
         elif not self.settled:
-            yield from self.sampler.extend((self.sampler.samples // self._step + 1) * self._step)
+            yield from self.sampler.extend(max(self._second, self.sampler.samples + self._step))
 
 
 def likeness(surrogate: Surrogate) -> float:
@@ -155,17 +159,18 @@ class _Lime:
         """Look at the whole item and find its words and superpixels."""
         question, model = self._question, self._question.model
         pixels = model.pixels(question.content)
-        text_vector = model.text_vectors([model.text_of(question.content)])
         image_vector = (
             model.missing_image[None] if pixels is None else model.image_vectors(torch.from_numpy(pixels)[None])
         )
+        text = TextPart(question, image_vector)
+        if text.features:
+            self._text, self._words = text, _Side(question, text, self._seed, samples)
+            yield from self._words.extend()
+        text_vector = text.whole()
         model.remember(question.content, pixels, text_vector, image_vector)
         self._probability = float(question.answer(text_vector, image_vector)[0])
         self._whole = as_it_is(text_vector), as_it_is(image_vector)
-        text = TextPart(question, image_vector)
         yield
-        if text.features:
-            self._text, self._words = text, _Side(question, text, self._seed, samples)
         if pixels is not None:
             self._image = ImagePart(question, pixels, text_vector)
             if self._image.features:
@@ -181,7 +186,7 @@ class _Lime:
         """Ask about some more versions of what is not settled."""
         words, superpixels = self._words, self._superpixels
         for side in (words, superpixels):
-            if side is not None:
+            if side is not None and side.answers.samples == side.sampler.samples:
                 yield from side.extend()
         for side, other, whole in ((words, superpixels, self._whole[1]), (superpixels, words, self._whole[0])):
             if side is not None:

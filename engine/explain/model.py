@@ -34,6 +34,10 @@ class ExplainableModel(Protocol):
     def device_name(self) -> str:
         """Where it runs, in words; starts with "CUDA" on a GPU."""
 
+    @property
+    def packs_texts(self) -> bool:
+        """Whether texts share rows of the text encoder, so that little is padded."""
+
     def text_of(self, content: ItemContent) -> str:
         """The raw text that the model reads; empty where the item has none."""
 

@@ -91,7 +91,7 @@ class Regression:
     were drawn together and only different groups are independent; without it, every row is. A row counts the mean of
     its group's kernels: so what is the same in a row and its complement cancels, which a difference of kernels would
     let through. `complete` says that the masks are all there are: then nothing is left to chance, and there is no
-    penalty, as if the library had asked about each of them ever so often.
+    penalty, as if the library had asked about each of them ever so often. `counts`, (n,), stand for the kernels then.
 
     The standard errors are the sandwich estimate with clusters (Liang and Zeger 1986, "Longitudinal data analysis using
     generalized linear models"). What the fit takes away from the residuals is given back as in Bell and McCaffrey 2002
@@ -109,10 +109,11 @@ class Regression:
         *,
         groups: Groups | None = None,
         complete: bool = False,
+        counts: Values | None = None,
     ) -> None:
         self._groups = np.arange(len(masks)) if groups is None else np.unique(groups, return_inverse=True)[1]
         self._complete = complete or masks.shape[1] == 1
-        self._counts = shared_kernel(masks, self._groups, width)
+        self._counts = shared_kernel(masks, self._groups, width) if counts is None else counts
         root = np.sqrt(self._counts)
         self._rows = (masks - self._counts @ masks / self._counts.sum()) * root[:, None]
         penalty = 0.0 if self._complete else ALPHA

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from engine.explain.designs import MOST_LISTED, Design, folded, listed
+from engine.explain.designs import MOST_LISTED, Design, listed, thinned
 from engine.explain.model import Question, Values
 from engine.explain.surrogate import Masks
 from engine.explain.words import words_of
@@ -24,8 +24,10 @@ GPU_BATCH, CNN_BATCH = 128, 32
 """How many texts are encoded before the next look at whether somebody else waits."""
 TOKENS = {INT8: (500, 240), BF16: (300, 96), FP32: (150, 48)}
 """So many tokens a core of MiniLM, and of an encoder of BERT-base's size: 80 ms or so at most."""
+PACKED = (1000, 250)
+"""The same where texts share rows (`engine.models.packed_text`): a run of the encoder of BERT-base's size takes 256."""
 TOKENS_OF_A_WORD, SPECIAL_TOKENS = 1.5, 2
-FIRST_OF_ENCODER, FIRST = 16, 64
+FIRST_OF_ENCODER, FIRST = 22, 64
 """Samples before the first map, which is not to wait for an encoder."""
 MOST_FEATURES = 64
 """Neighbouring words of a text with more different ones than this are weighed together."""
@@ -53,6 +55,7 @@ class TextPart:
         self._question = question
         self._image_vector = image_vector
         self._raw = question.model.text_of(question.content)
+        self._whole: Tensor | None = None
         self._places = _places(question, self._raw)
         self.features = 1 + max((place.feature for place in self._places), default=-1)
         self.together = 1
@@ -75,7 +78,7 @@ class TextPart:
         """Which words to hide together, at most `samples` times."""
         if self.features <= MOST_LISTED:
             return listed(self.features)
-        return folded(samples, self.features, np.random.RandomState(seed), tight=True)
+        return thinned(samples, self.features, np.random.RandomState(seed))
 
     def without(self, kept: npt.NDArray[np.bool_]) -> str:
         """The raw text with only the features that `kept` keeps, (features,)."""
@@ -84,8 +87,14 @@ class TextPart:
     def batches(self, masks: Masks) -> Iterator[npt.NDArray[np.intp]]:
         """Row numbers in small batches of similar length."""
         kept = masks[:, self._features_of_words].sum(axis=1)
-        order, fits = np.argsort(kept, kind="stable"), _batch_size(self._question)
-        start = 0
+        order = np.argsort(kept, kind="stable")
+        if self._question.model.packs_texts:
+            tokens = _tokens(kept[order], self._question)
+            started = _tokens(np.array([len(self._places)]), self._question).sum() if self._whole is None else 0.0
+            batch = np.cumsum(tokens) + started
+            yield from _split(order, batch // (_share(PACKED, self._question) * torch.get_num_threads()))
+            return
+        fits, start = _batch_size(self._question), 0
         while start < len(order):
             end = start + 1
             while end < len(order) and end - start < fits(int(kept[order[end]])):
@@ -95,7 +104,18 @@ class TextPart:
 
     def vectors(self, masks: Masks) -> Tensor:
         """What the text backbone gives of every row, (n, Dt)."""
-        return self._question.model.text_vectors([self.without(row) for row in masks])
+        texts = [self.without(row) for row in masks]
+        if self._whole is not None:
+            return self._question.model.text_vectors(texts)
+        vectors = self._question.model.text_vectors([self._raw, *texts])
+        self._whole = vectors[:1]
+        return vectors[1:]
+
+    def whole(self) -> Tensor:
+        """What the text backbone gives of the whole text, (1, Dt), which came with the first rows if any were asked."""
+        if self._whole is None:
+            self._whole = self._question.model.text_vectors([self._raw])
+        return self._whole
 
     def probabilities(self, masks: Masks) -> Values:
         """The explained label's probability for every row, the screenshot being as it is."""
@@ -150,9 +170,24 @@ def _batch_size(question: Question) -> Callable[[int], int]:
         size = GPU_BATCH if name.startswith("CUDA") else CNN_BATCH
         return lambda _words: size
     arithmetic = next((one for one in (INT8, BF16) if name.endswith((f"{one} text", f", {one}"))), FP32)
-    tokens = TOKENS[arithmetic][0 if _backbone(question) == MINILM else 1] * torch.get_num_threads()
+    tokens = _share(TOKENS[arithmetic], question) * torch.get_num_threads()
+    return lambda words: max(1, int(tokens / _tokens(np.array(words), question)))
+
+
+def _tokens(words: npt.NDArray[np.int_], question: Question) -> npt.NDArray[np.float64]:
+    """About so many tokens texts of so many words have."""
     most = question.model.card.network.get("text", {}).get("max_tokens", TextSpec().max_tokens)
-    return lambda words: max(1, int(tokens / min(most, TOKENS_OF_A_WORD * words + SPECIAL_TOKENS)))
+    found: npt.NDArray[np.float64] = np.minimum(most, TOKENS_OF_A_WORD * words + SPECIAL_TOKENS)
+    return found
+
+
+def _share(tokens: tuple[int, int], question: Question) -> int:
+    return tokens[0 if _backbone(question) == MINILM else 1]
+
+
+def _split(order: npt.NDArray[np.intp], batch: npt.NDArray[np.float64]) -> Iterator[npt.NDArray[np.intp]]:
+    """`order` in parts of equal numbers in `batch`, which grow."""
+    yield from np.split(order, np.flatnonzero(np.diff(batch)) + 1)
 
 
 def _encoder(question: Question) -> bool:

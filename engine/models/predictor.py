@@ -103,6 +103,11 @@ class Predictor:
         return f"{devices.name_of(self._scorer.device)}, {self._scorer.encoders.name}"
 
     @property
+    def packs_texts(self) -> bool:
+        """Whether texts share rows of the text encoder, so that little is padded."""
+        return self._scorer.encoders.batches is not None
+
+    @property
     def packs_images(self) -> bool:
         """Whether each core looks at a few screenshots at a time (`engine.models.packed_image`)."""
         return self._scorer.encoders.squares is not None

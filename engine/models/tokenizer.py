@@ -122,8 +122,11 @@ class EncoderTokens:
         """See `TextTokenizer`."""
         if not texts:
             return []
+        prepared = [input_text(text, self._spec) for text in texts]
+        if self._tokenizer.is_fast:
+            return self._encode_at_once(prepared)
         encoded = self._tokenizer(
-            [input_text(text, self._spec) for text in texts],
+            prepared,
             truncation=True,
             max_length=self._limit,
             padding=False,
@@ -131,6 +134,13 @@ class EncoderTokens:
             return_token_type_ids=False,
         )
         return [list(ids) or [self.pad] for ids in encoded["input_ids"]]
+
+    def _encode_at_once(self, prepared: list[str]) -> list[list[int]]:
+        """What calling the tokenizer gives, in half the time: it also makes masks, offsets and types of tokens."""
+        backend: Tokenizer = self._tokenizer.backend_tokenizer
+        backend.no_padding()
+        backend.enable_truncation(self._limit, direction=self._tokenizer.truncation_side)
+        return [encoding.ids or [self.pad] for encoding in backend.encode_batch_fast(prepared)]
 
     def locate(self, text: str) -> Located:
         """See `TextTokenizer`.

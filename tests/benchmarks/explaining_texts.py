@@ -24,7 +24,7 @@ from torch import Tensor
 
 from engine.explain import explain_steps
 from engine.explain.model import Question
-from engine.explain.surrogate import TEXT_KERNEL_WIDTH, fit, text_masks
+from engine.explain.surrogate import TEXT_KERNEL_WIDTH, Regression, text_masks
 from engine.explain.text_part import TextPart
 from engine.explain.words import words_of
 from engine.models import checkpoint
@@ -156,8 +156,8 @@ class Texts:
         """The library's masks, answered our way: weights, (words,)."""
         masks = text_masks(samples, self._part.features, np.random.RandomState(seed))
         distinct, which = np.unique(masks, axis=0, return_inverse=True)
-        answers = self._part.probabilities(distinct)
-        return np.array(fit(masks, answers[which.reshape(-1)], TEXT_KERNEL_WIDTH).weights)
+        answers = self._part.probabilities(distinct)[which.reshape(-1)]
+        return Regression(masks, TEXT_KERNEL_WIDTH).weights(answers)
 
     def longest_step(self, seed: int) -> tuple[float, float]:
         """The longest time between two looks at whether somebody cancelled: by the clock, and of one core."""

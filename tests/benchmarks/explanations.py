@@ -51,7 +51,7 @@ CODE = (
     Path(explaining_images.__file__),
 )
 """What figures of images depend on: where it changes, they are measured again."""
-_TEXT_PARTS = ("designs", "hadamard", "joint", "lime", "sampling", "surrogate", "text_part", "words")
+_TEXT_PARTS = ("designs", "hadamard", "joint", "lime", "projection", "sampling", "surrogate", "text_part", "words")
 TEXT_CODE = (
     *(Path(explain.__path__[0]) / f"{name}.py" for name in _TEXT_PARTS),
     *(Path(models.__path__[0]) / f"{name}.py" for name in ("encoders", "int8_text", "text", "tokenizer")),

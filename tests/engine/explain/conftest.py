@@ -28,6 +28,7 @@ class FakeModel:
         self.missing_image = torch.zeros(1)
         self.device_name = "CPU, 1 thread"
         self.packs_images = False
+        self.packs_texts = False
         self._text, self._image = text, image
         self.texts: list[str] = []
         self.images = 0

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.explain.designs import first, folded, listed
+from engine.explain.designs import LEAST_HIDDEN, Design, first, folded, listed, thinned
 
 
 @given(samples=st.integers(2, 200), features=st.integers(2, 70), seed=st.integers(0, 2**32 - 1))
@@ -67,3 +67,20 @@ def test_few_features_are_listed_in_full(features: int) -> None:
     assert len({tuple(row) for row in design.masks.tolist()}) == 2**features == len(design.masks)
     assert design.complete
     assert not first(design, len(design.masks) - 1).complete
+
+
+def test_a_thinned_design_begins_with_a_folded_block_and_goes_on_with_all_numbers_of_features() -> None:
+    features, block = 25, 56
+    design, whole = (make(400, features, np.random.RandomState(3)) for make in (thinned, folded_tight))
+    np.testing.assert_array_equal(design.masks[:block], whole.masks[:block])
+    np.testing.assert_array_equal(design.masks[::2], ~design.masks[1::2])
+    assert design.groups.tolist() == [row // 2 for row in range(400)]
+    hidden = features - design.masks[block::2].sum(axis=1)
+    assert hidden.min() < LEAST_HIDDEN * features
+    assert hidden.mean() < 0.4 * features
+    signs = design.masks[block:] * 2.0 - 1
+    assert np.linalg.cond(signs.T @ signs) < 20
+
+
+def folded_tight(samples: int, features: int, random: np.random.RandomState) -> Design:
+    return folded(samples, features, random, tight=True)

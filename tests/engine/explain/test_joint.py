@@ -15,6 +15,7 @@ from engine.explain import explain
 from engine.explain.designs import Design, coin_flips, folded, listed
 from engine.explain.joint import CONTEXTS, Answers, as_it_is, contexts_of
 from engine.explain.model import Question
+from engine.explain.projection import every_version
 from engine.explain.sampling import Sampler
 from engine.explain.surrogate import Masks, Values, distances, kernel
 from engine.models.checkpoint import Checkpoint
@@ -90,7 +91,7 @@ def counts_of(masks: Masks) -> Values:
 
 
 def test_weights_are_those_of_one_regression_over_all_pairs(question: Question) -> None:
-    """Penalties as strong for each kind of weight as `lime`'s own among that kind's samples."""
+    """Penalties as strong for each kind of weight as `lime`'s own among that kind's samples; of the superpixels."""
     words, superpixels = samplers(CONTEXTS)
     masks = words.design.masks, superpixels.design.masks
     counts = counts_of(masks[0]), counts_of(masks[1])
@@ -100,8 +101,35 @@ def test_weights_are_those_of_one_regression_over_all_pairs(question: Question) 
     penalty = np.diag([0.0, *[counts[1].sum()] * WORDS, *[counts[0].sum()] * SUPERPIXELS])
     target = answer(table[:, 1 : 1 + WORDS], table[:, 1 + WORDS :])
     expected = np.linalg.solve(table.T @ (table * weight[:, None]) + penalty, table.T @ (weight * target))
-    found = [evidence(question, words, superpixels, text=text).surrogate.weights for text in (True, False)]
-    np.testing.assert_allclose(np.concatenate(found), expected[1:], atol=1e-8)
+    found = evidence(question, words, superpixels, text=False).surrogate.weights
+    np.testing.assert_allclose(found, expected[1 + WORDS :], atol=1e-8)
+
+
+def test_words_weigh_what_they_do_in_limes_limit_beside_the_superpixels_versions(question: Question) -> None:
+    words, superpixels = samplers(128)
+    every, contexts = listed(WORDS).masks, contexts_of(superpixels, WIDTH)
+    other = contexts.vectors.numpy()
+    pairs = np.indices((len(other), len(every))).reshape(2, -1)
+    means = contexts.shares @ answer(every[pairs[1]].astype(float), other[pairs[0]]).reshape(len(other), -1)
+    table, counts = np.column_stack([np.ones(len(every)), every]), every_version(every)
+    expected = np.linalg.solve(table.T @ (table * counts[:, None]), table.T @ (counts * means))[1:]
+    found = evidence(question, words, superpixels, text=True).surrogate
+    assert np.all(np.abs(np.array(found.weights) - expected) <= 3 * np.array(found.errors))
+    np.testing.assert_allclose(found.weights, expected, atol=0.02)
+
+
+def test_words_of_which_every_version_is_asked_weigh_exactly_that(question: Question) -> None:
+    words = Sampler(Part(WORDS), listed(WORDS))
+    list(words.extend(2**WORDS))
+    answers = Answers(question, words, WIDTH, text=True)
+    list(answers.extend(as_it_is(torch.ones((1, SUPERPIXELS), dtype=torch.float64))))
+    every = listed(WORDS).masks
+    expected = answer(every.astype(float), np.ones((len(every), SUPERPIXELS)))
+    table, counts = np.column_stack([np.ones(len(every)), every]), every_version(every)
+    weights = np.linalg.solve(table.T @ (table * counts[:, None]), table.T @ (counts * expected))[1:]
+    found = answers.evidence()
+    np.testing.assert_allclose(found.surrogate.weights, weights, atol=1e-9)
+    assert (set(found.surrogate.errors), found.reliability) == ({0.0}, 1.0)
 
 
 def test_two_errors_hold_the_weight_that_all_versions_together_give(question: Question) -> None:

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from engine.explain import explain
+from engine.explain.lime import SECOND_TEXT
 from engine.explain.model import Question
-from engine.explain.text_part import TOKENS, TextPart
+from engine.explain.text_part import PACKED, TOKENS, TextPart
 from engine.types import ItemContent
 
 WORDS = 40
@@ -44,11 +45,29 @@ def test_batches_hold_every_row_once_and_no_more_tokens_than_they_may(
         assert len(rows) == 1 or tokens <= TOKENS[arithmetic][column]
 
 
-def test_what_never_moves_is_asked_about_64_times_before_it_is_called_indifferent(
+@pytest.mark.parametrize(("backbone", "column"), [("minilm", 0), ("some/bert", 1)])
+def test_texts_that_share_rows_fill_runs_of_the_encoder(
+    part: Callable[[str, str], TextPart], backbone: str, column: int
+) -> None:
+    """The first batch leaves room for the whole text, which comes with it."""
+    made = part(backbone, "CPU, 1 thread, fp32 image, int8 text")
+    made._question.model.packs_texts = True
+    masks = np.random.default_rng(0).random((200, WORDS)) < 0.5
+    tokens = 1.5 * masks.sum(axis=1) + 2
+    for whole in (1.5 * WORDS + 2, 0.0):
+        batches = list(made.batches(masks))
+        assert sorted(np.concatenate(batches).tolist()) == list(range(200))
+        sums = [tokens[rows].sum() for rows in batches]
+        sums[0] += whole
+        assert all(0.7 * PACKED[column] < one < 1.3 * PACKED[column] for one in sums[:-1])
+        assert len(made.whole()) == 1
+
+
+def test_what_never_moves_is_asked_about_twice_before_it_is_called_indifferent(
     make_fake: Callable[..., Any], make_item: Callable[..., ItemContent]
 ) -> None:
     model = make_fake(text=0.0)
     model.card = msgspec.structs.replace(model.card, network={"text": {"backbone": "some/bert"}})
     found = explain(model, make_item(TEXT, capture=None), "toxicity", "toxic")
-    assert found.samples == 64
+    assert found.samples == SECOND_TEXT
     assert "does not depend" in found.note

@@ -1,0 +1,155 @@
+"""Weights of words that are learned from few answers, against those that all 2^n versions give in LIME's limit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import special
+
+from engine.explain import projection
+from engine.explain.designs import folded, listed, thinned
+from engine.explain.projection import every_version, projected, projected_weights, target
+from engine.explain.surrogate import TEXT_KERNEL_WIDTH, Masks, Surrogate, Values, fit, text_masks
+
+FEATURES = 11
+ALONE = np.array([1.5, -1.2, 0.9, 0.6, -0.5, 0.3, 0.2, -0.1, 0.0, 0.0, 0.1])
+
+
+def additive(masks: Masks) -> Values:
+    """A logistic model without interactions: what is not linear in its probability is the logistic function's."""
+    found: Values = special.expit((masks * 2.0 - 1) @ ALONE + 1.5)
+    return found
+
+
+def tangled(masks: Masks) -> Values:
+    """Pairs matter together, and so do three words."""
+    signs = masks * 2.0 - 1
+    pairs = 0.5 * signs[:, 0] * signs[:, 1] - 0.4 * signs[:, 2] * signs[:, 4] + 0.2 * signs[:, 0] * signs[:, 8]
+    found: Values = special.expit(signs @ ALONE + pairs + 0.1 * signs[:, :3].prod(axis=1) + 1.5)
+    return found
+
+
+@pytest.fixture(scope="module")
+def every() -> Masks:
+    masks: Masks = (np.arange(2**FEATURES)[:, None] >> np.arange(FEATURES) & 1).astype(bool)
+    return masks
+
+
+def exact(masks: Masks, answers: Values) -> Values:
+    counts = every_version(masks)
+    table = np.column_stack([np.ones(len(masks)), masks])
+    found: Values = np.linalg.solve(table.T @ (table * counts[:, None]), table.T @ (counts * answers))[1:]
+    return found
+
+
+def explained(seed: int, samples: int = 96) -> Surrogate:
+    masks = thinned(samples, FEATURES, np.random.RandomState(seed)).masks
+    return projected(masks, tangled(masks))
+
+
+def test_all_versions_count_what_they_do_in_limes_own_draw(every: Masks) -> None:
+    drawn = text_masks(20_000, FEATURES, np.random.RandomState(0))
+    found = fit(drawn, tangled(drawn), TEXT_KERNEL_WIDTH)
+    apart = np.array(found.weights) - exact(every, tangled(every))
+    assert np.abs(apart).max() < 4 * max(found.errors) < 0.03
+
+
+@pytest.mark.parametrize("features", [2, 7, 13, 30])
+def test_the_versions_that_stand_for_all_hide_every_word_equally_often(features: int) -> None:
+    made = target(features)
+    hidden = made.counts @ (made.signs < 0)
+    np.testing.assert_allclose(hidden, hidden[0])
+    np.testing.assert_allclose(made.onto @ (made.signs / 2 @ np.arange(features)), np.arange(features), atol=1e-9)
+
+
+def test_versions_that_stand_for_all_miss_their_weights_by_what_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    every = listed(FEATURES).masks
+    true = exact(every, tangled(every))
+    np.testing.assert_allclose(target(FEATURES).onto @ tangled(every), true, atol=1e-9)
+    monkeypatch.setattr(projection, "FEWEST_DRAWN", 0)
+    made = target(FEATURES, 2000)
+    values = tangled(made.signs > 0)
+    weights = made.onto @ values
+    apart, errors = weights - true, np.sqrt(made.variances(made.centred(values - made.signs @ weights / 2)))
+    assert np.mean(np.abs(apart) <= 2 * errors) > 0.8
+    assert np.sqrt(np.mean(errors**2)) < 2 * np.sqrt(np.mean(apart**2)) < 0.05
+
+
+def test_what_only_the_logistic_function_bends_is_found_from_few_answers(every: Masks) -> None:
+    masks = folded(48, FEATURES, np.random.RandomState(1), tight=True).masks
+    found, true = projected(masks, additive(masks)), exact(every, additive(every))
+    np.testing.assert_allclose(found.weights, true, atol=0.006)
+    assert max(found.errors) < 0.01
+    assert 0.5 < found.fit < 1
+
+
+def test_errors_hold_the_weights_of_all_versions_in_95_of_100_designs(every: Masks) -> None:
+    true = exact(every, tangled(every))
+    found = [explained(seed) for seed in range(60)]
+    apart = np.array([one.weights for one in found]) - true
+    errors = np.array([one.errors for one in found])
+    assert 0.92 <= np.mean(np.abs(apart) <= 2 * errors) <= 0.995
+    assert np.sqrt(np.mean(errors**2)) < 2 * np.sqrt(np.mean(apart**2))
+    assert np.abs(apart.mean(axis=0)).max() < 0.04
+
+
+def test_a_tenth_of_limes_samples_comes_as_close(every: Masks) -> None:
+    true = exact(every, tangled(every))
+
+    def miss(weights: list[tuple[float, ...]]) -> float:
+        return float(np.sqrt(np.mean((np.array(weights) - true) ** 2)))
+
+    drawn = [text_masks(1000, FEATURES, np.random.RandomState(seed)) for seed in range(20)]
+    theirs = [fit(masks, tangled(masks), TEXT_KERNEL_WIDTH).weights for masks in drawn]
+    assert miss([explained(seed).weights for seed in range(20)]) < miss(theirs)
+
+
+def test_chance_has_no_clear_weights() -> None:
+    clear = []
+    for seed in range(20):
+        masks = thinned(96, FEATURES, np.random.RandomState(seed)).masks
+        found = projected(masks, np.random.default_rng(seed).uniform(0.3, 0.7, 96))
+        clear.append(np.abs(found.weights) > 2 * np.array(found.errors))
+    assert np.mean(clear) < 0.1
+
+
+def test_certain_answers_and_fewer_answers_than_words_are_finite() -> None:
+    masks = thinned(16, 40, np.random.RandomState(0)).masks
+    found = projected(masks, masks[:, 3].astype(float))
+    assert np.isfinite(found.weights).all()
+    assert np.isfinite(found.errors).all()
+    assert int(np.argmax(found.weights)) == 3
+
+
+def test_left_out_answers_are_foretold_as_by_learning_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The closed form against one solution for each answer left out."""
+    monkeypatch.setattr(projection, "TOGETHER", (0.1,))
+    monkeypatch.setattr(projection, "NOISES", (0.1,))
+    masks = thinned(40, FEATURES, np.random.RandomState(2)).masks
+    curve = projection._Curve(masks, tangled(masks))
+    whole = (curve._table * curve._variances) @ curve._table.T
+    noisy = whole + 0.1 * curve._scale * np.eye(40)
+    expected = []
+    for row in range(40):
+        others = np.arange(40) != row
+        solved = np.linalg.solve(noisy[np.ix_(others, others)], curve._centred[others])
+        expected.append(curve._centred[row] - whole[row, others] @ solved)
+    np.testing.assert_allclose(curve._missed, expected, atol=1e-8)
+
+
+def test_many_answers_are_learned_from_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More answers than terms take another way: the solution of ridge regression on the terms."""
+    monkeypatch.setattr(projection, "TOGETHER", (0.1,))
+    monkeypatch.setattr(projection, "NOISES", (0.1,))
+    masks = thinned(300, FEATURES, np.random.RandomState(2)).masks
+    curve = projection._Curve(masks, tangled(masks))
+    table, noise = curve._table, 0.1 * curve._scale
+    assert len(table) > table.shape[1]
+    terms = np.linalg.solve(table.T @ table + noise * np.diag(1 / curve._variances), table.T @ curve._centred)
+    other = thinned(20, FEATURES, np.random.RandomState(3)).masks * 2.0 - 1
+    np.testing.assert_allclose(curve._logits(other), curve._mean + curve._terms(other) @ terms, atol=1e-8)
+
+
+def test_weights_alone_are_the_surrogates() -> None:
+    masks = thinned(96, FEATURES, np.random.RandomState(0)).masks
+    np.testing.assert_array_equal(projected_weights(masks, tangled(masks)), projected(masks, tangled(masks)).weights)
