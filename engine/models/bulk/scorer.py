@@ -19,8 +19,8 @@ from engine.models.vector_store import VectorStore, parts_of
 from engine.models.verdicts import verdict
 from engine.types import ItemContent, ModelCard, Verdict
 
-BATCH = 64
-"""Items that are begun together: so many that no core waits for the next ones, so few that they take little memory."""
+BATCH = 32
+"""Items a core that are begun together: enough that none waits for the next ones, few enough for little memory."""
 
 
 class BulkScorer:
@@ -34,6 +34,10 @@ class BulkScorer:
         self.store: VectorStore | None = None
         self._backbones, self._fusion, self._threads = backbones, fusion, threads
         self._heads = {head.task: head for head in spec.heads}
+
+    @property
+    def _part(self) -> int:
+        return BATCH * self._threads
 
     @property
     def widths(self) -> tuple[int, int]:
@@ -58,7 +62,7 @@ class BulkScorer:
         known = self.store if self.store is not None else ()
         with (
             self._pool() as pool,
-            closing(decode_ahead(contents, self.spec.image, BATCH, known=known, pool=pool)) as parts,
+            closing(decode_ahead(contents, self.spec.image, self._part, known=known, pool=pool)) as parts,
         ):
             yield from self._one_behind(parts, pool, cancelled)
 
@@ -71,7 +75,7 @@ class BulkScorer:
             CancelledError: `cancelled` said so between two batches.
         """
         with self._pool() as pool:
-            yield from self._one_behind(_parts(prepared), pool, cancelled)
+            yield from self._one_behind(_parts(prepared, self._part), pool, cancelled)
 
     def keep_vectors(self) -> None:
         """Write vectors that are new in the store to its file."""
@@ -150,7 +154,7 @@ class BulkScorer:
         return vectors
 
 
-def _parts(prepared: Iterable[Decoded]) -> Iterator[list[Decoded]]:
+def _parts(prepared: Iterable[Decoded], size: int) -> Iterator[list[Decoded]]:
     items = iter(prepared)
-    while part := list(islice(items, BATCH)):
+    while part := list(islice(items, size)):
         yield part

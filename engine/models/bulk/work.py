@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +18,8 @@ from engine.models.decoding import Square
 Floats = NDArray[np.float32]
 Vectors = tuple[Floats, Floats]
 """(n, Dt) and (n, Di): what the backbones give of n items."""
+_LEFT = 4
+"""A core looks so many times at a few screenshots while another one reads the last texts; both end together then."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,14 @@ class Work:
     """Vectors of a stream's items, one part of it after the other. One thread uses it.
 
     A run of the encoder takes as long when rows of it are empty, so texts that would leave some empty wait for the
-    next part's; no text waits twice.
+    next part's; no text waits twice. So do a few screenshots, for the cores that have no such run at the end.
     """
 
     def __init__(self, backbones: Backbones, missing: Vectors, pool: Executor, threads: int) -> None:
         """`missing` stands for a part that an item lacks, (Dt,) and (Di,); `pool` has so many threads."""
         self._backbones, self._missing, self._pool, self._threads = backbones, missing, pool, threads
         self._left: list[_Text] = []
+        self._images: list[tuple[Callable[[], None], list[Future[None]]]] = []
 
     def begin(self, texts: Sequence[str], squares: Sequence[Square]) -> Callable[[], Vectors]:
         """Share out a part among the cores.
@@ -59,13 +62,15 @@ class Work:
             np.tile(missing, (len(part), 1)) for missing, part in zip(self._missing, (texts, squares), strict=True)
         )
         waiting: list[Future[None]] = []
-        images = self._image_tasks(squares, image)
-        waiting += [self._pool.submit(task) for task in islice(images, self._threads)]  # while texts become tokens
+        at_once = max(self._threads, len(self._images))
+        self._images += [(task, waiting) for task in self._image_tasks(squares, image)]
+        self._look(at_once)  # the cores have something to do while texts become tokens
         self._share_out(self._read(texts, text, waiting), last=False)
-        waiting += [self._pool.submit(task) for task in images]  # the shortest at the end, so that cores end together
+        self._look(len(self._images) - _LEFT * (self._threads - 1))
 
         def vectors() -> Vectors:
-            assert all(one.answer is not text for one in self._left), "what waits for the next part has no vector yet"
+            left = [*(one.waiting for one in self._left), *(its for _, its in self._images)]
+            assert all(its is not waiting for its in left), "what waits for the next part has no vector yet"
             for one in waiting:
                 one.result()
             return text, image
@@ -75,6 +80,13 @@ class Work:
     def finish(self) -> None:
         """No other part comes: nothing need wait for it."""
         self._share_out([], last=True)
+        self._look(len(self._images))
+
+    def _look(self, count: int) -> None:
+        """Let the cores look at the first screenshots of those that wait, so many times a few."""
+        for task, waiting in self._images[: max(count, 0)]:
+            waiting.append(self._pool.submit(task))
+        del self._images[: max(count, 0)]
 
     def _read(self, texts: Sequence[str], answer: Floats, waiting: list[Future[None]]) -> list[_Text]:
         tokens = self._backbones.tokens

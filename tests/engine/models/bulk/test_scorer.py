@@ -28,7 +28,8 @@ def folder(with_encoder: NetworkSpec, make_model: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture
-def scorer(folder: Path, ranges: Ranges) -> BulkScorer:
+def scorer(folder: Path, ranges: Ranges, monkeypatch: pytest.MonkeyPatch) -> BulkScorer:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
     made = make(folder, ranges)
     assert made is not None
     return made
@@ -45,7 +46,7 @@ def streamed(scorer: BulkScorer, items: list[ItemContent]) -> list[Verdict]:
 def test_verdicts_are_near_full_precision_also_where_a_part_is_missing(
     folder: Path, scorer: BulkScorer, make_items: MakeItems, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BATCH", 8)
+    monkeypatch.setattr(module, "BATCH", 4)
     items = make_items(30)
     expected = Predictor.load(folder, "cpu").predict(items)
     found = streamed(scorer, items)
@@ -99,7 +100,7 @@ def test_vectors_are_kept_and_items_known_are_not_looked_at(
 
 
 def test_it_can_be_cancelled(scorer: BulkScorer, make_items: MakeItems, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BATCH", 4)
+    monkeypatch.setattr(module, "BATCH", 2)
     done: list[list[Verdict]] = []
 
     def score() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from engine.models.bulk import bert
 from engine.models.bulk.work import Backbones, Vectors, Work
+from engine.models.decoding import Square
 
 ROW = 16
 MISSING = np.full(2, -1, np.float32), np.full(1, -2, np.float32)
@@ -56,12 +57,14 @@ def work_of(encoder: Encoder, pool: Executor) -> Work:
     return Work(backbones, MISSING, pool, 2)
 
 
-def worked(parts: Sequence[Sequence[str]], encoder: Encoder, pool: Executor) -> list[Vectors]:
+def worked(
+    parts: Sequence[Sequence[str]], encoder: Encoder, pool: Executor, square: Callable[[int], Square] = lambda _: None
+) -> list[Vectors]:
     """The vectors of each part, taken as soon as they may be."""
     work, found = work_of(encoder, pool), []
     last: Callable[[], Vectors] | None = None
     for texts in parts:
-        begun = work.begin(texts, [None] * len(texts))
+        begun = work.begin(texts, [square(at) for at in range(len(texts))])
         if last is not None:
             found.append(last())
         last = begun
@@ -106,9 +109,30 @@ def test_vectors_that_are_not_there_yet_are_not_given(pool: Executor) -> None:
     assert begun()[0].tolist() == [[1, ord("a")]]
 
 
-def test_screenshots_go_where_they_belong(pool: Executor) -> None:
-    squares = [None if at % 3 == 0 else np.full((2, 2, 3), at, np.uint8) for at in range(20)]
-    work = work_of(Encoder(), pool)
-    begun = work.begin([""] * 20, squares)
+@given(sizes=st.lists(st.integers(0, 70), min_size=1, max_size=4))
+def test_screenshots_go_where_they_belong(pool: Executor, sizes: list[int]) -> None:
+    parts = [["a"] * size for size in sizes]
+    found = worked(parts, Encoder(), pool, lambda at: None if at % 3 == 0 else np.full((2, 2, 3), at, np.uint8))
+    for size, (_, image) in zip(sizes, found, strict=True):
+        assert image.tolist() == [[at if at % 3 else -2] for at in range(size)]
+
+
+def test_the_last_texts_are_begun_before_the_last_screenshots() -> None:
+    encoder, order = Encoder(), []
+
+    class InTurn(Executor):
+        """Does what it is given at once."""
+
+        def submit(self, task: Callable[..., Any], /, *of: Any, **by: Any) -> Future[Any]:
+            order.append(bool(of))  # what reads texts is given them, what looks at screenshots knows them
+            done: Future[Any] = Future()
+            done.set_result(task(*of, **by))
+            return done
+
+    work = work_of(encoder, InTurn())
+    begun = work.begin(["a" * ROW] * (bert.AT_ONCE + 1), [np.zeros((2, 2, 3), np.uint8)] * 40)
     work.finish()
-    assert begun()[1].tolist() == [[at if at % 3 else -2] for at in range(20)]
+    assert begun()[1].tolist() == [[0]] * 40
+    last = len(order) - 1 - order[::-1].index(True)
+    assert order[:last].count(True) == 1
+    assert 0 < len(order) - 1 - last < order[:last].count(False)
