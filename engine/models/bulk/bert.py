@@ -28,8 +28,8 @@ AT_ONCE = 2
 """Rows that one call takes: a matrix product of 256 tokens is faster than two of 128, attention is not."""
 Floats = NDArray[np.float32]
 _ROWS_AT_ONCE = 2048
-_HALVES = 2
-"""The widest layer is calculated in so many parts, that what passes between two operations stays in a core's cache."""
+_WIDEST = 1536
+"""Wider layers are calculated in parts, so that what passes between two operations stays in a core's cache."""
 _GELU_LOW = 0.17
 """GELU is never below the negative of this: shifted by it, its integers need no sign."""
 _GELU_EDGE = 4.0
@@ -217,7 +217,7 @@ class _Graph:
         )
         rounded_values = self._per_token(values)
         answer = constant(narrow[1][None])
-        for part in np.array_split(np.arange(len(wide[0])), _HALVES):
+        for part in np.array_split(np.arange(len(wide[0])), -(-len(wide[0]) // _WIDEST)):
             half = self._scaled(*rounded_values, rounded(wide[0][part]), wide[1][part])
             answer = self._made.add(answer, self._after_gelu(gelu(half), narrow[0][:, part]))
         return answer
