@@ -10,7 +10,6 @@ feature does while some of everything else is hidden too, words and superpixels 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 from functools import cache, cached_property
 
 import msgspec
@@ -101,7 +100,7 @@ class Answers:
         rows = self._sampler.vectors(known, samples)
         parts = []
         for start in range(0, len(contexts.shares), AT_ONCE):
-            with one_core() if self._text else nullcontext():
+            with one_core():
                 parts.append(self._answer(rows, contexts.vectors[start : start + AT_ONCE]))
             yield
         self._table, self._evidence = np.concatenate([self._table, np.concatenate(parts)], axis=1), None
