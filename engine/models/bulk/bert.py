@@ -232,8 +232,8 @@ class _Graph:
         return fixed(made.divide(values, steps), -128 / 127, 1.0), steps
 
     def _product(self, integers: Any, steps: Any, name: str, gain: float = 1.0) -> Any:
-        weight, scales = rounded(self._tensors[f"{name}.weight"])
-        return self._scaled(integers, steps, (weight, scales * np.float32(gain)), self._tensors[f"{name}.bias"] * gain)
+        (weight, scales), factor = rounded(self._tensors[f"{name}.weight"]), np.float32(gain)
+        return self._scaled(integers, steps, (weight, scales * factor), self._tensors[f"{name}.bias"] * factor)
 
     def _after_gelu(self, values: Any, weight: Floats) -> Any:
         """What a weight makes of values that are rounded to 0 to 255; the bias takes off what shifting them adds."""
