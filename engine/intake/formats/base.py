@@ -16,6 +16,10 @@ from engine.intake.sources import Record, count_lines
 from engine.taxonomy import Taxonomy
 from engine.types import Struct
 from engine.workspace import Workspace
+from engine.workspace.database import DATABASE_NAME
+
+OWN_FILE = "dsa.toml"
+"""The one file in a workspace's folder that people write."""
 
 
 def each_read(lines: Iterable[Record], record: Callable[[int, dict[str, Any]], Record]) -> Iterator[Record]:
@@ -98,11 +102,12 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
     """Give a file under a temporary name that takes the place of `path` once the block has ended, safe on the disk.
 
     Raises:
-        InputError: the folder does not exist, or `path` is one.
+        InputError: the folder does not exist, or `path` is one, a device or in a workspace.
         StorageError: the disk refused. As after any other failure, what was there before is untouched.
     """
-    if path.is_dir() or not path.parent.is_dir():
+    if not path.parent.is_dir() or (path.exists() and not path.is_file()):
         raise InputError(f"'{path}' is no place for a file.", "Give a file name in a folder that exists.")
+    check_outside(path)
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.part")
     try:
         with temporary.open("wb") as file:
@@ -115,3 +120,13 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def check_outside(path: Path) -> None:
+    """Raise `InputError` where a file would be written into a workspace's folder, over its own files perhaps."""
+    inside = next((folder for folder in path.resolve().parents if (folder / DATABASE_NAME).is_file()), None)
+    if inside is not None and path.name != OWN_FILE:
+        raise InputError(
+            f"'{path}' lies inside the workspace '{inside.name}', which Second Look keeps to itself.",
+            "Give a file name outside of that folder.",
+        )

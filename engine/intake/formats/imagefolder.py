@@ -22,7 +22,7 @@ import msgspec
 
 from engine.errors import InputError, StorageError
 from engine.intake.formats import flat
-from engine.intake.formats.base import Format, Reading, Writing
+from engine.intake.formats.base import Format, Reading, Writing, check_outside
 from engine.intake.formats.known import known_items
 from engine.intake.formats.sniffing import first_objects
 from engine.intake.report import ExportReport
@@ -79,6 +79,7 @@ def write(ws: Workspace, path: Path, how: Writing) -> ExportReport:
     """Write a folder that is not there yet, or is empty; whole or not at all."""
     if path.is_file() or (path.is_dir() and any(path.iterdir())) or not path.absolute().parent.is_dir():
         raise InputError(f"'{path}' is no place for a folder of images.", "Name a folder that is not there yet.")
+    check_outside(path)
     temporary = path.absolute().with_name(f".{path.name}.{uuid4().hex}.part")
     try:
         temporary.mkdir()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +139,21 @@ def test_bad_places_and_formats_are_the_users(
     with pytest.raises(StorageError, match="No space left"):
         export(reviewed, tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["workspace.db", "taxonomy.toml", "new.jsonl", "captures/new.jsonl"])
+def test_nothing_is_exported_over_the_workspace_itself(reviewed: Workspace, name: str) -> None:
+    with pytest.raises(InputError, match=r"inside the workspace .* outside of that folder"):
+        export(reviewed, reviewed.path / name, format="jsonl")
+    with pytest.raises(InputError, match="inside the workspace"):
+        export(reviewed, reviewed.path / "pictures", format="imagefolder")
+    assert len(list(reviewed.decisions.of("a"))) == 3
+    assert (reviewed.path / "workspace.db").read_bytes().startswith(b"SQLite format 3")
+
+
+def test_what_is_no_file_is_not_replaced_by_one(reviewed: Workspace, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(InputError, match="no place for a file"):
+        export(reviewed, pipe, format="jsonl")
+    assert pipe.is_fifo()
