@@ -25,6 +25,8 @@ EXAMPLES = (
     "secondlook decide shop.secondlook page-3 --label prohibited --cross-out sale --cross-out-region price",
     "secondlook decide tweets.secondlook tweet-7 --undo --reviewer ada",
 )
+_CALLED = {Action.CONFIRM: "confirmation", Action.CORRECT: "correction", Action.ESCALATE: "escalation"}
+"""What an act is called where its own word would read as praise, or as an order."""
 _Labels = Mapping[str, tuple[str, ...]]
 
 _Task = Annotated[
@@ -188,9 +190,8 @@ def _check_number(task: Task, labels: set[str]) -> None:
 def _sentence(document: Mapping[str, Any]) -> str:
     resolved = ", ".join(f"{task} {_words(labels)}" for task, labels in document["resolved"].items()) or "nothing yet"
     crossed = f" Crossed out: {', '.join(document['crossed_out'])}." if "crossed_out" in document else ""
-    return (
-        f"Decision {document['decision']} ({document['action']}) on {document['item']}.{crossed} Resolved: {resolved}."
-    )
+    what = _CALLED.get(document["action"], document["action"])
+    return f"Decision {document['decision']} ({what}) on {document['item']}.{crossed} Resolved: {resolved}."
 
 
 def _words(labels: str | tuple[str, ...]) -> str:

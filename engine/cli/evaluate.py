@@ -15,7 +15,7 @@ from engine.workspace import Workspace
 
 EXAMPLES = (
     "secondlook evaluate tweets.secondlook",
-    "secondlook evaluate tweets.secondlook --model 20260131-120000-1a2b3c --split val --json",
+    "secondlook evaluate tweets.secondlook --model 2026-01-31-120000-1a2b3c --split val --json",
     "secondlook evaluate tweets.secondlook --level author --positive toxic",
 )
 _SPLITS = ("train", "val", "test")

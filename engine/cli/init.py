@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from engine.cli.common import JsonOption, WorkspaceArgument, answer
+from engine.counting import fit
 from engine.errors import InputError
 from engine.taxonomy import load_taxonomy, preset
 from engine.workspace import Workspace
@@ -45,5 +46,6 @@ def init(
         path = made.path
     tasks = {task.name: list(task.label_names) for task in chosen.tasks}
     document = {"workspace": str(path), "taxonomy": chosen.name, "tasks": tasks}
-    text = f"Made {path} with the tasks {', '.join(tasks)}.\nNext: secondlook import {path} FILE"
+    asked = f"{fit(len(tasks), 'task', 'tasks')} {', '.join(tasks)}"
+    text = f"Made {path} with the {asked}.\nNext: secondlook import {path} FILE"
     answer(document, text, as_json=as_json)

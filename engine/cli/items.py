@@ -12,6 +12,7 @@ from engine.cli.common import JsonOption, WorkspaceArgument, answer, table
 from engine.errors import InputError, did_you_mean
 from engine.intake.capture.record import gone
 from engine.intake.exporting import answer_of, answers
+from engine.taxonomy import ITEM_KINDS
 from engine.triage import parse_where
 from engine.workspace import Workspace
 from engine.workspace.flips import Flip
@@ -61,6 +62,7 @@ def items(
     query = parse_where(where or [], queue)
     with Workspace.open(workspace, read_only=True) as ws:
         _check_label(ws, query.label)
+        _check_kind(query.kind)
         rows = list(_rows(ws, query, limit))
         documents = list(_documents(ws, rows)) if as_json else []
         more = [] if as_json else list(_more(ws, rows, query.listed))
@@ -71,6 +73,11 @@ def _check_label(ws: Workspace, label: str | None) -> None:
     known = [name for task in ws.taxonomy.tasks for name in task.label_names]
     if label is not None and label not in known:
         raise InputError(f"No task of this workspace has a label '{label}'.", did_you_mean(label, known))
+
+
+def _check_kind(kind: str | None) -> None:
+    if kind is not None and kind not in ITEM_KINDS:
+        raise InputError(f"There is no kind '{kind}' of items.", did_you_mean(kind, ITEM_KINDS))
 
 
 def _rows(ws: Workspace, query: QueueQuery, limit: int) -> Iterator[QueueRow]:

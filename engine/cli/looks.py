@@ -17,7 +17,7 @@ from engine.workspace import Workspace
 
 EXAMPLES = (
     "secondlook looks tweets.secondlook",
-    "secondlook looks shop.secondlook --model 20260131-120000-1a2b3c --explain 50 --json",
+    "secondlook looks shop.secondlook --model 2026-01-31-120000-1a2b3c --explain 50 --json",
 )
 
 

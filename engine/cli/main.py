@@ -120,6 +120,7 @@ def _run_command(name: str, entry: Command, arguments: list[str]) -> int:
 
     from engine.cli.log import log_quietly
     from engine.cli.output import only_answers_on_stdout
+    from engine.cli.usage import refusal_in_words
 
     command = command_of(name, entry)
     quiet = only_answers_on_stdout() if "--json" in arguments else contextlib.nullcontext()
@@ -129,7 +130,8 @@ def _run_command(name: str, entry: Command, arguments: list[str]) -> int:
         with log_quietly(), quiet:
             status = command.main(args=arguments, prog_name=f"secondlook {name}", standalone_mode=False)
     except usage_error as error:
-        raise InputError(f"{error.format_message().rstrip('.')}.", f"See 'secondlook {name} --help'.") from error
+        refused = refusal_in_words(error.format_message().rstrip("."))
+        raise InputError(f"{refused}.", f"See 'secondlook {name} --help'.") from error
     except typer.Abort as error:
         raise KeyboardInterrupt from error
     if status == INTERRUPTED:  # typer has swallowed the interrupt

@@ -15,9 +15,9 @@ from engine.workspace.models import ModelRow
 
 EXAMPLES = (
     "secondlook models tweets.secondlook",
-    "secondlook models tweets.secondlook promote 20260131-120000-1a2b3c",
+    "secondlook models tweets.secondlook promote 2026-01-31-120000-1a2b3c",
     "secondlook models tweets.secondlook rollback",
-    "secondlook models tweets.secondlook rebuild 20260131-120000-1a2b3c",
+    "secondlook models tweets.secondlook rebuild 2026-01-31-120000-1a2b3c",
 )
 _ACTIONS = ("list", "promote", "rollback", "rebuild")
 _OF_ONE = ("promote", "rebuild")

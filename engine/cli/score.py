@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "secondlook score tweets.secondlook",
-    "secondlook score tweets.secondlook --model 20260131-120000-1a2b3c --json",
+    "secondlook score tweets.secondlook --model 2026-01-31-120000-1a2b3c --json",
 )
 _PAGE = 256
 

@@ -11,6 +11,13 @@ from typing import Any
 
 from typer.core import TyperArgument, TyperCommand, TyperOption
 
+_REFUSED = (
+    (re.compile(r"Input should be a valid integer.*"), "it must be a whole number"),
+    (re.compile(r"Input should be a valid number.*"), "it must be a number"),
+    (re.compile(r"Input should be greater than or equal to (\S+?)\.?$"), r"it must be \1 or more"),
+    (re.compile(r"Input should be less than or equal to (\S+?)\.?$"), r"it must be \1 or less"),
+)
+"""What the option parser says of a value, and how a person would say it."""
 _RANGE = re.compile(r"(?:(?P<low>\d+)<=)?x(?P<to><=|>=)(?P<end>\d+)")
 _DEFAULT_IN_WORDS, _WHOLE = re.compile(r"\[default: \(([^()]*)\)"), re.compile(r"(\[default: \d+)\.0(?!\d)")
 
@@ -34,6 +41,13 @@ class PlainCommand(TyperCommand):
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
+
+
+def refusal_in_words(message: str) -> str:
+    """Return what the option parser says of a wrong value in plain words."""
+    for pattern, words in _REFUSED:
+        message = pattern.sub(words, message)
+    return message
 
 
 def _in_words(param: TyperArgument | TyperOption, name: str, text: str) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from engine.counting import counted, fit
-from engine.errors import CancelledError, InputError, NotFoundError
+from engine.errors import CancelledError, InputError, NotFoundError, did_you_mean
 from engine.intake.captures import Capture, quiet_pillow
 from engine.intake.checking import Picture, Read, Said, Seen
 from engine.intake.formats import Reading, guess, named
@@ -27,6 +27,7 @@ from engine.intake.journey import Journey, Parts, Source
 from engine.intake.pictures import picture_of
 from engine.intake.report import ImportReport, RowError
 from engine.intake.sources import Record
+from engine.taxonomy import ITEM_KINDS
 from engine.types import Item
 from engine.workspace import Workspace
 from engine.workspace.adopting import Waiting
@@ -61,10 +62,12 @@ def import_paths(
     there are).
 
     Raises:
-        InputError: a path does not exist or is of no known format; nothing was imported.
+        InputError: a path does not exist or is of no known format, or there is no such kind; nothing was imported.
         CancelledError: `cancelled` said so; files (and parts of a large one) that were in before are kept.
         StorageError: the disk refused; files (and parts of a large one) that were in before are kept.
     """
+    if kind and kind not in ITEM_KINDS:
+        raise InputError(f"There is no kind '{kind}' of items.", did_you_mean(kind, ITEM_KINDS))
     sources = find_sources([Path(path) for path in paths], format)
     with quiet_pillow(), ThreadPoolExecutor(_DECODERS, "captures") as decoders:
         how = Reading(taxonomy=ws.taxonomy, kind=kind, reviewer=reviewer)

@@ -105,9 +105,7 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
         InputError: the folder does not exist, or `path` is one, a device or in a workspace.
         StorageError: the disk refused. As after any other failure, what was there before is untouched.
     """
-    if not path.parent.is_dir() or (path.exists() and not path.is_file()):
-        raise InputError(f"'{path}' is no place for a file.", "Give a file name in a folder that exists.")
-    check_outside(path)
+    check_place(path)
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.part")
     try:
         with temporary.open("wb") as file:
@@ -120,6 +118,13 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def check_place(path: Path) -> None:
+    """Raise `InputError` where no file can be written to: no folder, a device, or in a workspace."""
+    if not path.parent.is_dir() or (path.exists() and not path.is_file()):
+        raise InputError(f"'{path}' is no place for a file.", "Give a file name in a folder that exists.")
+    check_outside(path)
 
 
 def check_outside(path: Path) -> None:

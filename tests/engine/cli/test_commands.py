@@ -96,6 +96,36 @@ def test_init_says_what_it_made(secondlook: Any, tmp_path: Path) -> None:
     assert secondlook("init", tmp_path / "x.secondlook").status == 2
 
 
+def test_init_counts_its_tasks(secondlook: Any, tmp_path: Path) -> None:
+    assert "with the task toxicity." in secondlook("init", tmp_path / "a.secondlook", "--preset", "tweets").out
+    assert "with the tasks toxicity, " in secondlook("init", tmp_path / "b.secondlook", "--preset", "both").out
+
+
+def test_a_kind_that_is_none_is_refused(secondlook: Any, made: Path, tmp_path: Path) -> None:
+    file = tmp_path / "more.jsonl"
+    file.write_text('{"id": "new", "kind": "tweet", "text": "x"}\n')
+    for arguments in (("import", made, file, "--kind", "twet"), ("items", made, "--where", "kind=twet")):
+        ended = secondlook(*arguments)
+        assert (ended.status, ended.out) == (2, "")
+        assert "There is no kind 'twet' of items. Did you mean 'tweet'?" in ended.err
+
+
+def test_decide_calls_a_correction_so(secondlook: Any, tmp_path: Path) -> None:
+    path, file = tmp_path / "x.secondlook", tmp_path / "in.jsonl"
+    file.write_text('{"id": "a", "kind": "tweet", "text": "x"}\n')
+    assert secondlook("init", path, "--preset", "tweets").status == 0
+    assert secondlook("import", path, file).status == 0
+    assert secondlook("decide", path, "a", "--label", "toxic").out.startswith("Decision 1 (correction) on a.")
+
+
+def test_explain_looks_at_the_pictures_place_before_the_work(secondlook: Any, made: Path, tmp_path: Path) -> None:
+    for place in (tmp_path / "none" / "why.png", tmp_path, made / "workspace.db"):
+        ended = secondlook("explain", made, "t1", "--png", place)
+        assert ended.status == 2
+        assert f"'{place}'" in ended.err
+        assert "no place for a file" in ended.err or "lies inside the workspace" in ended.err
+
+
 def test_init_takes_a_taxonomy_of_ones_own(secondlook: Any, tmp_path: Path) -> None:
     (tmp_path / "t.toml").write_text("[[tasks]]\nname='a'\nlabels=[{name='x'},{name='x'}]")
     ended = secondlook("init", tmp_path / "x.secondlook", "--taxonomy", tmp_path / "t.toml")
@@ -187,7 +217,7 @@ def test_items_are_filtered_and_limited(secondlook: Any, modelled: Path) -> None
         (["--queue", "uncertian"], "Did you mean 'uncertain'"),
         (["--where", "colour=red"], "no field"),
         (["--where", "label=toxik"], "Did you mean 'toxic'"),
-        (["--limit", "0"], "greater than or equal to 1"),
+        (["--limit", "0"], "it must be 1 or more"),
     ):
         ended = secondlook("items", modelled, *arguments)
         assert ended.status == 2

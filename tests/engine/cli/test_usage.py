@@ -38,3 +38,19 @@ def test_defaults_that_the_help_has_in_words_are_the_real_ones() -> None:
     params: dict[Any, Any] = {param.name: param for param in command_of("pretrain", COMMANDS["pretrain"]).params}
     told = {name: params[name].show_default.split(";")[0] for name in (*SIZE, *PACE)}
     assert told == {name: f"{getattr(real, name)}" for name in told}
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (("--samples", "0"), "'--samples': it must be 1 or more."),
+        (("--seed", "x"), "'--seed': it must be a whole number."),
+        (("--seed", "5000000000"), "'--seed': it must be 4294967295 or less."),
+    ],
+)
+def test_a_value_out_of_range_is_refused_in_plain_words(
+    secondlook: Runner, option: tuple[str, str], words: str
+) -> None:
+    ended = secondlook("explain", "any.secondlook", "item", *option)
+    assert (ended.status, ended.out) == (2, "")
+    assert f"{words} See 'secondlook explain --help'." in ended.err
