@@ -73,7 +73,10 @@ def guess(path: Path) -> Format:
     best = max(sure, key=sure.__getitem__)
     if sure[best] < _SURE_ENOUGH:
         known = ", ".join(one.name for one in _readable())
-        what = "it holds neither metadata.jsonl nor metadata.csv" if path.is_dir() else "it looks like no known format"
+        if path.is_dir():
+            what = "it holds neither metadata.jsonl nor metadata.csv"
+            raise InputError(f"'{path}' cannot be imported: {what}.", "Put such a list into it, or name a file.")
+        what = "it looks like no known format"
         raise InputError(f"'{path}' cannot be imported: {what}.", f"Name its format with --format: {known}.")
     return FORMATS[best]
 

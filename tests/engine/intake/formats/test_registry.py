@@ -65,3 +65,8 @@ def test_what_cannot_be_imported_is_said(new_workspace: Any, tmp_path: Path) -> 
         find_sources([tmp_path / "a.txt"])
     with pytest.raises(InputError, match="cannot be read as JSON lines"):
         import_paths(new_workspace(), [tmp_path], format="jsonl")
+
+
+def test_a_folder_of_pictures_alone_is_told_what_it_lacks(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"neither metadata\.jsonl nor metadata\.csv\. Put such a list into it"):
+        guess(tmp_path)
