@@ -123,8 +123,8 @@ def projected(masks: Masks, answers: Values) -> Surrogate:
 
     The errors are the posterior's, scaled to what left-out answers missed by, and widened by Student's t. To them comes
     what the weights would be off by if half of that were what threes of words do together, of which the curve knows
-    nothing, and what versions that stand for all miss of them. Where threes matter as much as strong pairs, they are too
-    small: on a made-up model two of them then held 82 to 87, not 95, of 100 weights.
+    nothing, and what versions that stand for all miss of them. Where threes matter as much as strong pairs, errors are
+    too small: on a made-up model two of them then held 82 to 87, not 95, of 100 weights.
     """
     curve = _Curve(masks, answers)
     whole = target(masks.shape[1])

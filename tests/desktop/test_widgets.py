@@ -220,7 +220,7 @@ def test_a_role_can_change(window: QMainWindow, theme: ThemeManager) -> None:
 
 
 class Face(PaintedButton):
-    def paintEvent(self, event: QPaintEvent) -> None:
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - the name is Qt's
         painter = QPainter(self)
         self.paint_face(painter)
         painter.end()
