@@ -128,6 +128,7 @@ def test_words_of_which_every_version_is_asked_weigh_exactly_that(question: Ques
     table, counts = np.column_stack([np.ones(len(every)), every]), every_version(every)
     weights = np.linalg.solve(table.T @ (table * counts[:, None]), table.T @ (counts * expected))[1:]
     found = answers.evidence()
+    assert found.surrogate is not None
     np.testing.assert_allclose(found.surrogate.weights, weights, atol=1e-9)
     assert (set(found.surrogate.errors), found.reliability) == ({0.0}, 1.0)
 

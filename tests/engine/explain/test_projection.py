@@ -38,8 +38,8 @@ def every() -> Masks:
 def exact(masks: Masks, answers: Values) -> Values:
     counts = every_version(masks)
     table = np.column_stack([np.ones(len(masks)), masks])
-    found: Values = np.linalg.solve(table.T @ (table * counts[:, None]), table.T @ (counts * answers))[1:]
-    return found
+    weighted = table.T * counts
+    return np.linalg.solve(weighted @ table, weighted @ answers)[1:].astype(np.float64)
 
 
 def explained(seed: int, samples: int = 96) -> Surrogate:
@@ -146,7 +146,7 @@ def test_many_answers_are_learned_from_as_few_are(monkeypatch: pytest.MonkeyPatc
     table, noise = curve._table, 0.1 * curve._scale
     assert len(table) > table.shape[1]
     terms = np.linalg.solve(table.T @ table + noise * np.diag(1 / curve._variances), table.T @ curve._centred)
-    other = thinned(20, FEATURES, np.random.RandomState(3)).masks * 2.0 - 1
+    other = np.where(thinned(20, FEATURES, np.random.RandomState(3)).masks, 1.0, -1.0)
     np.testing.assert_allclose(curve._logits(other), curve._mean + curve._terms(other) @ terms, atol=1e-8)
 
 

@@ -21,11 +21,11 @@ TEXT = " ".join(f"word{number}" for number in range(WORDS))
 
 
 @pytest.fixture
-def part(make_fake: Callable[..., Any], make_item: Callable[..., ItemContent]) -> Callable[[str, str], TextPart]:
-    def make(backbone: str, device: str) -> TextPart:
+def part(make_fake: Callable[..., Any], make_item: Callable[..., ItemContent]) -> Callable[..., TextPart]:
+    def make(backbone: str, device: str, *, packs: bool = False) -> TextPart:
         model = make_fake()
         model.card = msgspec.structs.replace(model.card, network={"text": {"backbone": backbone}})
-        model.device_name = device
+        model.device_name, model.packs_texts = device, packs
         return TextPart(Question.ask(model, make_item(TEXT, capture=None), "toxicity", "toxic"), torch.zeros(1, 1))
 
     return make
@@ -47,11 +47,10 @@ def test_batches_hold_every_row_once_and_no_more_tokens_than_they_may(
 
 @pytest.mark.parametrize(("backbone", "column"), [("minilm", 0), ("some/bert", 1)])
 def test_texts_that_share_rows_fill_runs_of_the_encoder(
-    part: Callable[[str, str], TextPart], backbone: str, column: int
+    part: Callable[..., TextPart], backbone: str, column: int
 ) -> None:
     """The first batch leaves room for the whole text, which comes with it."""
-    made = part(backbone, "CPU, 1 thread, fp32 image, int8 text")
-    made._question.model.packs_texts = True
+    made = part(backbone, "CPU, 1 thread, fp32 image, int8 text", packs=True)
     masks = np.random.default_rng(0).random((200, WORDS)) < 0.5
     tokens = 1.5 * masks.sum(axis=1) + 2
     for whole in (1.5 * WORDS + 2, 0.0):
