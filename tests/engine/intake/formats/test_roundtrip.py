@@ -29,7 +29,7 @@ def marks_of(ws: Workspace, item: str) -> list[Any]:
 
 
 def there_and_back(name: str, source: Workspace, target: Workspace) -> None:
-    file = source.path / NAMES[name]
+    file = source.path.parent / NAMES[name]
     export(source, file, format=name)
     assert import_paths(target, [file], format=name).errors == ()
     again = import_paths(target, [file], format=name)
