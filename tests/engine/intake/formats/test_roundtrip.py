@@ -31,6 +31,7 @@ def marks_of(ws: Workspace, item: str) -> list[Any]:
 def there_and_back(name: str, source: Workspace, target: Workspace) -> None:
     file = source.path.parent / NAMES[name]
     export(source, file, format=name)
+    (file.parent / "captures").symlink_to(source.path / "captures")  # screenshots are looked for beside the file
     assert import_paths(target, [file], format=name).errors == ()
     again = import_paths(target, [file], format=name)
     assert (again.imported, again.decisions, again.errors) == (0, 0, ())
