@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import types
@@ -12,80 +11,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from engine.cli import checkup
 from engine.cli.main import plain_open
-from engine.errors import ModelUnavailableError
-from engine.types import Action, CrossedOut, LabelScores, Mark, ModelCard, TaskMetrics, Verdict
-from engine.workspace import NewDecision, Workspace, exclusive
-from engine.workspace.imports import Reached
-
-
-@pytest.fixture
-def made(secondlook: Any, tmp_path: Path) -> Path:
-    """A workspace of the preset "both" with two tweets and a product."""
-    path = tmp_path / "w.secondlook"
-    rows = [
-        {"id": "t1", "kind": "tweet", "text": "hello", "labels": {"toxicity": "non-toxic"}, "split": "test"},
-        {"id": "t2", "kind": "tweet", "text": "Ωμέγα\x1b[31m"},
-        {"id": "p1", "kind": "product", "title": "Gin"},
-    ]
-    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert secondlook("init", path, "--preset", "both").status == 0
-    assert secondlook("import", path, tmp_path / "in.jsonl").status == 0
-    return path
-
-
-@pytest.fixture
-def modelled(made: Path) -> Path:
-    """The same with two models; the champion `m2` says that t1 is toxic and p1 prohibited for two reasons."""
-    with Workspace.open(made) as ws:
-        for name, parent in (("m1", ""), ("m2", "m1")):
-            (made / "models" / name).mkdir()
-            ws.models.register(card(name, parent), made / "models" / name)
-            ws.models.promote(name, "better")
-        ws.verdicts.put(
-            [
-                verdict("t1", "toxicity", ("toxic",), 0.75),
-                verdict("p1", "verdict", ("prohibited",), 0.5),
-                verdict("p1", "reason", ("smoking", "alcohol"), 0.625),
-            ]
-        )
-    return made
-
-
-def card(name: str, parent: str) -> ModelCard:
-    scores = TaskMetrics(
-        n=4,
-        accuracy=0.75,
-        macro_f1=0.7,
-        majority_accuracy=0.5,
-        majority_macro_f1=0.33,
-        ece=0.1,
-        labels=("toxic", "non-toxic"),
-        per_class={"toxic": LabelScores(precision=1, recall=0.5, f1=0.67, support=2)},
-    )
-    tasks: dict[str, tuple[str, ...]] = {
-        "toxicity": ("toxic", "non-toxic"),
-        "verdict": ("ok", "prohibited"),
-        "reason": ("smoking", "alcohol"),
-    }
-    created = "2026-01-01T00:00:00.000Z"
-    return ModelCard(
-        id=name, created=created, recipe="", tasks=tasks, parent=parent, metrics={"test": {"toxicity": scores}}
-    )
-
-
-def verdict(item: str, task: str, labels: tuple[str, ...], probability: float) -> Verdict:
-    return Verdict(
-        item=item,
-        task=task,
-        model="m2",
-        label=labels[0],
-        probability=probability,
-        labels=labels,
-        probabilities=dict.fromkeys(labels, probability),
-    )
-
+from engine.types import Mark
+from engine.workspace import Workspace, exclusive
 
 # --- init and import --------------------------------------------------------------------------------------------
 
@@ -229,18 +157,6 @@ def test_items_for_people_cannot_send_control_characters_to_the_terminal(secondl
     assert "Ωμέγα" in ended.out
     assert "\x1b" not in ended.out
     assert "no such items" in secondlook("items", made, "--queue", "escalated").out
-
-
-@pytest.fixture
-def crossed(made: Path) -> Path:
-    """A word of t1's is crossed out by its decision."""
-    with Workspace.open(made) as ws:
-        word = CrossedOut(kind=Mark.WORD, field="text", start=0, end=5, text="hello")
-        said = NewDecision(
-            item="t1", task="toxicity", action=Action.CORRECT, labels=("toxic",), reviewer="ada", crossed_out=(word,)
-        )
-        ws.decisions.record([said])
-    return made
 
 
 def test_items_tell_what_was_crossed_out_and_not_taken_back(secondlook: Any, crossed: Path) -> None:
@@ -400,148 +316,6 @@ def test_decisions_travel_to_another_workspace_by_way_of_another_tool(
     wrong = secondlook("import", other, tmp_path / "x.json", "--format", "labelstudio")
     assert wrong.status == 2
     assert "Did you mean 'label-studio'?" in wrong.err
-
-
-# --- doctor -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spare the seconds that asking torch takes."""
-    monkeypatch.setattr(checkup, "_ASK_FOR_GPU", "print('none')")
-
-
-@pytest.mark.usefixtures("no_gpu")
-def test_doctor_finds_a_healthy_workspace_healthy(secondlook: Any, made: Path) -> None:
-    ended = secondlook("doctor", made, "--json")
-    assert (ended.status, ended.json["ok"]) == (0, True)
-    names = [check["name"] for check in ended.json["checks"]]
-    assert names[-6:] == ["database integrity", "decision chain", "annotations", "origins", "captures", "models"]
-    assert all(set(check) == {"name", "ok", "detail", "note"} for check in ended.json["checks"])
-
-
-@pytest.mark.usefixtures("no_gpu")
-@pytest.mark.parametrize(
-    ("variables", "level", "words"),
-    [
-        ({}, "note", "cannot be opened here"),
-        ({"DISPLAY": ":7"}, "ok  ", "DISPLAY=:7"),
-        ({"DISPLAY": ":7", "QT_QPA_PLATFORM": "offscreen"}, "note", "nobody sees it"),
-        ({"QT_QPA_PLATFORM": "xcb"}, "ok  ", "Qt platform 'xcb' (from QT_QPA_PLATFORM)\n"),
-    ],
-)
-def test_doctor_says_what_it_means_that_there_is_no_display(
-    secondlook: Any, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], level: str, words: str
-) -> None:
-    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(sys, "platform", "linux")
-    ended = secondlook("doctor")
-    (line,) = [line for line in ended.out.splitlines(keepends=True) if "  display: " in line]
-    assert line.startswith(f"{level}  display: ")
-    assert words in line
-    assert ended.status == 0
-    if not variables:
-        assert "secondlook open --screenshot FILE" in line
-        assert "xvfb-run secondlook open" in line
-
-
-@pytest.fixture
-def half_in(made: Path, tmp_path: Path) -> Path:
-    """A file of which 20,000 records were in when its import was killed; the workspace is `made`."""
-    file = tmp_path / "large.jsonl"
-    file.write_text('{"id": "n1", "kind": "tweet", "text": "new"}\n')
-    with Workspace.open(made) as ws:
-        ws.imports.note("a" * 64, str(file), Reached(records=20_000, imported=20_000), (), ())
-    return file
-
-
-@pytest.mark.usefixtures("no_gpu")
-def test_doctor_notes_an_import_that_is_not_finished(secondlook: Any, made: Path, half_in: Path) -> None:
-    ended = secondlook("doctor", made)
-    assert ended.status == 0
-    assert f"note  imports: The import of '{half_in}' is not finished: 20,000 records of it are in. Import" in ended.out
-    assert "ok    workspace: " in ended.out
-
-
-def test_import_tells_of_one_that_is_not_finished(
-    secondlook: Any, made: Path, half_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    other = tmp_path / "other.jsonl"
-    other.write_text('{"id": "n2", "kind": "tweet", "text": "new"}\n')
-    left = f"The import of '{half_in}' is not finished: 20,000 records of it are in."
-    goes_on = f"The import of '{half_in}' stopped behind record 20,000; the same file goes on there."
-    ended = secondlook("import", made, other)
-    assert ended.status == 0
-    assert left in ended.err
-    assert goes_on not in ended.err
-    monkeypatch.chdir(half_in.parent)
-    ended = secondlook("import", made, half_in.name)
-    assert goes_on in ended.err
-    assert left not in ended.err
-    ended = secondlook("import", made, other)
-    assert "The import of" not in ended.err  # the file was another one by then, and is in
-
-
-def test_a_strict_import_does_not_claim_to_go_on(secondlook: Any, made: Path, half_in: Path) -> None:
-    assert "The import of" not in secondlook("import", made, half_in, "--strict").err
-
-
-@pytest.mark.usefixtures("no_gpu")
-def test_doctor_names_what_is_wrong(secondlook: Any, made: Path) -> None:
-    decide(secondlook, made, "t1", "--label", "toxic")
-    with sqlite3.connect(made / "workspace.db") as db:
-        for (trigger,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            db.execute(f"DROP TRIGGER {trigger}")
-        db.execute("UPDATE decisions SET reviewer = 'eve'")
-    db.close()
-    ended = secondlook("doctor", made)
-    assert ended.status == 2
-    assert "FAIL  decision chain: row 1" in ended.out
-    ended = secondlook("doctor", made.parent / "none")
-    assert ended.status == 2
-    assert "FAIL  workspace: There is no workspace" in ended.out
-
-
-@pytest.mark.usefixtures("no_gpu")
-def test_doctor_notices_an_annotation_that_was_changed(secondlook: Any, crossed: Path) -> None:
-    healthy = {one["name"]: one for one in secondlook("doctor", crossed, "--json").json["checks"]}["annotations"]
-    assert (healthy["ok"], healthy["detail"]) == (True, "1 part crossed out, every hash follows")
-    with sqlite3.connect(crossed / "workspace.db") as db:
-        db.execute("DROP TRIGGER annotations_never_change")
-        db.execute("UPDATE annotations SET text = 'else'")
-    db.close()
-    ended = secondlook("doctor", crossed)
-    assert ended.status == 2
-    assert "FAIL  annotations: annotation 1 was changed" in ended.out
-
-
-@pytest.mark.usefixtures("no_gpu")
-def test_doctor_names_the_models_that_do_not_load(
-    secondlook: Any, modelled: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def load(folder: Path, device: str) -> None:
-        raise ModelUnavailableError(f"The model in '{folder}' has no weights.")
-
-    checkpoint = types.ModuleType("engine.models.checkpoint")  # the real one takes seconds to import torch
-    checkpoint.load = load  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "engine.models.checkpoint", checkpoint)
-    (modelled / "models" / "m1").rmdir()
-    failed = {
-        one["name"]: one["detail"] for one in secondlook("doctor", modelled, "--json").json["checks"] if not one["ok"]
-    }
-    assert set(failed) == {"model m1", "model m2"}
-    assert "missing" in failed["model m1"]
-    assert "no weights" in failed["model m2"]
-
-
-def test_a_torch_that_does_not_import_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkup, "_ASK_FOR_GPU", "raise ImportError('libfoo is missing')")
-    (gpu,) = [check for check in checkup.installation() if check.name == "gpu"]
-    assert not gpu.ok
-    assert "libfoo is missing" in gpu.detail
 
 
 # --- open ---------------------------------------------------------------------------------------------------------
