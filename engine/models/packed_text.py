@@ -23,7 +23,7 @@ class PackedText:
 
     def batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         """Numbers of texts of so many tokens each, by the rows that one run of the graph takes."""
-        rows = bert.packed(lengths, self._encoder.row)
+        rows = bert.packed(lengths, self._encoder.row, self._encoder.most)
         for start in range(0, len(rows), bert.AT_ONCE):
             yield [text for row in rows[start : start + bert.AT_ONCE] for text in row]
 
@@ -33,7 +33,7 @@ class PackedText:
         tokens = [row[:length] for row, length in zip(ids.tolist(), lengths, strict=True)]
         written = [at for at, length in enumerate(lengths) if length]
         found = np.zeros((len(tokens), self._encoder.features), np.float32)
-        rows = bert.packed([lengths[at] for at in written], self._encoder.row)
+        rows = bert.packed([lengths[at] for at in written], self._encoder.row, self._encoder.most)
         for start in range(0, len(rows), bert.AT_ONCE):
             part = [[written[at] for at in row] for row in rows[start : start + bert.AT_ONCE]]
             vectors = self._encoder([[tokens[at] for at in row] for row in part])

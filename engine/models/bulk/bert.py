@@ -3,7 +3,8 @@
 As `engine.models.int8_text`: weights are rounded per output channel, activations per token when they come (vector-wise
 quantisation, Dettmers et al. 2022, section 3.1), so that no calibration is needed; the rest is in 32-bit floats.
 Packing (Krell et al. 2021, "Efficient sequence packing without cross-contamination"): several texts share a row of
-fixed length, and a mask keeps each from reading the others.
+fixed length, and a mask keeps each from reading the others. Where a text's vector is its first token's, the last layer
+is calculated for the first tokens alone: they read the keys and values of all, and nothing reads the others' answers.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ ROW = 128
 """Tokens in a row, where no text may be longer."""
 AT_ONCE = 2
 """Rows that one call takes: a matrix product of 256 tokens is faster than two of 128, attention is not."""
+FIRSTS = 16
+"""Texts that share a row at most where a text's vector is its first token's: so many last answers a row has."""
 Floats = NDArray[np.float32]
 _ROWS_AT_ONCE = 2048
 _WIDEST = 1536
@@ -74,7 +77,10 @@ def read_shape(config: Path) -> Shape | None:
 
 
 class Encoder:
-    """Token numbers of texts to their (n, D) vectors. Texts have at most `limit` tokens."""
+    """Token numbers of texts to their (n, D) vectors. Texts have at most `limit` tokens.
+
+    Texts share rows as `packed` says: of `row` tokens, at most `most` texts in each.
+    """
 
     def __init__(self, shape_: Shape, tensors: Arrays, *, limit: int, mean: bool, threads: int) -> None:
         self._mean = mean
@@ -83,12 +89,14 @@ class Encoder:
         self._places = tensors["embeddings.position_embeddings.weight"][shape_.first :] + kinds
         self.row = max(limit, ROW)
         self.features = self._words.shape[1]
-        self._run = _Graph(shape_, tensors, self.row, self.features).compiled(threads)
+        self.most = self.row if mean else FIRSTS
+        self._run = _Graph(shape_, tensors, self.row, self.features, None if mean else FIRSTS).compiled(threads)
 
     def __call__(self, texts: Sequence[Sequence[Sequence[int]]]) -> list[Floats]:
         """The (n, D) vectors of each row's texts, of at most `AT_ONCE` rows (`packed`)."""
         values = np.zeros((AT_ONCE, self.row, self.features), np.float32)
         masks = np.zeros((AT_ONCE, 1, self.row, self.row), np.float32)
+        firsts = np.zeros((AT_ONCE, self.most), np.int32)
         for at, row in enumerate(texts):
             lengths = [len(tokens) for tokens in row]
             numbers = np.concatenate([np.asarray(tokens, np.int64) for tokens in row])
@@ -97,25 +105,23 @@ class Encoder:
             np.multiply(self._words[numbers], self._steps[numbers], out=within)
             within += self._places[places]
             masks[at, 0] = _apart([*lengths, self.row - len(numbers)])
-        hidden = self._run(values, masks)
-        return [self._pooled(hidden[at], [len(tokens) for tokens in row]) for at, row in enumerate(texts)]
-
-    def _pooled(self, hidden: Floats, lengths: Sequence[int]) -> Floats:
-        starts = np.cumsum([0, *lengths])[:-1]
+            firsts[at, : len(row)] = np.cumsum([0, *lengths[:-1]])
         if not self._mean:
-            first: Floats = hidden[starts].copy()
-            return first
-        sums = np.add.reduceat(hidden[: sum(lengths)], starts, axis=0)
-        means: Floats = (sums / np.array(lengths)[:, None]).astype(np.float32)
-        return means
+            answers = self._run(values, masks, firsts)
+            return [answers[at, : len(row)].copy() for at, row in enumerate(texts)]
+        hidden = self._run(values, masks)
+        return [_means(hidden[at], firsts[at, : len(row)], row) for at, row in enumerate(texts)]
 
 
-def packed(lengths: Sequence[int], row: int) -> list[list[int]]:
-    """Numbers of texts by the row that they share, the longest first into the fullest row with room for it."""
+def packed(lengths: Sequence[int], row: int, most: int) -> list[list[int]]:
+    """Numbers of texts by the row that they share, the longest first into the fullest row with room for it.
+
+    No row has more than `row` tokens or `most` texts.
+    """
     rows: list[list[int]] = []
     room: list[int] = []
     for text in sorted(range(len(lengths)), key=lambda number: -lengths[number]):
-        fitting = [at for at, left in enumerate(room) if left >= lengths[text]]
+        fitting = [at for at, left in enumerate(room) if left >= lengths[text] and len(rows[at]) < most]
         at = min(fitting, key=room.__getitem__, default=len(rows))
         if at == len(rows):
             rows.append([])
@@ -123,6 +129,13 @@ def packed(lengths: Sequence[int], row: int) -> list[list[int]]:
         rows[at].append(text)
         room[at] -= lengths[text]
     return rows
+
+
+def _means(hidden: Floats, starts: NDArray[np.int32], row: Sequence[Sequence[int]]) -> Floats:
+    lengths = np.array([len(tokens) for tokens in row])
+    sums = np.add.reduceat(hidden[: lengths.sum()], starts, axis=0)
+    means: Floats = (sums / lengths[:, None]).astype(np.float32)
+    return means
 
 
 def _apart(lengths: Sequence[int]) -> Floats:
@@ -174,40 +187,55 @@ def gelu(values: Any) -> Any:
 
 
 class _Graph:
-    """The encoder from (B, N, D) embeddings and a (B, 1, N, N) mask to (B, N, D) hidden states."""
+    """The encoder from (B, N, D) embeddings and a (B, 1, N, N) mask to (B, N, D) hidden states.
 
-    def __init__(self, shape_: Shape, tensors: Arrays, row: int, width: int) -> None:
-        self._made = runtime.operations()
-        self._shape, self._tensors, self._row, self._width = shape_, tensors, row, width
-        self._values = self._made.parameter([AT_ONCE, row, width], np.float32)
-        self._mask = self._made.parameter([AT_ONCE, 1, row, row], np.float32)
+    With `wanted`, from (B, K) numbers of tokens in each row also, to (B, K, D) hidden states of these alone.
+    """
+
+    def __init__(self, shape_: Shape, tensors: Arrays, row: int, width: int, wanted: int | None) -> None:
+        made = self._made = runtime.operations()
+        self._shape, self._tensors, self._width = shape_, tensors, width
+        self._values = made.parameter([AT_ONCE, row, width], np.float32)
+        self._mask = made.parameter([AT_ONCE, 1, row, row], np.float32)
+        self._wanted = made.parameter([AT_ONCE, wanted], np.int32) if wanted is not None else None
 
     def compiled(self, threads: int) -> runtime.Run:
-        values = self._normed(self._values, "embeddings.LayerNorm")
-        for number in range(self._shape.num_hidden_layers):
-            values = self._layer(values, f"encoder.layer.{number}")
-        return runtime.compiled(values, [self._values, self._mask], threads)
+        values, last = self._normed(self._values, "embeddings.LayerNorm"), self._shape.num_hidden_layers - 1
+        for number in range(last):
+            values = self._layer(values, values, self._mask, f"encoder.layer.{number}")
+        inputs, asking, mask = [self._values, self._mask], values, self._mask
+        if self._wanted is not None:
+            inputs.append(self._wanted)
+            asking, mask = self._chosen(values, 1), self._chosen(mask, 2)
+        return runtime.compiled(self._layer(values, asking, mask, f"encoder.layer.{last}"), inputs, threads)
 
-    def _layer(self, values: Any, name: str) -> Any:
+    def _chosen(self, values: Any, axis: int) -> Any:
+        """What is wanted of each row."""
+        return self._made.gather(values, self._wanted, self._made.constant(axis, np.int32), 1)
+
+    def _layer(self, values: Any, asking: Any, mask: Any, name: str) -> Any:
+        """What a layer makes of the tokens `asking`, which read all `values` but those that `mask` forbids."""
         made, attention = self._made, f"{name}.attention"
-        mixed = self._linear(self._attended(values, f"{attention}.self"), f"{attention}.output.dense")
-        values = self._normed(made.add(mixed, values), f"{attention}.output.LayerNorm")
-        return self._normed(made.add(self._widened(values, name), values), f"{name}.output.LayerNorm")
+        mixed = self._linear(self._attended(values, asking, mask, f"{attention}.self"), f"{attention}.output.dense")
+        answer = self._normed(made.add(mixed, asking), f"{attention}.output.LayerNorm")
+        return self._normed(made.add(self._widened(answer, name), answer), f"{name}.output.LayerNorm")
 
-    def _attended(self, values: Any, name: str) -> Any:
-        made, heads = self._made, self._shape.num_attention_heads
-        rounded_values, wide = self._per_token(values), self._width // heads
-        split, swapped = shape(AT_ONCE, self._row, heads, wide), shape(0, 2, 1, 3)
-        query, key, value = (
-            made.transpose(
-                made.reshape(self._product(*rounded_values, f"{name}.{part}", gain), split, special_zero=False), swapped
-            )
-            for part, gain in (("query", wide**-0.5), ("key", 1.0), ("value", 1.0))
-        )
+    def _attended(self, values: Any, asking: Any, mask: Any, name: str) -> Any:
+        made, wide = self._made, self._width // self._shape.num_attention_heads
+        read = self._per_token(values)
+        asked = read if asking is values else self._per_token(asking)
+        query = self._by_head(self._product(*asked, f"{name}.query", wide**-0.5), wide)
+        key, value = (self._by_head(self._product(*read, f"{name}.{part}"), wide) for part in ("key", "value"))
         likeness = made.matmul(query, key, transpose_a=False, transpose_b=True)
-        shares = made.softmax(made.add(likeness, self._mask), -1)
-        looked = made.transpose(made.matmul(shares, value, transpose_a=False, transpose_b=False), swapped)
-        return made.reshape(looked, shape(AT_ONCE, self._row, self._width), special_zero=False)
+        shares = made.softmax(made.add(likeness, mask), -1)
+        looked = made.matmul(shares, value, transpose_a=False, transpose_b=False)
+        together = shape(AT_ONCE, -1, self._width)
+        return made.reshape(made.transpose(looked, shape(0, 2, 1, 3)), together, special_zero=False)
+
+    def _by_head(self, values: Any, wide: int) -> Any:
+        """(B, n, D) to (B, heads, n, D / heads)."""
+        split = shape(AT_ONCE, -1, self._width // wide, wide)
+        return self._made.transpose(self._made.reshape(values, split, special_zero=False), shape(0, 2, 1, 3))
 
     def _widened(self, values: Any, name: str) -> Any:
         """The feed-forward part: wider, GELU, and as wide as before."""

@@ -101,7 +101,7 @@ class Work:
         encoder, texts, old = self._backbones.text, [*self._left, *new], len(self._left)
         if encoder is None or not texts:
             return
-        rows = bert.packed([len(text.tokens) for text in texts], encoder.row)
+        rows = bert.packed([len(text.tokens) for text in texts], encoder.row, encoder.most)
         rows.sort(key=lambda row: min(row) >= old)
         full = len(rows) if last else (len(rows) - 1) // bert.AT_ONCE * bert.AT_ONCE
         if any(min(row) < old for row in rows[full:]):

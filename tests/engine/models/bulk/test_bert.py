@@ -86,6 +86,34 @@ def test_a_row_may_be_full_to_the_last_token(make_encoder: Any) -> None:
     assert full[3] == pytest.approx(encoder([[text]])[0][0], rel=1e-3, abs=1e-3)
 
 
+def test_first_tokens_alone_get_what_the_whole_last_layer_gives_them(
+    make_encoder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [TEXTS, [[number] for number in range(2, 2 + bert.FIRSTS)]]
+    found = make_encoder(mean=False)(runs)
+    monkeypatch.setattr(bert, "_means", lambda hidden, starts, _: hidden[starts])
+    for vectors, whole in zip(found, make_encoder(mean=True)(runs), strict=True):
+        np.testing.assert_allclose(vectors, whole, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("mean", [True, False])
+def test_a_text_may_be_as_long_as_a_row(
+    model: Any, make_encoder: Any, monkeypatch: pytest.MonkeyPatch, mean: bool
+) -> None:
+    monkeypatch.setattr(bert, "ROW", LIMIT)
+    encoder, text = make_encoder(mean=mean), list(range(3, 3 + LIMIT))
+    assert encoder.row == LIMIT
+    with torch.no_grad():
+        hidden = model(input_ids=torch.tensor([text])).last_hidden_state[0]
+    expected = (hidden.mean(dim=0) if mean else hidden[0]).numpy()
+    assert np.linalg.norm(encoder([[text]])[0][0] - expected) < 0.03 * np.linalg.norm(expected)
+
+
+def test_only_first_tokens_are_few_in_a_row(make_encoder: Any) -> None:
+    assert make_encoder(mean=False).most == bert.FIRSTS
+    assert make_encoder(mean=True).most == bert.ROW
+
+
 def test_gelu_is_near_the_exact_one_everywhere() -> None:
     at = np.concatenate([np.linspace(-12, 12, 4001), [-100, 100]]).astype(np.float32)
     values = runtime.operations().parameter([len(at)], np.float32)
@@ -93,13 +121,15 @@ def test_gelu_is_near_the_exact_one_everywhere() -> None:
     np.testing.assert_allclose(found, torch.nn.functional.gelu(torch.from_numpy(at)).numpy(), atol=2e-4)
 
 
-@given(st.lists(st.integers(1, 128), max_size=60))
-def test_packing_leaves_no_text_out_and_no_row_too_long(lengths: list[int]) -> None:
-    rows = packed(lengths, 128)
+@given(st.lists(st.integers(1, 128), max_size=60), st.integers(1, 20))
+def test_packing_leaves_no_text_out_and_no_row_too_full(lengths: list[int], most: int) -> None:
+    rows = packed(lengths, 128, most)
     assert sorted(text for row in rows for text in row) == list(range(len(lengths)))
+    assert all(0 < len(row) <= most for row in rows)
     used = [sum(lengths[text] for text in row) for row in rows]
-    assert all(0 < tokens <= 128 for tokens in used)
-    assert all(one + other > 128 for at, one in enumerate(used) for other in used[:at])  # no two rows go into one
+    assert all(tokens <= 128 for tokens in used)
+    roomy = [tokens for tokens, row in zip(used, rows, strict=True) if len(row) < most]
+    assert all(one + other > 128 for at, one in enumerate(roomy) for other in roomy[:at])  # no two rows go into one
 
 
 @pytest.mark.parametrize(
@@ -130,6 +160,6 @@ def test_beside_torch_padding_and_company_change_nothing(make_encoder: Any) -> N
 
 @given(lengths=st.lists(st.integers(1, LIMIT), max_size=60))
 def test_its_batches_hold_every_text_once_and_fit_one_run(lengths: list[int]) -> None:
-    batches = list(PackedText(types.SimpleNamespace(row=bert.ROW)).batches(lengths))  # type: ignore[arg-type]
+    batches = list(PackedText(types.SimpleNamespace(row=bert.ROW, most=bert.FIRSTS)).batches(lengths))  # type: ignore[arg-type]
     assert sorted(text for batch in batches for text in batch) == list(range(len(lengths)))
     assert all(sum(lengths[text] for text in batch) <= bert.AT_ONCE * bert.ROW for batch in batches)

@@ -15,7 +15,7 @@ from engine.models.bulk import bert
 from engine.models.bulk.work import Backbones, Vectors, Work
 from engine.models.decoding import Square
 
-ROW = 16
+ROW, MOST = 16, 5
 MISSING = np.full(2, -1, np.float32), np.full(1, -2, np.float32)
 
 
@@ -30,6 +30,7 @@ class Encoder:
     """A text's vector is its number of tokens and their sum."""
 
     row = ROW
+    most = MOST
 
     def __init__(self) -> None:
         self.runs: list[list[list[Sequence[int]]]] = []
@@ -89,7 +90,7 @@ def test_no_run_is_too_full_and_no_text_is_read_twice(pool: Executor, parts: lis
     encoder = Encoder()
     worked(parts, encoder, pool)
     rows = [row for run in encoder.runs for row in run]
-    assert all(0 < sum(map(len, row)) <= ROW for row in rows)
+    assert all(0 < sum(map(len, row)) <= ROW and len(row) <= MOST for row in rows)
     assert all(len(run) <= bert.AT_ONCE for run in encoder.runs)
     assert sum(map(len, rows)) == sum(bool(text.strip()) for texts in parts for text in texts)
 
