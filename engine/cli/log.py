@@ -35,8 +35,11 @@ def log_quietly() -> Iterator[None]:
         handler.close()
 
 
-def record_bug(error: BaseException) -> str:
-    """Write the traceback to the log and return the sentence for the user; without a log it goes to standard error."""
+def record_bug(error: BaseException) -> tuple[str, str]:
+    """Write the traceback to the log and return what went wrong and what to do, a sentence each.
+
+    Without a log the traceback goes to standard error.
+    """
     lines = "".join(traceback.format_exception(error))
     what = f"Something went wrong that is our mistake, not yours ({type(error).__name__}: {error})."
     try:
@@ -46,8 +49,8 @@ def record_bug(error: BaseException) -> str:
             log.write(lines + "\n")
     except OSError:
         sys.stderr.write(lines)
-        return what
-    return f"{what} Please report it with the details in {path}."
+        return what, "Please report it with the lines above."
+    return what, f"Please report it with the details in {path}."
 
 
 def _handler() -> logging.Handler:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib
+import itertools
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import engine
 from engine.cli.registry import COMMANDS, Command, overview
@@ -32,34 +34,50 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status: 0 done, 1 our mistake, 2 the user's, 130 interrupted.
 
-    This is the process's boundary: every exception ends here as one plain sentence on standard error.
+    This is the process's boundary: every exception ends here as one plain sentence on standard error, and with --json
+    as one document on standard output, too, so that whoever reads that gets one whatever happens.
     """
     try:
         status = _dispatch(list(arguments))
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        return _say("Interrupted; what was finished before is kept.", INTERRUPTED)
-    except Exception as error:  # noqa: BLE001 - the process boundary
-        return _status_of(error)
+    except BrokenPipeError:
+        _forget_stdout()
+        return BROKEN_PIPE
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the process boundary
+        ending = _ending(error)
+        _say(ending, as_json=_asks_for_json(arguments))
+        return ending.status
     return status
 
 
-def _status_of(error: Exception) -> int:
+class _Ending(NamedTuple):
+    """How a command failed: what is wrong, what to do next ("" where nothing is), and the exit status."""
+
+    error: str
+    way_out: str
+    status: int
+
+
+def _ending(error: BaseException) -> _Ending:
     match error:
-        case CancelledError():
-            return _say(str(error), INTERRUPTED)
+        case KeyboardInterrupt():
+            return _Ending("Interrupted; what was finished before is kept.", "", INTERRUPTED)
         case EngineError():
-            return _say(str(error), YOUR_MISTAKE)
-        case BrokenPipeError():
-            _forget_stdout()
-            return BROKEN_PIPE
+            status = INTERRUPTED if isinstance(error, CancelledError) else YOUR_MISTAKE
+            return _Ending(error.message, error.way_out, status)
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):
-            return _say("The disk is full. Make room, then run the command again; nothing is lost.", YOUR_MISTAKE)
+            way_out = "Make room, then run the command again; nothing is lost."
+            return _Ending("The disk is full.", way_out, YOUR_MISTAKE)
         case MemoryError():
-            return _say("There is not enough memory for this. Close other programs, then try again.", YOUR_MISTAKE)
+            way_out = "Close other programs, then try again."
+            return _Ending("There is not enough memory for this.", way_out, YOUR_MISTAKE)
     from engine.cli.log import record_bug
 
-    return _say(record_bug(error), OUR_MISTAKE)
+    return _Ending(*record_bug(error), OUR_MISTAKE)
+
+
+def _asks_for_json(arguments: Sequence[str]) -> bool:
+    return "--json" in itertools.takewhile(lambda one: one != "--", arguments)
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -123,7 +141,7 @@ def _run_command(name: str, entry: Command, arguments: list[str]) -> int:
     from engine.cli.usage import refusal_in_words
 
     command = command_of(name, entry)
-    quiet = only_answers_on_stdout() if "--json" in arguments else contextlib.nullcontext()
+    quiet = only_answers_on_stdout() if _asks_for_json(arguments) else contextlib.nullcontext()
     # Typer exports no base of its usage errors; it is the parent of the one that it does export.
     usage_error = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
     try:
@@ -139,14 +157,24 @@ def _run_command(name: str, entry: Command, arguments: list[str]) -> int:
     return status if isinstance(status, int) else DONE
 
 
-def _say(message: str, status: int) -> int:
+def _say(ending: _Ending, *, as_json: bool) -> None:
     with contextlib.suppress(OSError):
-        sys.stderr.write(f"secondlook: {message}\n")
-    return status
+        sys.stderr.write(_writable(f"secondlook: {ending.error} {ending.way_out}".rstrip()))
+    try:
+        if as_json:
+            sys.stdout.write(_writable(json.dumps(ending._asdict(), ensure_ascii=False)))
+        sys.stdout.flush()
+    except OSError:
+        _forget_stdout()
+
+
+def _writable(line: str) -> str:
+    """Return the line with what a file's name has that is no UTF-8 as escapes, which JSON knows, too."""
+    return line.encode(errors="backslashreplace").decode() + "\n"
 
 
 def _forget_stdout() -> None:
-    """Point standard output at nothing, so that Python's last flush does not complain about the closed pipe."""
+    """Point standard output at nothing, so that Python's last flush does not complain about what it cannot write."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -58,7 +58,8 @@ def overview() -> str:
             *lines,
             "",
             "'secondlook COMMAND --help' shows a command's options and examples.",
-            "Every command takes --json: one JSON document on standard output.",
+            'Every command takes --json: one JSON document on standard output, also where it fails (with "error",',
+            '"way_out" and "status").',
             "Exit status: 0 done, 1 our mistake (see the log), 2 yours (the message says what to do).",
         ]
     )

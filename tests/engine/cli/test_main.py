@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import json
 import logging
 import re
 import subprocess
@@ -164,6 +165,48 @@ def test_json_is_the_only_thing_on_standard_output(secondlook: Any, command: Reg
     assert ended.out == '{"n":null,"s":"α"}\n'
     assert "a library speaks" in ended.err
     assert secondlook("probe").out == "a library speaks\nfor people\n"
+
+
+def test_an_error_is_one_json_document_where_json_is_asked_for(secondlook: Any, command: Register) -> None:
+    def probe(as_json: JsonOption = False) -> None:
+        raise InputError(f"There is no 'Ω' ({as_json}).", "Try another.")
+
+    command(probe)
+    ended = secondlook("probe", "--json")
+    assert ended.json == {"error": "There is no 'Ω' (True).", "way_out": "Try another.", "status": 2}
+    assert (ended.status, ended.err) == (2, "secondlook: There is no 'Ω' (True). Try another.\n")
+    assert secondlook("probe").out == ""
+    assert secondlook("improt", "--", "--json").out == ""
+
+
+def test_an_error_that_names_a_file_of_no_encoding_is_json(secondlook: Any) -> None:
+    ended = secondlook("score", "\udcff.secondlook", "--json")
+    assert "\udcff.secondlook" in json.loads(ended.out)["error"]
+    assert ended.out.encode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["improt", "w"], "There is no command 'improt'."), (["init"], "Missing argument 'WORKSPACE'.")],
+)
+def test_a_wrong_command_line_is_a_json_document_too(secondlook: Any, arguments: list[str], words: str) -> None:
+    ended = secondlook(*arguments, "--json")
+    assert (ended.json["error"], ended.json["status"]) == (words, 2)
+    assert "--help'" in ended.json["way_out"]
+
+
+@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt(), 130), (MemoryError(), 2), (KeyError("k"), 1)])
+def test_other_endings_are_json_documents_too(
+    secondlook: Any, command: Register, error: BaseException, status: int
+) -> None:
+    def probe(as_json: JsonOption = False) -> None:
+        assert as_json
+        raise error
+
+    command(probe)
+    ended = secondlook("probe", "--json")
+    assert (ended.status, ended.json["status"]) == (status, status)
+    assert ended.err == f"secondlook: {ended.json['error']} {ended.json['way_out']}".rstrip() + "\n"
 
 
 def test_warnings_of_libraries_go_to_the_log(secondlook: Any, command: Register, log_folder: Path) -> None:
