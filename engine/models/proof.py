@@ -43,7 +43,7 @@ BULK = Kind(
     packages=("openvino",),
     code=(
         "bulk/bert.py", "bulk/checking.py", "bulk/fusing.py", "bulk/loading.py", "bulk/resnet.py",
-        "bulk/runtime.py", "bulk/scorer.py", "bulk/tokens.py", "bulk/work.py", "likeness.py",
+        "bulk/runtime.py", "bulk/scorer.py", "bulk/shelf.py", "bulk/tokens.py", "bulk/work.py", "likeness.py",
     ),
 )  # fmt: skip
 """Both backbones in 8-bit integers, in a process without torch (`engine.models.bulk`)."""

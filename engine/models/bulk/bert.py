@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.models.bulk import runtime
-from engine.models.bulk.runtime import constant, shape
+from engine.models.bulk.runtime import constant, in_integers, shape
+from engine.models.bulk.shelf import Shelf
 from engine.models.weights import Arrays
 from engine.types import Struct
 
@@ -162,12 +163,6 @@ def rounded(weight: Floats) -> tuple[NDArray[np.int8], Floats]:
     return np.rint(weight / steps).astype(np.int8), steps
 
 
-def in_integers(integers: NDArray[np.int8], steps: Floats) -> Any:
-    """A weight as the runtime recognises one in integers."""
-    made = runtime.operations()
-    return made.multiply(made.convert(constant(integers), "f32"), constant(steps))
-
-
 def fixed(values: Any, low: float, high: float) -> Any:
     """Values as the runtime recognises 8-bit integers: 256 steps from `low` to `high`."""
     made = runtime.operations()
@@ -194,6 +189,7 @@ class _Graph:
 
     def __init__(self, shape_: Shape, tensors: Arrays, row: int, width: int, wanted: int | None) -> None:
         made = self._made = runtime.operations()
+        self._shelf = Shelf()
         self._shape, self._tensors, self._width = shape_, tensors, width
         self._values = made.parameter([AT_ONCE, row, width], np.float32)
         self._mask = made.parameter([AT_ONCE, 1, row, row], np.float32)
@@ -207,7 +203,8 @@ class _Graph:
         if self._wanted is not None:
             inputs.append(self._wanted)
             asking, mask = self._chosen(values, 1), self._chosen(mask, 2)
-        return runtime.compiled(self._layer(values, asking, mask, f"encoder.layer.{last}"), inputs, threads)
+        answer = self._layer(values, asking, mask, f"encoder.layer.{last}")
+        return runtime.compiled(answer, inputs, threads, self._shelf)
 
     def _chosen(self, values: Any, axis: int) -> Any:
         """What is wanted of each row."""
@@ -275,7 +272,7 @@ class _Graph:
 
     def _scaled(self, integers: Any, steps: Any, weight: tuple[NDArray[np.int8], Floats], bias: Floats) -> Any:
         made = self._made
-        product = made.matmul(integers, in_integers(*weight), transpose_a=False, transpose_b=True)
+        product = made.matmul(integers, in_integers(*weight, self._shelf), transpose_a=False, transpose_b=True)
         return made.add(made.multiply(product, steps), constant(bias[None]))
 
     def _normed(self, values: Any, name: str) -> Any:

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.models.bulk import runtime
-from engine.models.bulk.bert import fixed, in_integers, rounded
-from engine.models.bulk.runtime import constant, shape
+from engine.models.bulk.bert import fixed, rounded
+from engine.models.bulk.runtime import constant, in_integers, shape
+from engine.models.bulk.shelf import Shelf
 from engine.models.proof import Ranges
 from engine.models.spec import DEVIATION, MEAN
 
@@ -56,7 +57,7 @@ class Resnet:
         stem, blocks = _stem(tensors), list(_blocks(tensors))
         graph = _Graph(blocks, ranges)
         values = graph.whole(made.convert(made.transpose(pixels, shape(0, 3, 1, 2)), "f32"), stem)
-        self._run = runtime.compiled(values, [pixels], threads)
+        self._run = runtime.compiled(values, [pixels], threads, graph.shelf)
 
     def __call__(self, squares: Sequence[NDArray[np.uint8]]) -> Floats:
         """The vectors."""
@@ -74,6 +75,7 @@ class _Graph:
 
     def __init__(self, blocks: list[_Block], ranges: Ranges) -> None:
         self._made = runtime.operations()
+        self.shelf = Shelf()
         self._blocks = blocks
         convolutions = 1 + sum(len(block.path) + (block.shortcut is not None) for block in blocks)
         if len(ranges) != 1 + convolutions + len(blocks):
@@ -111,7 +113,8 @@ class _Graph:
         made = self._made
         around = [convolution.weight.shape[-1] // 2 * padded] * 2
         strides = [convolution.stride] * 2
-        product = made.convolution(values, in_integers(*rounded(convolution.weight)), strides, around, around, [1, 1])
+        weight = in_integers(*rounded(convolution.weight), self.shelf)
+        product = made.convolution(values, weight, strides, around, around, [1, 1])
         answer = made.add(product, constant(convolution.bias.reshape(1, -1, 1, 1)))
         return made.relu(answer) if convolution.rectified else answer
 

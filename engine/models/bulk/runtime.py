@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.models.bulk.shelf import Shelf
 from engine.models.processor import has_int8
 from engine.models.proof import BULK, version_of
 
@@ -63,10 +64,17 @@ def shape(*numbers: int) -> Any:
     return operations().constant(np.array(numbers, np.int64))
 
 
-def compiled(output: Any, parameters: Sequence[Any], threads: int) -> Run:
+def in_integers(integers: NDArray[np.int8], steps: NDArray[np.float32], shelf: Shelf) -> Any:
+    """A weight as the library recognises one in integers; they are on the shelf until the graph is compiled."""
+    made = operations()
+    stored = made.constant(shelf.put(integers), shared_memory=True)
+    return made.multiply(made.convert(stored, "f32"), constant(steps))
+
+
+def compiled(output: Any, parameters: Sequence[Any], threads: int, shelf: Shelf | None = None) -> Run:
     """The graph from `parameters` to `output`, ready for so many threads at a time, each on one core.
 
-    Everything that is not in 8-bit integers is in 32-bit floats.
+    Everything that is not in 8-bit integers is in 32-bit floats. What is on the shelf takes no memory after this.
     """
     library, made = openvino(), operations()
     settings = {
@@ -76,6 +84,8 @@ def compiled(output: Any, parameters: Sequence[Any], threads: int) -> Run:
         "ENABLE_CPU_PINNING": False,
     }
     ready = _core().compile_model(library.Model([made.result(output)], list(parameters)), "CPU", settings)
+    if shelf is not None:
+        shelf.let_go()
     free = [ready.create_infer_request() for _ in range(threads)]
 
     def run(*inputs: NDArray[Any]) -> NDArray[np.float32]:
