@@ -1,6 +1,6 @@
 """Explaining one item: ours beside the `lime` library, same model, same items, same run.
 
-    python tests/benchmarks/explanations.py [--captures 50] [--texts 10] [--only image|text] [--threads 2] [--out FILE]
+    python tests/benchmarks/explanations.py [--captures 50] [--texts 10] [--only image|text|minilm|bert] [--threads 2] [--out FILE]
 
 Images: a ResNet-18 at 224 pixels, trained for a moment on the demo's captures by the demo's recipe (kept under
 build/bench/explanations), items without their texts. The library's side is what its tutorials do: `lime_image` with its
@@ -125,16 +125,15 @@ def report(title: str, found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def encoders(folder: Path, *, base: bool) -> dict[str, str]:
-    """Text backbones by what they are called; MiniLM only where it is installed."""
-    found = {} if minilm.folder() is None else {"MiniLM": MINILM}
-    if base and not (folder / "encoder").exists():
+def encoders(folder: Path, only: str | None) -> dict[str, str]:
+    """Text backbones by what they are called, all but for "minilm" and "bert"; MiniLM only where it is installed."""
+    found = {"MiniLM": MINILM} if only != "bert" and minilm.folder() is not None else {}
+    if only == "minilm":
+        return found
+    if not (folder / "encoder").exists():
         folder.mkdir(parents=True, exist_ok=True)
         make_encoder(folder / "encoder", spelled())
-    return {
-        **found,
-        **({"BERT-base": str(folder / "encoder")} if base else {}),
-    }
+    return {**found, "BERT-base": str(folder / "encoder")}
 
 
 def spelled() -> list[ItemContent]:
@@ -148,7 +147,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--captures", type=int, default=50)
     parser.add_argument("--texts", type=int, default=10)
-    parser.add_argument("--only", choices=("image", "text", "minilm"), help="one of the parts; minilm: without BERT")
+    parser.add_argument("--only", choices=("image", "text", "minilm", "bert"), help="one part, one encoder")
     parser.add_argument("--epochs", type=int, default=30, help="how long the model of the captures is trained")
     parser.add_argument("--threads", type=int, default=0, help="of torch; 0 leaves its choice")
     parser.add_argument("--out", type=Path, default=Path("build/bench/explanations.json"))
@@ -167,7 +166,7 @@ def main() -> None:
     if options.only in (None, "image"):
         keep("image", images(options.captures, options.epochs))
     if options.only != "image":
-        for title, found in texts(options.texts, encoders(KEPT / "texts", base=options.only != "minilm")):
+        for title, found in texts(options.texts, encoders(KEPT / "texts", options.only)):
             keep(title, found)
 
 
