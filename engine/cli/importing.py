@@ -61,7 +61,7 @@ def import_items(
     An import that was stopped is simply started again: it goes on where it stood (in parts of 10,000 rows; a smaller
     file from its beginning), and what is already there with the same content is skipped. Answers of people who are
     named come in as their decisions. Review packs (.zip) are merged, and the conflicts between reviewers are listed.
-    The exit status is 2 where bad rows kept everything out, else 0.
+    The exit status is 2 where bad rows kept everything out or the files hold no items, else 0.
 
     Fields, as JSON keys or CSV columns: id, kind (tweet, product), text, title, author, url, screenshot (a path beside
     the file), captured_at, subsets, exposure, split, labels ({task: label}), regions ({name: [[x, y, w, h], …]}).
@@ -81,7 +81,7 @@ def import_items(
     answer(report, lambda: _summary(report, strict), as_json=as_json)
     _name_errors(report.errors)
     _sum_up_warnings(report.warnings)
-    return 2 if report.errors and not report.imported + report.skipped else 0
+    return 0 if report.imported + report.skipped + report.decisions + report.known else 2
 
 
 def _say_unfinished(found: Sequence[Unfinished], paths: Sequence[Path], *, strict: bool) -> None:
@@ -132,4 +132,4 @@ def _sum_up_warnings(rows: tuple[RowError, ...]) -> None:
 
 
 def _place(row: RowError) -> str:
-    return f"{row.file}, line {row.line}"
+    return f"{row.file}, line {row.line}" if row.line else row.file

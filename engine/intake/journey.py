@@ -20,6 +20,8 @@ from engine.workspace import Workspace
 from engine.workspace.adopting import Waiting
 from engine.workspace.imports import Place, Reached, Remark
 
+_NOTHING = "it holds no items; check that it is the file that you meant, and that it was written to its end"
+
 
 class Source(Struct, frozen=True, kw_only=True):
     """A file to import and the format to read it as."""
@@ -76,18 +78,20 @@ class Journey:
         self._told = (len(said.errors), len(said.warnings))
 
     def records(self) -> Iterator[Record]:
-        """Give the records that are not in yet.
+        """Give the records that are not in yet; a file that holds none gets a remark.
 
         Raises:
             EngineError: the file cannot be read, and nothing of it is in; else that is the problem of its last row.
         """
         assert self.source.format.read is not None
-        line = 0
+        line, any_there = 0, bool(self.reached.records)
         try:
             stream = self.source.format.read(self.source.path, self.how)
             for record in islice(stream, self.reached.records, None):
-                line = record.line
+                line, any_there = record.line, True
                 yield record
+            if not any_there:
+                self.said.warn(self.source.path, 0, _NOTHING)
         except EngineError as error:
             if not self.reached.records:
                 raise

@@ -8,7 +8,6 @@ whichever the header uses.
 from __future__ import annotations
 
 import codecs
-import csv
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,10 +17,10 @@ import msgspec
 
 from engine.errors import InputError
 from engine.intake.rows import ALIASES, FIELDS
+from engine.intake.tables import LONGEST_LINE, TableError, numbered_lines, table_rows, text_lines
 from engine.types import Struct
 from engine.workspace import GivenDecision
 
-LONGEST_LINE = 8 << 20
 EXPORT_COLUMNS = frozenset({"id", "task", "act", "action", "reviewer", "undoes"})
 """Columns that only our own exported tables have all of: their rows are decisions, and their cells are left as text."""
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -105,24 +104,11 @@ def _opened(path: Path, read: Callable[[IO[bytes]], Iterator[Record]]) -> Iterat
 
 
 def _read_json_lines(file: IO[bytes], longest: int) -> Iterator[Record]:
-    for number, line in _lines(file, longest):
+    for number, line in numbered_lines(file, longest):
         if line is None:
             yield Record(line=number, problem=f"the line is longer than {longest >> 20} MB")
         elif line.strip():
             yield json_record(number, line)
-
-
-def _lines(file: IO[bytes], longest: int = LONGEST_LINE) -> Iterator[tuple[int, bytes | None]]:
-    """Give numbered lines; None for one that is too long, which is passed over in pieces."""
-    number = 0
-    while line := file.readline(longest + 1):
-        number += 1
-        if len(line) <= longest:
-            yield number, line
-            continue
-        while line and not line.endswith(b"\n"):
-            line = file.readline(longest)
-        yield number, None
 
 
 def json_record(number: int, line: bytes) -> Record:
@@ -173,39 +159,23 @@ def _not_utf8(line: bytes) -> str:
 
 
 def _read_csv(file: IO[bytes]) -> Iterator[Record]:
-    csv.field_size_limit(LONGEST_LINE)
-    line = 1
+    rows = table_rows(text_lines(file))
     try:
-        lines = text_lines(file)
-        first = next(lines, "")
-        reader = csv.reader(_chain(first, lines), delimiter=max(",;\t", key=first.count), strict=True)
-        header = [name.strip() for name in next(reader, [])]
+        header = [name.strip() for name in next(rows, (1, []))[1]]
         problem = _header_problem(header)
         if problem:
             yield Record(line=1, problem=problem)
             return
-        line = reader.line_num + 1
-        for cells in reader:
+        for line, cells in rows:
             if cells:
                 yield _csv_record(line, header, cells)
-            line = reader.line_num + 1
-    except csv.Error as error:
-        problem = f"the row that starts here cannot be read ({error}); the rest of the file was left out"
-        yield Record(line=line, problem=problem)
+    except TableError as error:
+        yield Record(line=error.line, problem=unreadable(error))
 
 
-def text_lines(file: IO[bytes]) -> Iterator[str]:
-    """Give the lines of a table for the csv module; raises `csv.Error` for one that is too long."""
-    for number, line in _lines(file):
-        if line is None:
-            raise csv.Error(f"line {number} is longer than {LONGEST_LINE >> 20} MB")
-        # Bytes that are no UTF-8 are carried along as surrogates, so that only their own row is refused.
-        yield line.decode(errors="surrogateescape")
-
-
-def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
+def unreadable(error: TableError) -> str:
+    """Return what to say of the row behind which nothing of a table could be read."""
+    return f"the row that starts here cannot be read: {error.reason} (the rest of the file was left out)"
 
 
 def _header_problem(header: Sequence[str]) -> str:

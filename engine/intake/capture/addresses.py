@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import re
 from collections.abc import Callable, Iterator
@@ -17,7 +16,8 @@ from engine.intake.capture.profile import Profile
 from engine.intake.capture.types import Address
 from engine.intake.report import RowError
 from engine.intake.rows import BadRowError, kinds_of, read_row
-from engine.intake.sources import Record, read_json_lines, text_lines
+from engine.intake.sources import Record, read_json_lines
+from engine.intake.tables import TableError, table_rows, text_lines
 from engine.taxonomy import Taxonomy
 from engine.types import Struct
 
@@ -193,8 +193,9 @@ def _records(path: Path) -> Iterator[Record]:
             yield from (_csv if suffix == ".csv" else _text)(text_lines(file))
     except OSError as error:
         raise InputError(f"'{path}' cannot be read: {error.strerror}.") from error
-    except csv.Error as error:
-        raise InputError(f"'{path}' cannot be read as a list of addresses: {error}.", "Mend the file.") from error
+    except TableError as error:
+        what = f"'{path}' cannot be read as a list of addresses: in the row that starts in line {error.line}"
+        raise InputError(f"{what}, {error.reason}.", "Mend that row.") from error
 
 
 def _text(lines: Iterator[str]) -> Iterator[Record]:
@@ -207,18 +208,15 @@ def _text(lines: Iterator[str]) -> Iterator[Record]:
 
 
 def _csv(lines: Iterator[str]) -> Iterator[Record]:
-    first = next(lines, "")
-    reader = csv.reader(_chain(first, lines), delimiter=max(",;\t", key=first.count), strict=True)
-    header = [name.strip() for name in next(reader, [])]
+    rows = table_rows(lines)
+    header = [name.strip() for name in next(rows, (1, []))[1]]
     if "url" not in header or len(set(header)) < len(header):
         problem = "the first line must name the columns, `url` among them and none twice"
         yield Record(line=1, problem=f"{problem}; it has: {', '.join(header)[:200]}")
         return
-    line = reader.line_num + 1
-    for cells in reader:
+    for line, cells in rows:
         if cells:
             yield _row(line, header, cells)
-        line = reader.line_num + 1
 
 
 def _row(line: int, header: list[str], cells: list[str]) -> Record:
@@ -245,11 +243,6 @@ def _row(line: int, header: list[str], cells: list[str]) -> Record:
 
 def _parts(cell: str) -> list[str]:
     return [part.strip() for part in cell.split(";") if part.strip()]
-
-
-def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
 
 
 def _broken(text: str) -> bool:

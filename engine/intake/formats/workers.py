@@ -24,7 +24,8 @@ from engine.intake.formats.known import Known, known_items
 from engine.intake.formats.labels import Names
 from engine.intake.formats.sniffing import head_of
 from engine.intake.report import ExportReport
-from engine.intake.sources import LONGEST_LINE, Record, text_lines
+from engine.intake.sources import Record, unreadable
+from engine.intake.tables import TableError, table_rows, text_lines
 from engine.taxonomy import Taxonomy
 from engine.types import Action, Struct
 from engine.workspace import GivenDecision, Workspace
@@ -121,22 +122,16 @@ def _decision(item: str, answer: _Answer, names: Names) -> GivenDecision:
 
 def _read_table(path: Path) -> _Table:
     table = _Table()
-    csv.field_size_limit(LONGEST_LINE)
-    line = 1
     try:
         with path.open("rb") as file:
             file.seek(3 if file.read(3) == b"\xef\xbb\xbf" else 0)
-            lines = text_lines(file)
-            first = next(lines, "")
-            reader = csv.reader(_behind(first, lines), delimiter=max(",;\t", key=first.count), strict=True)
-            places = _places([name.strip() for name in next(reader, [])])
-            for cells in reader:
-                line = reader.line_num
+            rows = table_rows(text_lines(file))
+            places = _places([name.strip() for name in next(rows, (1, []))[1]])
+            for line, cells in rows:
                 if cells:
                     _note(table, places, cells, line)
-    except csv.Error as error:
-        problem = f"the row that starts here cannot be read ({error}); the rest of the file was left out"
-        table.problems.append(Record(line=line, problem=problem))
+    except TableError as error:
+        table.problems.append(Record(line=error.line, problem=unreadable(error)))
     except OSError as error:
         raise InputError(f"'{path}' cannot be read: {error.strerror}.", "Check the path.") from error
     except _HeaderError as error:
@@ -146,11 +141,6 @@ def _read_table(path: Path) -> _Table:
 
 class _HeaderError(Exception):
     """The first line does not name the columns."""
-
-
-def _behind(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
 
 
 def _places(header: Sequence[str]) -> dict[str, int]:

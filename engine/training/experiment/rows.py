@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from engine.errors import InputError, did_you_mean
+from engine.intake.tables import in_words
 from engine.training.experiment.grouping import group_of
 from engine.training.splits import SPLITS
 from engine.types import ItemContent, TrainingItem
@@ -83,12 +84,14 @@ def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     table = csv.DictReader(
         lines, delimiter="\t" if tabs else ",", quoting=csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL, strict=not tabs
     )
+    before = 0
     try:
         columns = _columns(table.fieldnames or (), file)
         for row in table:
-            yield table.line_num, {columns.get(name, name): value for name, value in row.items() if name is not None}
+            before = table.line_num
+            yield before, {columns.get(name, name): value for name, value in row.items() if name is not None}
     except csv.Error as error:
-        raise InputError(f"{file.name}, row {table.line_num}: {error}.", "Correct that row.") from error
+        raise InputError(f"{file.name}, row {before + 1}: {in_words(error)}.", "Correct that row.") from error
 
 
 def _columns(names: Sequence[str], file: Path) -> dict[str, str]:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
 
 from engine.errors import InputError, NotFoundError
 from engine.intake.sources import read_records
+from engine.intake.tables import TableError, table_rows
 from engine.models.text import model_text
 from engine.types import ItemContent, Struct
 from engine.workspace import Workspace
 
 PLAIN, JSON_LINES, CSV = (".txt", ".text", ""), (".jsonl", ".ndjson"), (".csv",)
 _KINDS = "Give a workspace, plain text one a line (.txt), JSON lines with `text` (.jsonl) or CSV with `text` (.csv)."
-_LONGEST_CELL = 8 << 20
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -77,19 +76,16 @@ def _of_json_lines(path: Path, problems: list[str]) -> Iterator[str]:
 
 
 def _of_csv(path: Path, problems: list[str]) -> Iterator[str]:
-    csv.field_size_limit(_LONGEST_CELL)
-    text = _decoded(path)
-    header = text.partition("\n")[0]
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count), strict=True)
+    rows = table_rows(io.StringIO(_decoded(path), newline=""))
     try:
-        columns = list(reader.fieldnames or ())
+        columns = next(rows, (1, []))[1]
         if "text" not in columns:
             has = ", ".join(columns)[:200]
             raise InputError(f"'{path}' has no column `text`; it has: {has}.", "Name the column with the texts `text`.")
-        for row in reader:
-            yield model_text(ItemContent(id="", kind="", title=row.get("title") or "", text=row["text"] or ""))
-    except csv.Error as error:
-        problems.append(f"{path}, line {reader.line_num}: {error}; the rest of the file is left out")
+        for row in (dict(zip(columns, cells, strict=False)) for _, cells in rows if cells):
+            yield model_text(ItemContent(id="", kind="", title=row.get("title", ""), text=row.get("text", "")))
+    except TableError as error:
+        problems.append(f"{path}, line {error.line}: {error.reason}; the rest of the file is left out")
 
 
 def _of_lines(path: Path) -> Iterator[str]:

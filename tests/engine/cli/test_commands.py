@@ -82,6 +82,17 @@ def test_import_reports_bad_rows(secondlook: Any, made: Path, tmp_path: Path) ->
     assert f"{file}, line 2: there is no kind 'twet'" in ended.err
 
 
+def test_an_import_of_a_file_without_items_says_so(secondlook: Any, made: Path, tmp_path: Path) -> None:
+    empty, one = tmp_path / "empty.jsonl", tmp_path / "one.jsonl"
+    empty.write_text("\n")
+    one.write_text('{"id": "t3", "kind": "tweet", "text": "x"}\n')
+    for options in ((), ("--strict",)):
+        ended = secondlook("import", made, empty, *options)
+        assert (ended.status, ended.out) == (2, "Imported 0 items; 0 were there already, 0 rows are bad.\n")
+        assert f"warning: {empty}: it holds no items; check that" in ended.err
+    assert secondlook("import", made, empty, one, "--strict").status == 0
+
+
 def test_import_sums_up_warnings_of_one_kind_after_the_errors(secondlook: Any, made: Path, tmp_path: Path) -> None:
     rows = [{"id": f"n{number}", "kind": "tweet", "text": "a\0b"} for number in range(30)]
     rows[7] = {"id": "odd", "kind": "tweet", "text": "x", "title": "\x07"}

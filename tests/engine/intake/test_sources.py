@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.intake.sources import LONGEST_LINE, Record, count_lines, near_miss, read_records
+from engine.intake.sources import Record, count_lines, near_miss, read_records
+from engine.intake.tables import LONGEST_LINE
 
 LINE = json.dumps({"id": "a", "kind": "tweet", "text": "καλημέρα", "regions": {"x": [[1, 2, 3, 4]]}}).encode()
 
@@ -89,6 +90,10 @@ def test_csv_cells_become_fields(tmp_path: Path, separator: str) -> None:
         (b"id,regions\n1,{x\n", 2, "`regions` is not valid JSON: '{x'"),
         (b"id,labels\n1,toxic\n", 2, "put plain labels in a column named `label:TASK`"),
         (b'id,text\n1,"never closed\n2,x\n', 2, "the row that starts here cannot be read"),
+        (b'id,text\n1,"two\nlines"\n2,"never closed\n3,x\n', 4, 'a quote (") is opened in it and never closed'),
+        (b'id,text\n\n1,"never closed\n2,"x"\n', 3, "a quote before it was never closed"),
+        (b'id,text\n1,"' + b"x\n" * (LONGEST_LINE // 2 + 1), 2, "a cell is longer than 8 MB"),
+        (b"id,text\n1,a\rb\n", 2, "save the file with ordinary line ends"),
         (b"id,text\n1," + b"x" * LONGEST_LINE + b"\n2,x\n", 2, "longer than 8 MB"),
         ("id,text\n1,2\n".encode("utf-16"), 1, "the file is UTF-16"),
     ],

@@ -123,8 +123,8 @@ def test_broken_files_hold_no_address(tmp_path: Path, taxonomy: Taxonomy, name: 
 
 
 def test_a_table_that_ends_in_an_open_quote_is_said(tmp_path: Path, taxonomy: Taxonomy) -> None:
-    with pytest.raises(InputError, match="cannot be read as a list of addresses"):
-        read(tmp_path / "list.csv", taxonomy, 'url\n"https://a.example/1')
+    with pytest.raises(InputError, match=r"list\.csv.* starts in line 3, a quote .* never closed"):
+        read(tmp_path / "list.csv", taxonomy, 'url\nhttps://a.example/1\n"https://a.example/2\n')
 
 
 def test_a_missing_file_is_said(tmp_path: Path, taxonomy: Taxonomy) -> None:

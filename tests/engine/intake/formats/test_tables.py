@@ -141,6 +141,9 @@ def test_bad_rows_of_labellers_are_named(ws: Workspace, tmp_path: Path) -> None:
     ]
     assert "the answer in line 6 was left out" in report.warnings[0].reason
     assert report.decisions == 1
+    path.write_text('task,worker,label\na,w,toxic\nb,"w,toxic\n')
+    (error,) = import_paths(ws, [path], format="crowdkit").errors
+    assert (error.line, "never closed" in error.reason) == (3, True)
     path.write_text("a,b,c\n1,2,3\n")
     (error,) = import_paths(ws, [path], format="crowdkit").errors
     assert (error.line, "there is no 'task'" in error.reason) == (1, True)

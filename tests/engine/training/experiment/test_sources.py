@@ -84,6 +84,12 @@ def test_a_bad_row_is_named(tmp_path: Path, content: str, words: str) -> None:
         load_items(path)
 
 
+def test_a_quote_that_is_never_closed_is_named_by_the_row_that_opens_it(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text('text,label\n"two\nlines",x\n"never,y\nb,x\n')
+    with pytest.raises(InputError, match=r"d\.csv, row 4: a quote .* never closed"):
+        load_items(tmp_path / "d.csv")
+
+
 def test_rows_with_the_same_words_or_author_share_a_group(write: Write) -> None:
     path = write(
         "d.jsonl",

@@ -31,6 +31,10 @@ def test_csv_has_a_column_text(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text('n;text\n1;"a;\nb"\n2;ναι\n3;\n', encoding="utf-8")
     assert read_texts(file).texts == ("a;\nb", "ναι")
+    file.write_text('n,text\n1,a\n2,"b\n3,c\n')
+    source = read_texts(file)
+    assert source.texts == ("a",)
+    assert 'line 3: a quote (") is opened in it and never closed' in source.problems[0]
     file.write_text("n,texts\n1,a\n")
     with pytest.raises(InputError, match="no column `text`; it has: n, texts"):
         read_texts(file)
