@@ -102,6 +102,11 @@ def input_text(raw: str, spec: TextSpec) -> str:
     return prepared_text(_in_reach(raw, spec), spec)
 
 
+def reaches(raw: str, spec: TextSpec) -> bool:
+    """Whether all of `raw` can reach the network, as far as its length goes."""
+    return len(raw) <= spec.max_tokens * _CHARACTERS_PER_TOKEN
+
+
 def prepared_in_reach(raw: str, spec: TextSpec) -> Prepared:
     """`input_text(raw, spec)` with its map."""
     return prepare(_in_reach(raw, spec), spec)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,6 +13,7 @@ from engine.errors import ModelUnavailableError
 from engine.models import minilm
 from engine.models.hub import from_hub
 from engine.models.located import NOWHERE, Located, Span, found_offsets, raw_spans
+from engine.models.pieces import Pieces, suits
 from engine.models.registry import BERT_TINY, CHARACTERS, MINILM, OWN, text_backbone
 from engine.models.spec import NONE, NetworkSpec, TextSpec
 from engine.models.text import input_text, prepared_in_reach
@@ -122,11 +124,10 @@ class EncoderTokens:
         """See `TextTokenizer`."""
         if not texts:
             return []
-        prepared = [input_text(text, self._spec) for text in texts]
         if self._tokenizer.is_fast:
-            return self._encode_at_once(prepared)
+            return self._encode_at_once(texts)
         encoded = self._tokenizer(
-            prepared,
+            [input_text(text, self._spec) for text in texts],
             truncation=True,
             max_length=self._limit,
             padding=False,
@@ -135,12 +136,23 @@ class EncoderTokens:
         )
         return [list(ids) or [self.pad] for ids in encoded["input_ids"]]
 
-    def _encode_at_once(self, prepared: list[str]) -> list[list[int]]:
+    def _encode_at_once(self, texts: Sequence[str]) -> list[list[int]]:
         """What calling the tokenizer gives, in half the time: it also makes masks, offsets and types of tokens."""
         backend: Tokenizer = self._tokenizer.backend_tokenizer
         backend.no_padding()
         backend.enable_truncation(self._limit, direction=self._tokenizer.truncation_side)
+        together = self._pieces.encode(texts) if self._pieces is not None else None
+        if together is not None:
+            return together
+        prepared = [input_text(text, self._spec) for text in texts]
         return [encoding.ids or [self.pad] for encoding in backend.encode_batch_fast(prepared)]
+
+    @cached_property
+    def _pieces(self) -> Pieces | None:
+        """Puts versions of one text together, where the tokenizer allows that."""
+        backend: Tokenizer = self._tokenizer.backend_tokenizer
+        cut_behind = self._tokenizer.truncation_side == "right"
+        return Pieces(backend, self._spec, self._limit) if cut_behind and suits(backend) else None
 
     def locate(self, text: str) -> Located:
         """See `TextTokenizer`.

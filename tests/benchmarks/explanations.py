@@ -1,6 +1,6 @@
 """Explaining one item: ours beside the `lime` library, same model, same items, same run.
 
-    python tests/benchmarks/explanations.py [--captures 50] [--texts 10] [--only image|text|minilm|bert] [--threads 2] [--out FILE]
+    python tests/benchmarks/explanations.py [--captures 50] [--texts 10] [--only PART] [--threads 2] [--out FILE]
 
 Images: a ResNet-18 at 224 pixels, trained for a moment on the demo's captures by the demo's recipe (kept under
 build/bench/explanations), items without their texts. The library's side is what its tutorials do: `lime_image` with its
@@ -54,7 +54,10 @@ CODE = (
 _TEXT_PARTS = ("designs", "hadamard", "joint", "lime", "projection", "sampling", "surrogate", "text_part", "words")
 TEXT_CODE = (
     *(Path(explain.__path__[0]) / f"{name}.py" for name in _TEXT_PARTS),
-    *(Path(models.__path__[0]) / f"{name}.py" for name in ("encoders", "int8_text", "text", "tokenizer")),
+    *(
+        Path(models.__path__[0]) / f"{name}.py"
+        for name in ("encoders", "int8_text", "packed_text", "pieces", "scorer", "text", "tokenizer", "bulk/bert")
+    ),
     Path(explaining_texts.__file__),
 )
 """What figures of texts depend on."""
