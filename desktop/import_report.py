@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 from desktop.theme import GAP, PAD, WIDE, ThemeManager, fixed
 from desktop.widgets import KeyCap, Overlay, button, label
 from engine.counting import counted
-from engine.intake import ImportReport, RowError, grouped
+from engine.intake import MEND, ImportReport, RowError, grouped
 
 SHOWN = 2000
 """Rows in the panel; the copy holds all of them."""
@@ -48,6 +48,7 @@ class ImportReportPanel(Overlay):
         self.rows.setFont(fixed())
         self.rows.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.rows.setAccessibleName("Rows that were left out")
+        self.hint = label(MEND, "muted", self.panel, wrap=True)
         copy = button("Copy all", "", self.panel)
         copy.clicked.connect(self.copy)
         done = button("Done", "primary", self.panel)
@@ -62,6 +63,7 @@ class ImportReportPanel(Overlay):
         column.setSpacing(PAD)
         column.addWidget(self.title)
         column.addWidget(self.rows, 1)
+        column.addWidget(self.hint)
         column.addLayout(foot)
 
     def show_report(self, report: ImportReport) -> None:
@@ -72,6 +74,7 @@ class ImportReportPanel(Overlay):
             shown.append(f"… and {len(report.errors) - SHOWN:,} more; Copy all takes every one.")
         shown += [_remark(first, count) for first, count in grouped(report.warnings)]
         self.title.setText(headline(report))
+        self.hint.setVisible(bool(report.errors))
         self.rows.setPlainText("\n".join(shown))
         self.open()
         self.rows.setFocus(Qt.FocusReason.OtherFocusReason)

@@ -37,7 +37,9 @@ def with_overrides(text: str, overrides: Sequence[str]) -> str:
         path, equals, value = override.partition("=")
         section, dot, key = path.strip().partition(".")
         if not (equals and dot and section and key):
-            raise InputError(f"The override {override!r} is not of the form section.key=value.")
+            raise InputError(
+                f"The override {override!r} is not of the form section.key=value.", "Write it as section.key=value."
+            )
         document.setdefault(section, {})[key] = _value(value.strip())
     return _dump(document)
 
@@ -56,7 +58,7 @@ def _read(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"The recipe is not valid TOML: {error}.") from error
+        raise InputError(f"The recipe is not valid TOML: {error}.", "Correct that line.") from error
 
 
 def _own_recipe(workspace: Workspace) -> str:

@@ -42,6 +42,9 @@ def scale_of(explanation: Explanation) -> float:
     return max([SCALE_FLOOR, *(abs(part.weight) for part in parts if is_clear(part.weight, part.error))])
 
 
+_DAMAGED = "The next model's explanation takes its place."
+
+
 def strength(weight: float, scale: float) -> float:
     """Return `weight` as a share of `scale`, clipped to [-1, 1]."""
     return max(-1.0, min(1.0, weight / scale))
@@ -53,13 +56,22 @@ def cells_of(segment_map: SegmentMap) -> NDArray[np.uint16]:
 
     count = segment_map.width * segment_map.height
     if not 0 < count <= _CELL_LIMIT:
-        raise InputError(f"The stored heatmap claims {segment_map.width} × {segment_map.height} cells.")
+        raise InputError(
+            f"The stored heatmap claims {segment_map.width} × {segment_map.height} cells.",
+            _DAMAGED,
+        )
     try:
         raw = zlib.decompressobj().decompress(segment_map.cells, count * 2)
     except zlib.error as error:
-        raise InputError(f"The stored heatmap is damaged: {error}.") from error
+        raise InputError(
+            f"The stored heatmap is damaged: {error}.",
+            _DAMAGED,
+        ) from error
     if len(raw) != count * 2:
-        raise InputError(f"The stored heatmap holds {len(raw)} bytes instead of {count * 2}.")
+        raise InputError(
+            f"The stored heatmap holds {len(raw)} bytes instead of {count * 2}.",
+            _DAMAGED,
+        )
     return np.frombuffer(raw, dtype="<u2").reshape(segment_map.height, segment_map.width)
 
 

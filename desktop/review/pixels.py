@@ -46,7 +46,10 @@ def decode(path: Path) -> QImage:
         reader.setScaledSize(size * (PIXEL_LIMIT / pixels) ** 0.5)
     image = reader.read()
     if image.isNull():
-        raise InputError(f"The capture {path.name} cannot be read: {reader.errorString()}.")
+        raise InputError(
+            f"The capture {path.name} cannot be read: {reader.errorString()}.",
+            "Bring the file back from a backup, or import the item's screenshot again.",
+        )
     return image.convertToFormat(QImage.Format.Format_RGB32)
 
 

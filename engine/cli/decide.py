@@ -131,7 +131,10 @@ def _record(ws: Workspace, item: Item, said: _Said) -> dict[str, Any]:
 def _decision(ws: Workspace, item: Item, said: _Said, marks: tuple[CrossedOut, ...]) -> NewDecision:
     task = ws.taxonomy.task(said.task) if said.task else ws.taxonomy.primary(item.kind)
     if task is None:
-        raise InputError(f"No task of this workspace is asked of a {item.kind} such as '{item.id}'.")
+        raise InputError(
+            f"No task of this workspace is asked of a {item.kind} such as '{item.id}'.",
+            "Skip or escalate it, or add a task for its kind to the workspace's taxonomy.",
+        )
     verdict = ws.verdicts.of(item.id).get(task.name)
     return NewDecision(
         item=item.id,
@@ -161,7 +164,11 @@ def _document(row: Decision) -> dict[str, Any]:
 
 def _check_due(ws: Workspace, item: Item, task: Task, reviewer: str) -> None:
     if item.kind not in task.applies_to:
-        raise InputError(f"The task '{task.name}' is not asked of a {item.kind} such as '{item.id}'.")
+        asked = [one.name for one in ws.taxonomy.tasks_for(item.kind)]
+        raise InputError(
+            f"The task '{task.name}' is not asked of a {item.kind} such as '{item.id}'.",
+            f"Asked of it: {', '.join(asked) or 'none'}.",
+        )
     own = _own_answers(ws, item.id, reviewer)
     for known in (own, ws.decisions.resolved(item.id)):
         if task in ws.taxonomy.due(item.kind, known):

@@ -87,7 +87,10 @@ def _champion(ws: Workspace, show: Progress) -> ModelRow:
     outcome = ws.runs.adopt(run)
     champion = ws.models.champion()
     if champion is None:
-        raise TrainingError(f"The starter model was not promoted: {outcome.reason}")
+        raise TrainingError(
+            f"The starter model was not promoted: {outcome.reason}",
+            "Make the demo anew in another folder, or train it with: secondlook retrain.",
+        )
     return champion
 
 

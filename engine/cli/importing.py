@@ -11,7 +11,7 @@ import typer
 from engine.cli.common import JsonOption, WorkspaceArgument, answer, note, progress, turn
 from engine.cli.packing import merge_all, only_packs
 from engine.counting import counted, fit
-from engine.intake import ImportReport, RowError, grouped, import_paths
+from engine.intake import MEND, ImportReport, RowError, grouped, import_paths
 from engine.intake.formats import FORMATS
 from engine.workspace import Workspace
 from engine.workspace.imports import Unfinished
@@ -117,6 +117,8 @@ def _name_errors(rows: tuple[RowError, ...]) -> None:
         note(f"{_place(row)}: {row.reason}")
     if len(rows) > _SHOWN:
         note(f"… and {counted(len(rows) - _SHOWN, 'more bad row')}; --json lists them all.")
+    if rows:
+        note(MEND)
 
 
 def _sum_up_warnings(rows: tuple[RowError, ...]) -> None:

@@ -7,6 +7,6 @@ from __future__ import annotations
 
 from engine.intake.exporting import export
 from engine.intake.importing import import_paths
-from engine.intake.report import ExportReport, ImportReport, RowError, grouped
+from engine.intake.report import MEND, ExportReport, ImportReport, RowError, grouped
 
-__all__ = ["ExportReport", "ImportReport", "RowError", "export", "grouped", "import_paths"]
+__all__ = ["MEND", "ExportReport", "ImportReport", "RowError", "export", "grouped", "import_paths"]

@@ -93,7 +93,10 @@ def find_sources(paths: Sequence[Path], name: str = "") -> list[Source]:
         chosen = named(name) if name else guess(path)
         file = chosen.locate(path)
         if not file.exists():
-            raise InputError(f"'{path}' cannot be read as {chosen.title}: there is no '{file}'.")
+            raise InputError(
+                f"'{path}' cannot be read as {chosen.title}: there is no '{file}'.",
+                "Put that file into it, or name another format with --format.",
+            )
         found.setdefault(file, Source(path=file, format=chosen))
     return list(found.values())
 

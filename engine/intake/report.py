@@ -9,6 +9,9 @@ import msgspec
 
 from engine.types import Struct
 
+MEND = "Mend these rows, then import the file again: what is in is passed over."
+"""What to do about rows that were refused."""
+
 
 class RowError(Struct, frozen=True, kw_only=True):
     """One bad row (or, among warnings, a row that needed mending): `line` counts from 1; 0 means the whole file.

@@ -93,7 +93,9 @@ def _opened(path: Path, read: Callable[[IO[bytes]], Iterator[Record]]) -> Iterat
     try:
         file = path.open("rb")
     except OSError as error:
-        raise InputError(f"'{path}' cannot be read: {error.strerror}.") from error
+        raise InputError(
+            f"'{path}' cannot be read: {error.strerror}.", "Check that the file is there and that you may read it."
+        ) from error
     with file:
         start = file.read(3)
         if start[:2] in _UTF16:

@@ -185,9 +185,15 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except OSError as error:
-        raise ModelUnavailableError(f"The weights {path} cannot be read: {error.strerror or error}.") from error
+        raise ModelUnavailableError(
+            f"The weights {path} cannot be read: {error.strerror or error}.",
+            "Check that the file is there and that you may read it.",
+        ) from error
     except SafetensorError as error:
-        raise ModelUnavailableError(f"The weights {path} are damaged or not safetensors: {error}.") from error
+        raise ModelUnavailableError(
+            f"The weights {path} are damaged or not safetensors: {error}.",
+            "Get the file again, or name another one in the recipe.",
+        ) from error
 
 
 def _check_positions(encoder: PreTrainedModel, spec: TextSpec) -> None:

@@ -139,7 +139,10 @@ def write_card(folder: Path, card: ModelCard) -> None:
         beside.replace(folder / CARD)
         _sync(folder)
     except OSError as error:
-        raise StorageError(f"The card in {folder} cannot be written: {error.strerror or error}.") from error
+        raise StorageError(
+            f"The card in {folder} cannot be written: {error.strerror or error}.",
+            "Make room on the disk and check that you may write there, then try again.",
+        ) from error
 
 
 def load(
@@ -241,7 +244,10 @@ def encoder_config(folder: Path, spec: NetworkSpec) -> Any:
     try:
         return AutoConfig.from_pretrained(folder / ENCODER_FOLDER, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
-        raise ModelUnavailableError(f"The text encoder described in {folder} cannot be built: {error}.") from error
+        raise ModelUnavailableError(
+            f"The text encoder described in {folder} cannot be built: {error}.",
+            "Use another model, or train a new one with: secondlook retrain.",
+        ) from error
 
 
 def _load_weights(

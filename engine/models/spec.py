@@ -121,7 +121,7 @@ def check(spec: NetworkSpec) -> NetworkSpec:
     """
     found = problems(spec)
     if found:
-        raise InputError(" ".join(found))
+        raise InputError(" ".join(found), "Correct the recipe.")
     return spec
 
 

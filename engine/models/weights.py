@@ -33,9 +33,15 @@ class _Named(Mapping[str, Kind]):
             with self._open() as file:
                 names = [str(name) for name in file.keys()]  # noqa: SIM118  no mapping, for all that it has keys
         except OSError as error:
-            raise ModelUnavailableError(f"The weights {path} cannot be read: {error.strerror or error}.") from error
+            raise ModelUnavailableError(
+                f"The weights {path} cannot be read: {error.strerror or error}.",
+                "Check that the file is there and that you may read it.",
+            ) from error
         except SafetensorError as error:
-            raise ModelUnavailableError(f"The weights {path} are damaged or not safetensors: {error}.") from error
+            raise ModelUnavailableError(
+                f"The weights {path} are damaged or not safetensors: {error}.",
+                "Bring the model back from a backup, or train a new one with: secondlook retrain.",
+            ) from error
         self._names = {name.removeprefix(prefix): None for name in names if name.startswith(prefix)}
 
     def _open(self) -> Any:

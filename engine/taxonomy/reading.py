@@ -29,7 +29,10 @@ def load_taxonomy(path: Path | str) -> Taxonomy:
     except FileNotFoundError:
         raise NotFoundError(f"There is no taxonomy file '{path}'.", "Give the path of a TOML file.") from None
     except OSError as error:
-        raise InputError(f"The taxonomy file '{path}' cannot be read: {error.strerror}.") from error
+        raise InputError(
+            f"The taxonomy file '{path}' cannot be read: {error.strerror}.",
+            "Check that the file is there and that you may read it.",
+        ) from error
     if len(raw) > _MOST_BYTES:
         raise InputError(f"The taxonomy file '{path}' is larger than 1 MB.", "Give a taxonomy in TOML.")
     try:
@@ -56,7 +59,7 @@ def parse_taxonomy(text: str, source: str = "taxonomy") -> Taxonomy:
     check_conditions(tasks, mistakes)
     if mistakes.found:
         count = "1 mistake" if len(mistakes.found) == 1 else f"{len(mistakes.found)} mistakes"
-        raise InputError("\n  ".join([f"{source} has {count}:", *mistakes.found]))
+        raise InputError("\n  ".join([f"{source} has {count}:", *mistakes.found]), "Correct these lines.")
     return Taxonomy(name=name, tasks=tuple(tasks))
 
 

@@ -277,5 +277,8 @@ def leave(job: Job, part: Path, card: ModelCard, outcome: Outcome, splits: Split
         part.rename(job.candidate)
         sync(job.folder)
     except OSError as error:
-        raise StorageError(f"The candidate cannot be written to {job.candidate}: {error}.") from error
+        raise StorageError(
+            f"The candidate cannot be written to {job.candidate}: {error}.",
+            "Make room on the disk, then start the training again: it goes on from its last checkpoint.",
+        ) from error
     shutil.rmtree(job.kept, ignore_errors=True)

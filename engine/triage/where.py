@@ -39,7 +39,7 @@ def parse_where(conditions: Sequence[str], queue: str = "to-review") -> QueueQue
     if low is not None and high is not None and low > high:
         mistakes.append(f"No probability is above {low:g} and below {high:g}.")
     if mistakes:
-        raise InputError(" ".join(mistakes))
+        raise InputError(" ".join(mistakes), "See 'secondlook items --help'.")
     return msgspec.structs.replace(query, **changes)
 
 

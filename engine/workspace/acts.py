@@ -45,7 +45,10 @@ def checked_given(given: GivenDecision, taxonomy: Taxonomy, *, kind: str) -> Giv
     if not given.act:
         raise InputError(f"A decision on '{given.item}' has no act.", "Give each visit a name of its own.")
     if (given.action is Action.UNDO) != bool(given.undoes):
-        raise InputError(f"The {given.action.value} of '{given.item}' and what it takes back do not fit.")
+        raise InputError(
+            f"The {given.action.value} of '{given.item}' and what it takes back do not fit.",
+            "Give an undo, and only an undo, the act that it takes back.",
+        )
     return _checked(given, taxonomy, kind)
 
 
@@ -53,9 +56,15 @@ def _checked(new: _New, taxonomy: Taxonomy, kind: str) -> _New:
     if not new.reviewer.strip():
         raise InputError(f"The decision on '{new.item}' names no reviewer.", "Say who decides.")
     if not math.isfinite(new.seconds) or new.seconds < 0:
-        raise InputError(f"The time spent on '{new.item}' is {new.seconds} seconds, which cannot be.")
+        raise InputError(
+            f"The time spent on '{new.item}' is {new.seconds} seconds, which cannot be.",
+            "Give a number of seconds from 0 up, or leave it out.",
+        )
     if new.shown_probability is not None and not math.isfinite(new.shown_probability):
-        raise InputError(f"The shown probability of '{new.item}' is {new.shown_probability}, which cannot be.")
+        raise InputError(
+            f"The shown probability of '{new.item}' is {new.shown_probability}, which cannot be.",
+            "Give a number from 0 to 1, or leave it out.",
+        )
     labels: tuple[str, ...] = ()
     if new.action in {Action.CONFIRM, Action.CORRECT}:
         labels = _labels(new, taxonomy.task(new.task), kind)
@@ -111,10 +120,15 @@ def _own_act(act: str, owner: tuple[int, str], taken: dict[str, tuple[int, str]]
 
 def _labels(new: NewDecision, task: Task, kind: str) -> tuple[str, ...]:
     if kind not in task.applies_to:
-        raise InputError(f"The task '{task.name}' is not asked of a {kind} such as '{new.item}'.")
+        raise InputError(
+            f"The task '{task.name}' is not asked of a {kind} such as '{new.item}'.",
+            "Name one that is, or leave the answer out.",
+        )
     given = {task.label(name).name for name in new.labels}
     if not task.multi and len(given) != 1:
-        raise InputError(f"The task '{task.name}' takes exactly one label, '{new.item}' was given {len(given)}.")
+        raise InputError(
+            f"The task '{task.name}' takes exactly one label, '{new.item}' was given {len(given)}.", "Give one."
+        )
     return tuple(name for name in task.label_names if name in given)
 
 

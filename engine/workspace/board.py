@@ -266,5 +266,7 @@ def row_numbers(db: Database, items: Iterable[str]) -> dict[str, int]:
     rows: dict[str, int] = dict(found)
     for item in wanted:
         if item not in rows:
-            raise NotFoundError(f"There is no item '{item}' in this workspace.")
+            raise NotFoundError(
+                f"There is no item '{item}' in this workspace.", "List the ids with: secondlook items WORKSPACE."
+            )
     return rows

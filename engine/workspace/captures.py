@@ -29,7 +29,10 @@ class Captures:
     def path_of(self, sha: str) -> Path:
         """Return where the capture of this digest is kept (whether or not it is there); raises `InputError`."""
         if not _SHA.fullmatch(sha):
-            raise InputError(f"'{sha}' is no capture's name: it needs the 64 hexadecimal digits of a SHA-256.")
+            raise InputError(
+                f"'{sha}' is no capture's name: it needs the 64 hexadecimal digits of a SHA-256.",
+                "Leave the capture out, or give the one that it was exported with.",
+            )
         return self.folder / sha[:2] / f"{sha}.png"
 
     def store(self, content: bytes) -> str:

@@ -121,7 +121,10 @@ class Decisions:
         for number, one in enumerate(given, 1):
             own = acts.checked_given(msgspec.structs.replace(one, item=item.id), self._taxonomy, kind=item.kind)
             if own.action is Action.UNDO and (own.undoes, own.reviewer) not in standing:
-                raise InputError(f"Decision {number} on '{item.id}' takes back an act that does not stand.")
+                raise InputError(
+                    f"Decision {number} on '{item.id}' takes back an act that does not stand.",
+                    "Leave it out, or put the act that it takes back before it.",
+                )
             standing.discard((own.undoes, own.reviewer))
             standing |= set() if own.action is Action.UNDO else {(own.act, own.reviewer)}
             fit.append(msgspec.structs.replace(own, crossed_out=marks.checked_in(item, own.crossed_out)))

@@ -38,7 +38,9 @@ def _checked(
     item: str, marks: tuple[CrossedOut, ...], fields: dict[str, str], size: tuple[float, float], regions: set[str]
 ) -> tuple[CrossedOut, ...]:
     if len(marks) > MOST:
-        raise InputError(f"{len(marks)} parts of '{item}' are crossed out at once; {MOST} is the most.")
+        raise InputError(
+            f"{len(marks)} parts of '{item}' are crossed out at once; {MOST} is the most.", "Cross out fewer."
+        )
     found: dict[CrossedOut, None] = {}
     for mark in marks:
         word = mark.kind is Mark.WORD
@@ -64,7 +66,9 @@ def _region(item: str, mark: CrossedOut, size: tuple[float, float], regions: set
         raise InputError(f"The page of '{item}' has no region '{mark.region}'.", "Choose one that it has.")
     boxes = mark.boxes or ((mark.box,) if mark.box is not None else ())
     if not 0 < len(boxes) <= MOST:
-        raise InputError(f"A region of '{item}' is of {len(boxes)} rectangles; it takes 1 to {MOST}.")
+        raise InputError(
+            f"A region of '{item}' is of {len(boxes)} rectangles; it takes 1 to {MOST}.", "Give so many of them."
+        )
     inside = tuple(_inside(item, box, size) for box in boxes)
     return CrossedOut(kind=Mark.REGION, label=mark.label, box=around(inside), boxes=inside, region=mark.region)
 

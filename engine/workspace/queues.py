@@ -147,7 +147,9 @@ class Queues:
         """Return one item's queue row; raises `NotFoundError`."""
         number = self._db.value("SELECT row FROM items WHERE id = ?", (item,))
         if number is None:
-            raise NotFoundError(f"There is no item '{item}' in this workspace.")
+            raise NotFoundError(
+                f"There is no item '{item}' in this workspace.", "List the ids with: secondlook items WORKSPACE."
+            )
         return self._details([number])[0]
 
     def counts(self) -> QueueCounts:

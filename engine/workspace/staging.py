@@ -80,23 +80,31 @@ def _with_captures(captures: Captures, batch: Sequence[tuple[Item, bytes | None]
             continue
         sha = next(shas)
         if item.capture not in {None, sha}:
-            raise InputError(f"The screenshot of item '{item.id}' is not the one that its digest names.")
+            raise InputError(
+                f"The screenshot of item '{item.id}' is not the one that its digest names.",
+                "Bring the file back from where it was exported, or leave the screenshot out.",
+            )
         kept.append(msgspec.structs.replace(item, capture=sha))
     return kept
 
 
 def _check_kept(captures: Captures, item: Item) -> None:
     if item.capture is not None and not captures.path_of(item.capture).exists():
-        raise InputError(f"The capture '{item.capture}' of item '{item.id}' is not in the workspace.")
+        raise InputError(
+            f"The capture '{item.capture}' of item '{item.id}' is not in the workspace.",
+            "Bring it back from a backup, or import the item's screenshot again.",
+        )
 
 
 def _columns(item: Item) -> tuple[object, ...]:
     if not item.id or not item.kind:
-        raise InputError(f"An item needs an id and a kind (id '{item.id}', kind '{item.kind}').")
+        raise InputError(f"An item needs an id and a kind (id '{item.id}', kind '{item.kind}').", "Give it both.")
     try:
         f"{item.id}{item.kind}{item.title}{item.text}{item.author}{item.url}".encode()
     except UnicodeEncodeError as error:
-        raise InputError(f"The text of item '{item.id}' holds half a character pair (a lone surrogate).") from error
+        raise InputError(
+            f"The text of item '{item.id}' holds half a character pair (a lone surrogate).", "Take that character out."
+        ) from error
     return (
         item.id,
         item.kind,

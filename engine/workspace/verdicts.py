@@ -99,7 +99,8 @@ def _check(verdict: Verdict) -> None:
     values = (verdict.probability, *verdict.probabilities.values())
     if not all(math.isfinite(value) and 0.0 <= value <= 1.0 for value in values):
         raise InputError(
-            f"The verdict of '{verdict.model}' on '{verdict.item}' has a probability outside 0 to 1: {values}."
+            f"The verdict of '{verdict.model}' on '{verdict.item}' has a probability outside 0 to 1: {values}.",
+            "Use another model, or train a new one with: secondlook retrain.",
         )
 
 

@@ -7,7 +7,7 @@ from pytestqt.qtbot import QtBot
 
 from desktop.import_report import ImportReportPanel, headline
 from desktop.theme import ThemeManager
-from engine.intake import ImportReport, RowError
+from engine.intake import MEND, ImportReport, RowError
 
 REMARKS = tuple(RowError(file="a.jsonl", line=n, reason="converted from JPEG", kind="jpeg") for n in range(1, 945))
 MISTAKES = (RowError(file="a.jsonl", line=7, reason="there is no kind 'twet'"),)
@@ -23,4 +23,6 @@ def test_remarks_of_one_kind_are_one_line_behind_the_mistakes(qtbot: QtBot) -> N
         "a.jsonl:7: there is no kind 'twet'",
         "944 rows, the first a.jsonl:1: converted from JPEG",
     ]
+    assert panel.hint.text() == MEND
+    assert not panel.hint.isHidden()
     assert panel.title.text() == headline(report) == "944 items imported, 1 row left out, 944 remarks."

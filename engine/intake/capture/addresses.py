@@ -192,7 +192,9 @@ def _records(path: Path) -> Iterator[Record]:
             file.seek(3 if start == b"\xef\xbb\xbf" else 0)
             yield from (_csv if suffix == ".csv" else _text)(text_lines(file))
     except OSError as error:
-        raise InputError(f"'{path}' cannot be read: {error.strerror}.") from error
+        raise InputError(
+            f"'{path}' cannot be read: {error.strerror}.", "Check that the file is there and that you may read it."
+        ) from error
     except TableError as error:
         what = f"'{path}' cannot be read as a list of addresses: in the row that starts in line {error.line}"
         raise InputError(f"{what}, {error.reason}.", "Mend that row.") from error

@@ -258,7 +258,10 @@ def _document(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise NotFoundError(f"There is no profile file '{path}'.", "Give the path of a TOML file.") from None
     except OSError as error:
-        raise InputError(f"The profile file '{path}' cannot be read: {error.strerror}.") from error
+        raise InputError(
+            f"The profile file '{path}' cannot be read: {error.strerror}.",
+            "Check that the file is there and that you may read it.",
+        ) from error
     if len(raw) > _MOST_BYTES:
         raise InputError(f"The profile file '{path}' is larger than 1 MB.", "Give a profile in TOML.")
     try:

@@ -98,9 +98,15 @@ def make(taxonomy: Taxonomy, captured: Captured, png: bytes, at: str) -> Made:
         picture = check_capture(png)
         row = read_row(_record(captured, at, lost=lost), taxonomy, pictured=True)
     except CaptureError as error:
-        raise NoItemError(f"The picture of the page cannot be used: {error.message}.") from error
+        raise NoItemError(
+            f"The picture of the page cannot be used: {error.message}.",
+            "Try the page again, or capture it in a smaller window.",
+        ) from error
     except BadRowError as error:
-        raise NoItemError(f"The page cannot become an item: {error.message}.") from error
+        raise NoItemError(
+            f"The page cannot become an item: {error.message}.",
+            "Choose a profile that fits the page, then try it again.",
+        ) from error
     item = msgspec.structs.replace(row.item, width=picture.width, height=picture.height)
     return Made(item=item, png=picture.png, aside=_set_aside(item, captured, at) if lost else None)
 

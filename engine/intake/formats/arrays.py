@@ -36,7 +36,9 @@ def read_array(path: Path) -> Iterator[Record]:
         with path.open("rb") as file:
             yield from _Elements(file).records()
     except OSError as error:
-        raise InputError(f"'{path}' cannot be read: {error.strerror}.") from error
+        raise InputError(
+            f"'{path}' cannot be read: {error.strerror}.", "Check that the file is there and that you may read it."
+        ) from error
 
 
 class _BrokenError(Exception):

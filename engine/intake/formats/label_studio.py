@@ -66,7 +66,9 @@ class _Task:
     def __init__(self, line: int, task: dict[str, Any], how: Reading) -> None:
         data = task.get("data")
         if not isinstance(data, dict):
-            raise InputError("It has no `data`, so it is no Label Studio task.")
+            raise InputError(
+                "It has no `data`, so it is no Label Studio task.", "Export the tasks as JSON from Label Studio."
+            )
         self.line, self.task, self.how = line, task, how
         ours = data.get(OURS)
         self.extras: dict[str, Any] = ours if isinstance(ours, dict) else {}
@@ -261,14 +263,14 @@ class _Task:
                 continue
             chosen = (result.get("value") or {}).get("choices") if isinstance(result.get("value"), dict) else None
             if not isinstance(chosen, list) or not all(isinstance(one, str) for one in chosen):
-                raise InputError("The `choices` of a result must be a list of names.")
+                raise InputError("The `choices` of a result must be a list of names.", 'Give them as ["NAME"].')
             task = _text(result.get("from_name"))
             if not chosen and task in self.names.tasks and self.names.tasks[task].multi:
                 found[task] = ()
             for owner, labels in self.names.sorted(chosen, task).items():
                 found[owner] = self.names.ordered(owner, (*found.get(owner, ()), *labels))
                 if len(found[owner]) > 1 and not self.names.tasks[owner].multi:
-                    raise InputError(f"The task '{owner}' takes exactly one label.")
+                    raise InputError(f"The task '{owner}' takes exactly one label.", "Leave one of them.")
         return found
 
     def boxes(self, results: list[dict[str, Any]]) -> None:

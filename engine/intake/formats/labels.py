@@ -69,7 +69,9 @@ class Names:
             found.setdefault(owner, set()).add(label)
         for owner, labels in found.items():
             if not self.tasks[owner].multi and len(labels) > 1:
-                raise InputError(f"The task '{owner}' takes exactly one label, not {len(labels)}.")
+                raise InputError(
+                    f"The task '{owner}' takes exactly one label, not {len(labels)}.", "Leave one of them."
+                )
         return {owner: self.ordered(owner, labels) for owner, labels in found.items()}
 
     def ordered(self, task: str, labels: Iterable[str]) -> tuple[str, ...]:

@@ -142,7 +142,7 @@ def _said(given: dict[str, Any], names: Names) -> tuple[Labels | None, str, str]
     """Return the labels by task (None for a skip), a note, and a warning where an answer says too little."""
     answer = given.get("answer", "accept")
     if answer not in _ANSWERS:
-        raise InputError(f"`answer` must be accept, reject or ignore, not '{str(answer)[:60]}'.")
+        raise InputError(f"`answer` must be accept, reject or ignore, not '{str(answer)[:60]}'")
     if answer == "ignore":
         return None, "", ""
     if "accept" in given or not isinstance(given.get("label"), str):
@@ -162,7 +162,7 @@ def _said(given: dict[str, Any], names: Names) -> tuple[Labels | None, str, str]
 def _chosen(given: dict[str, Any], names: Names) -> Labels:
     chosen = given.get("accept", [])
     if not isinstance(chosen, list) or not all(isinstance(one, str | int) for one in chosen):
-        raise InputError("`accept` must be a list of the chosen options.")
+        raise InputError("`accept` must be a list of the chosen options")
     options = given.get("options")
     texts = {
         str(one.get("id")): str(one.get("text"))
@@ -183,7 +183,7 @@ def _chosen(given: dict[str, Any], names: Names) -> Labels:
         found = {task: set() for task in tasks if names.tasks[task].multi}
     for task, labels in found.items():
         if len(labels) > 1 and not names.tasks[task].multi:
-            raise InputError(f"The task '{task}' takes exactly one label, not {len(labels)}.")
+            raise InputError(f"The task '{task}' takes exactly one label, not {len(labels)}.", "Leave one of them.")
     return {task: names.ordered(task, labels) for task, labels in found.items()}
 
 

@@ -101,13 +101,13 @@ def _kind(taxonomy: Taxonomy, given: Sequence[GivenDecision]) -> str:
 def _decision(item: str, answer: _Answer, names: Names) -> GivenDecision:
     if answer.label == NONE:
         if answer.question not in names.tasks:
-            raise InputError("an answer without labels needs its question.")
+            raise InputError("an answer without labels needs its question")
         task = answer.question
         labels: tuple[str, ...] = ()
     else:
         found = names.sorted(answer.label.split(JOINED), answer.question)
         if len(found) != 1:
-            raise InputError(f"'{answer.label[:60]}' answers {len(found)} questions at once.")
+            raise InputError(f"'{answer.label[:60]}' answers {len(found)} questions at once")
         task, labels = next(iter(found.items()))
     return GivenDecision(
         item=item,

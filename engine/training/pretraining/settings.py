@@ -104,7 +104,7 @@ def read_overrides(overrides: Sequence[str]) -> dict[str, Any]:
         else:
             _take(name, text, values, mistakes)
     if mistakes:
-        raise InputError(" ".join(mistakes))
+        raise InputError(" ".join(mistakes), "See 'secondlook pretrain --help'.")
     return values
 
 
@@ -118,7 +118,7 @@ def make_settings(given: Mapping[str, Any], known: Mapping[str, Any], *, continu
     settings = PretrainingSettings(**values)
     mistakes = [*_impossible(settings), *(_fixed(given) if continued else _misfits(settings))]
     if mistakes:
-        raise InputError(" ".join(mistakes))
+        raise InputError(" ".join(mistakes), "See 'secondlook pretrain --help'.")
     return settings
 
 

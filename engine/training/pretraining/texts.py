@@ -97,7 +97,10 @@ def _decoded(path: Path) -> str:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise InputError(f"'{path}' cannot be read ({error.strerror or error}).") from error
+        raise InputError(
+            f"'{path}' cannot be read ({error.strerror or error}).",
+            "Check that the file is there and that you may read it.",
+        ) from error
     except UnicodeDecodeError as error:
         raise InputError(f"'{path}' is no text in UTF-8 (byte {error.start}).", "Save it as UTF-8.") from error
     if "\0" in text:

@@ -76,7 +76,10 @@ class WorkFolder:
                 f"'{self.out}' is being pretrained by another process.", "Wait until it has ended, or stop it."
             ) from error
         except OSError as error:
-            raise StorageError(f"'{self.out.parent}' cannot be written to ({error.strerror or error}).") from error
+            raise StorageError(
+                f"'{self.out.parent}' cannot be written to ({error.strerror or error}).",
+                "Make room there, or name another folder with --out.",
+            ) from error
         try:
             yield
         finally:

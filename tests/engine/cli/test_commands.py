@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from engine.cli.main import plain_open
+from engine.intake import MEND
 from engine.types import Mark
 from engine.workspace import Workspace, exclusive
 
@@ -101,7 +102,8 @@ def test_import_sums_up_warnings_of_one_kind_after_the_errors(secondlook: Any, m
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     ended = secondlook("import", made, file)
     assert ended.out == "Imported 29 items; 0 were there already, 1 row is bad.\n"
-    guessed, bad, many, one = ended.err.splitlines()
+    guessed, bad, mend, many, one = ended.err.splitlines()
+    assert mend == MEND
     assert guessed == f"Read {file} as JSON lines; name another with --format."
     assert bad.startswith(f"{file}, line 10: there is no kind 'twet'")
     assert many.startswith(f"warning: 28 rows, the first in {file}, line 1: control characters in `text` (U+0000)")
