@@ -24,7 +24,7 @@ STEP_IMAGE, STEP_TEXT = 32, 24
 """Further samples of a part before the next map."""
 SECOND_TEXT = 92
 """Samples before the second map of words: before, few are told from chance, and a map takes its time, too."""
-MOST_IMAGE, MOST_TEXT = 320, 384
+MOST_IMAGE, MOST_TEXT = 256, 384
 """Samples of each part after which the explanation is final, stable or not."""
 UNMOVED_SAMPLES = 64
 """Nothing is said to make no difference after fewer."""

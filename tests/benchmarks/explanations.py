@@ -47,7 +47,10 @@ from tests.benchmarks.scoring import make_encoder
 _PARTS = ("designs", "hiding", "image_part", "interactions", "joint", "lime", "sampling", "superpixels", "surrogate")
 CODE = (
     *(Path(explain.__path__[0]) / f"{name}.py" for name in _PARTS),
-    *(Path(models.__path__[0]) / f"{name}.py" for name in ("encoders", "images", "int8")),
+    *(
+        Path(models.__path__[0]) / f"{name}.py"
+        for name in ("encoders", "images", "int8", "packed_image", "bulk/resnet")
+    ),
     Path(explaining_images.__file__),
 )
 """What figures of images depend on: where it changes, they are measured again."""

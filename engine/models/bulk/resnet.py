@@ -87,8 +87,9 @@ class _Graph:
         made = self._made
         first = self._rounded(self._convolved(fixed(values, 0.0, 255.0), stem, padded=False), stem)
         values = made.max_pool(first, [2, 2], [1, 1], [1, 1], [1, 1], [3, 3]).output(0)
-        for block in self._blocks:
-            values = self._block(values, block)
+        for block in self._blocks[:-1]:
+            values = self._rounded_sum(self._block(values, block))
+        values = self._block(values, self._blocks[-1])  # only its mean is taken: not rounding it costs nothing
         return made.reduce_mean(values, shape(2, 3), keep_dims=False)
 
     def _block(self, values: Any, block: _Block) -> Any:
@@ -99,8 +100,10 @@ class _Graph:
         values = self._convolved(values, block.path[-1])
         if block.shortcut is not None:
             beside = self._rounded(self._convolved(beside, block.shortcut), block.shortcut)
-        high = max(next(self._of_blocks)[1], 1e-6)
-        return fixed(self._made.relu(self._made.add(values, beside)), 0.0, high)
+        return self._made.relu(self._made.add(values, beside))
+
+    def _rounded_sum(self, values: Any) -> Any:
+        return fixed(values, 0.0, max(next(self._of_blocks)[1], 1e-6))
 
     def _rounded(self, values: Any, convolution: _Folded) -> Any:
         low, high = next(self._of_convolutions)

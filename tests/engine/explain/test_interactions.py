@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from engine.explain import interactions
 from engine.explain.designs import folded
 from engine.explain.interactions import without_interactions
 from engine.explain.surrogate import IMAGE_KERNEL_WIDTH, Masks, Surrogate, Values, distances, fit, kernel
@@ -61,27 +62,34 @@ def test_nothing_is_taken_from_what_features_do_alone() -> None:
     np.testing.assert_allclose(without_interactions(design.masks, answers), answers, atol=5e-3)
 
 
+def foretold(states: Values, odd: Values, clean: Values, scale: float, noise: float) -> Values:
+    """What the other pairs foretell of each, by one solution for each pair left out; `clean` tells the strengths."""
+    ridge = interactions.RIDGE * np.eye(FEATURES)
+    squares = np.linalg.solve(states.T @ states + ridge, states.T @ clean) ** 2
+    rho = scale * squares / squares.max()
+    alike = states[:, None] * states[None]
+    odd_part = (np.prod(1 + rho * alike, axis=2) - np.prod(1 - rho * alike, axis=2)) / 2
+    shared = odd_part - (rho * alike).sum(axis=2)
+    shared /= shared[0, 0]
+    whole = interactions.ALONE / FEATURES * alike.sum(axis=2) + shared + noise * np.eye(len(odd))
+    found = []
+    for pair in range(len(odd)):
+        others = np.arange(len(odd)) != pair
+        found.append(shared[pair, others] @ np.linalg.solve(whole[np.ix_(others, others)], odd[others]))
+    return np.array(found)
+
+
 def test_left_out_pairs_are_foretold_as_by_fitting_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """The closed form against one solution for each pair left out."""
-    from engine.explain import interactions
-
     scale, noise = 0.7, 1e-2
     monkeypatch.setattr(interactions, "SCALES", (scale,))
     monkeypatch.setattr(interactions, "NOISES", (noise,))
     design = folded(64, FEATURES, np.random.RandomState(1))
     answers = answer(design.masks)
     states, odd = design.masks[::2] * 2.0 - 1, (answers[::2] - answers[1::2]) / 2
-    weights = np.linalg.solve(states.T @ states + interactions.RIDGE * np.eye(FEATURES), states.T @ odd)
-    rho = scale * np.abs(weights) / np.abs(weights).max()
-    alike = states[:, None] * states[None]
-    odd_part = (np.prod(1 + rho * alike, axis=2) - np.prod(1 - rho * alike, axis=2)) / 2
-    shared = odd_part - (rho * alike).sum(axis=2)
-    shared /= shared[0, 0]
-    whole = interactions.ALONE / FEATURES * alike.sum(axis=2) + shared + noise * np.eye(len(odd))
-    expected = []
-    for pair in range(len(odd)):
-        others = np.arange(len(odd)) != pair
-        expected.append(shared[pair, others] @ np.linalg.solve(whole[np.ix_(others, others)], odd[others]))
+    expected = np.zeros(len(odd))
+    for _ in range(2):
+        expected = foretold(states, odd, odd - expected, scale, noise)
     found = without_interactions(design.masks, answers)
     np.testing.assert_allclose((answers - found)[::2], expected, atol=1e-8)
     np.testing.assert_allclose((answers - found)[1::2], -np.array(expected), atol=1e-8)

@@ -60,3 +60,15 @@ def test_ranges_of_another_network_are_told(tmp_path: Path) -> None:
     save_file(network_of("resnet18").state_dict(), tmp_path / "w")
     with pytest.raises(ValueError, match="do not belong"):
         Resnet(Arrays(tmp_path / "w"), ((0.0, 1.0),) * 3, size=SIZE, threads=1)
+
+
+def test_what_the_last_block_gives_is_averaged_unrounded(tmp_path: Path) -> None:
+    network = network_of("resnet18")
+    squares = np.random.default_rng(0).integers(0, 256, (AT_ONCE, SIZE, SIZE, 3), dtype=np.uint8)
+    ranges = Int8ResNet(network.state_dict(), normalised(squares)).ranges
+    save_file(network.state_dict(), tmp_path / "w")
+    found = [
+        Resnet(Arrays(tmp_path / "w"), (*ranges[:-1], last), size=SIZE, threads=1)(list(squares))
+        for last in (ranges[-1], (0.0, 0.0))
+    ]
+    np.testing.assert_array_equal(*found)
