@@ -149,12 +149,20 @@ def _run_command(name: str, entry: Command, arguments: list[str]) -> int:
             status = command.main(args=arguments, prog_name=f"secondlook {name}", standalone_mode=False)
     except usage_error as error:
         refused = refusal_in_words(error.format_message().rstrip("."))
-        raise InputError(f"{refused}.", f"See 'secondlook {name} --help'.") from error
+        raise InputError(f"{refused}.", f"{_dashed_file(arguments)}See 'secondlook {name} --help'.") from error
     except typer.Abort as error:
         raise KeyboardInterrupt from error
     if status == INTERRUPTED:  # typer has swallowed the interrupt
         raise KeyboardInterrupt
     return status if isinstance(status, int) else DONE
+
+
+def _dashed_file(arguments: Sequence[str]) -> str:
+    """Return what helps where a file's name was taken for an option."""
+    for one in arguments:
+        if one.startswith("-") and "=" not in one and (Path(one).suffix[1:].isalpha() or Path(one).is_file()):
+            return f"A file whose name starts with a dash is given as './{one}'. "
+    return ""
 
 
 def _say(ending: _Ending, *, as_json: bool) -> None:

@@ -88,6 +88,8 @@ def find_sources(paths: Sequence[Path], name: str = "") -> list[Source]:
     """
     found: dict[Path, Source] = {}
     for path in paths:
+        if path == Path("-"):
+            raise InputError("Standard input cannot be imported.", "Save it in a file, and name that.")
         if not path.exists():
             raise NotFoundError(f"There is no file or folder '{path}'.", "Check the path.")
         chosen = named(name) if name else guess(path)

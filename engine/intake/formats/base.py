@@ -121,7 +121,9 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
 
 
 def check_place(path: Path) -> None:
-    """Raise `InputError` where no file can be written to: no folder, a device, or in a workspace."""
+    """Raise `InputError` where no file can be written to: no folder, a device, - (standard output), in a workspace."""
+    if path == Path("-"):
+        raise InputError("This cannot be written to standard output.", "Give a file name.")
     if not path.parent.is_dir() or (path.exists() and not path.is_file()):
         raise InputError(f"'{path}' is no place for a file.", "Give a file name in a folder that exists.")
     check_outside(path)

@@ -309,6 +309,51 @@ def test_models_says_what_it_takes(secondlook: Any, made: Path) -> None:
     assert secondlook("models", made, "rollback").status == 2
 
 
+@pytest.mark.parametrize("format_name", [None, "csv", "label-studio", "crowdkit"])
+def test_an_export_to_standard_output_is_the_file_and_nothing_else(
+    secondlook: Any, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format_name: str | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ["--format", format_name] if format_name else []
+    ended = secondlook("export", made, "-", *options)
+    assert secondlook("export", made, "whole.jsonl", *options).status == 0
+    assert (ended.status, ended.out.encode()) == (0, Path("whole.jsonl").read_bytes())
+    assert "to standard output" in ended.err
+    assert not Path("-").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "words"),
+    [
+        (
+            "export",
+            ["--format", "pack"],
+            "The format 'pack' cannot be written to standard output. Give a file name, or",
+        ),
+        ("export", ["--format", "jsonp"], "There is no export format 'jsonp'. Did you mean 'jsonl'?"),
+        ("export", ["--json"], "both want standard output"),
+        ("pack", [], "This cannot be written to standard output. Give a file name."),
+        ("import", [], "Standard input cannot be imported. Save it in a file"),
+    ],
+)
+def test_what_cannot_come_from_or_go_to_a_stream(
+    secondlook: Any, made: Path, command: str, arguments: list[str], words: str
+) -> None:
+    ended = secondlook(command, made, "-", *arguments)
+    assert (ended.status, words in ended.err) == (2, True)
+
+
+def test_a_file_whose_name_looks_like_an_option(
+    secondlook: Any, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("-dash").write_text('{"id": "t3", "kind": "tweet", "text": "x"}\n')
+    for name in ("-dash", "-gone.jsonl"):
+        assert f"starts with a dash is given as './{name}'. See" in secondlook("import", made, name).err
+    assert "dash" not in secondlook("import", made, "--strickt").err
+    assert secondlook("import", made, "./-dash", "--format", "jsonl").status == 0
+
+
 def test_export_writes_what_its_name_says(secondlook: Any, made: Path, tmp_path: Path) -> None:
     ended = secondlook("export", made, tmp_path / "x.jsonl", "--json")
     assert ended.json == {"file": str(tmp_path / "x.jsonl"), "format": "jsonl", "items": 3, "rows": 3, "notes": []}
