@@ -16,6 +16,7 @@ from engine.errors import InputError
 from engine.explain.designs import MOST_LISTED, Design, folded, listed
 from engine.explain.hiding import changes
 from engine.explain.model import Question, Values
+from engine.explain.sampling import Answer, in_batches
 from engine.explain.superpixels import Superpixels, grid_size, superpixels
 from engine.explain.surrogate import Masks
 from engine.models.spec import ImageSpec
@@ -95,6 +96,10 @@ class ImagePart:
         """Row numbers in small batches."""
         step = _batch_size(self._question, self._seen.shape[-1])
         return (np.arange(start, min(start + step, len(masks))) for start in range(0, len(masks), step))
+
+    def answers(self, masks: Masks, first: int) -> Iterator[Answer]:
+        """The vectors of the `first` rows."""
+        return in_batches(self, masks[:first])
 
     def vectors(self, masks: Masks) -> Tensor:
         """What the image backbone gives of every row, (n, Di)."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 
 import numpy as np
 import torch
@@ -60,19 +61,20 @@ def explain(
         CancelledError: `cancelled` said so; it is asked every 100 ms or so.
     """
     last: Explanation | None = None
-    for step in explain_steps(model, content, task, label, seed=seed, samples=samples):
-        if cancelled is not None and cancelled():
-            raise CancelledError
-        last = step or last
-        if step is not None and emit is not None:
-            emit(step)
+    with closing(explain_steps(model, content, task, label, seed=seed, samples=samples)) as steps:
+        for step in steps:
+            if cancelled is not None and cancelled():
+                raise CancelledError
+            last = step or last
+            if step is not None and emit is not None:
+                emit(step)
     assert last is not None
     return last
 
 
 def explain_steps(
     model: ExplainableModel, content: ItemContent, task: str, label: str, *, seed: int = 0, samples: int | None = None
-) -> Iterator[Explanation | None]:
+) -> Generator[Explanation | None, None, None]:
     """Explain in steps of 100 ms or so: None after each, an `Explanation` where there is a better one, the final last.
 
     Whoever runs the steps may do something else between them, or stop.
@@ -96,7 +98,10 @@ def explain_steps(
 class _Side:
     """One part of the item, with what is known of it."""
 
-    def __init__(self, question: Question, part: TextPart | ImagePart, seed: int, samples: int | None) -> None:
+    def __init__(
+        self, question: Question, part: TextPart | ImagePart, seed: int, samples: int | None, *, alone: bool = False
+    ) -> None:
+        """`alone` says that nobody else wants the cores while this part's backbone is asked."""
         text = isinstance(part, TextPart)
         self.width = TEXT_KERNEL_WIDTH if text else IMAGE_KERNEL_WIDTH
         self.sampler = Sampler(part, part.design(samples or (MOST_TEXT if text else MOST_IMAGE), seed))
@@ -105,6 +110,7 @@ class _Side:
         self._first = part.first
         self._second, self._step = (SECOND_TEXT, STEP_TEXT) if text else (0, STEP_IMAGE)
         self._enough = (STABLE_TEXT if text else STABLE_IMAGE) if samples is None else None
+        self._ahead = (samples or self._second) if alone else 0
 
     @property
     def surrogate(self) -> Surrogate | None:
@@ -129,7 +135,7 @@ class _Side:
         """Ask the backbone about the next rows."""
         if self.sampler.samples == 0:
             whole = self.sampler.design.complete
-            yield from self.sampler.extend(len(self.sampler.design.masks) if whole else self._first)
+            yield from self.sampler.extend(len(self.sampler.design.masks) if whole else self._first, self._ahead)
         elif not self.settled:
             yield from self.sampler.extend(max(self._second, self.sampler.samples + self._step))
 
@@ -164,7 +170,7 @@ class _Lime:
         )
         text = TextPart(question, image_vector)
         if text.features:
-            self._text, self._words = text, _Side(question, text, self._seed, samples)
+            self._text, self._words = text, _Side(question, text, self._seed, samples, alone=pixels is None)
             yield from self._words.extend()
         text_vector = text.whole()
         model.remember(question.content, pixels, text_vector, image_vector)

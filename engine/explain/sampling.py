@@ -13,6 +13,8 @@ from torch import Tensor
 from engine.explain.designs import Design
 from engine.explain.surrogate import Masks
 
+Answer = tuple[npt.NDArray[np.intp], Tensor] | None
+
 
 class Part(Protocol):
     """What can be hidden piece by piece: the words, or the superpixels."""
@@ -22,11 +24,27 @@ class Part(Protocol):
     def design(self, samples: int, seed: int) -> Design:
         """What to ask about, at most `samples` rows unless there is no more to know."""
 
+    def answers(self, masks: Masks, first: int) -> Iterator[Answer]:
+        """Numbers of rows and what the part's backbone gives of them, (n, D); None after work of 100 ms at most.
+
+        The `first` rows come first, and those after them only where it pays to ask about all in one go.
+        """
+
+
+class InBatches(Protocol):
+    """A part that looks at its rows batch by batch."""
+
     def batches(self, masks: Masks) -> Iterator[npt.NDArray[np.intp]]:
         """Row numbers in batches that take 100 ms at most."""
 
     def vectors(self, masks: Masks) -> Tensor:
         """What the part's backbone gives of every row, (n, D)."""
+
+
+def in_batches(part: InBatches, masks: Masks) -> Iterator[Answer]:
+    """What a part gives of its rows."""
+    for rows in part.batches(masks):
+        yield rows, part.vectors(masks[rows])
 
 
 class Sampler:
@@ -38,15 +56,22 @@ class Sampler:
         self._which = torch.from_numpy(inverse.reshape(-1))
         self._asked = np.zeros(len(self._distinct), dtype=bool)
         self._found: Tensor | None = None
+        self._begun: Iterator[None] = iter(())
         self.samples = 0
 
-    def extend(self, samples: int) -> Iterator[None]:
-        """Answer the first `samples` rows; yields after every batch, so that the caller can stop or do other work."""
+    def extend(self, samples: int, ahead: int = 0) -> Iterator[None]:
+        """Answer the first `samples` rows; yields often, so that the caller can stop or do other work.
+
+        Where it pays, those before row number `ahead` are begun, too: whoever asks for them then waits for less.
+        """
         samples = min(samples, len(self.design.masks))
-        missing = np.flatnonzero(~self._asked & (self._first < samples))
-        for rows in self.part.batches(self._distinct[missing]):
-            self._keep(missing[rows])
-            yield
+        while self._missing(0, samples).size:
+            for _ in self._begun:
+                yield
+                if not self._missing(0, samples).size:
+                    break
+            else:
+                self._begun = self._answer(self._missing(0, samples), self._missing(samples, ahead))
         self.samples = max(samples, self.samples)
 
     def vectors(self, start: int, stop: int) -> Tensor:
@@ -54,8 +79,18 @@ class Sampler:
         assert self._found is not None, "nothing was asked yet"
         return self._found[self._which[start:stop]]
 
-    def _keep(self, rows: npt.NDArray[np.intp]) -> None:
-        vectors = self.part.vectors(self._distinct[rows])
+    def _missing(self, start: int, stop: int) -> npt.NDArray[np.intp]:
+        """Distinct rows that are not answered yet and come first in these rows of the design."""
+        return np.flatnonzero(~self._asked & (self._first >= start) & (self._first < stop))
+
+    def _answer(self, now: npt.NDArray[np.intp], later: npt.NDArray[np.intp]) -> Iterator[None]:
+        rows = np.concatenate([now, later])
+        for answer in self.part.answers(self._distinct[rows], len(now)):
+            if answer is not None:
+                self._keep(rows[answer[0]], answer[1])
+            yield
+
+    def _keep(self, rows: npt.NDArray[np.intp], vectors: Tensor) -> None:
         if self._found is None:
             self._found = vectors.new_zeros((len(self._distinct), vectors.shape[1]))
         self._found[torch.from_numpy(rows)] = vectors

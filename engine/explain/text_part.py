@@ -12,6 +12,7 @@ from torch import Tensor
 
 from engine.explain.designs import MOST_LISTED, Design, listed, thinned
 from engine.explain.model import Question, Values
+from engine.explain.sampling import Answer, in_batches
 from engine.explain.surrogate import Masks
 from engine.explain.words import words_of
 from engine.models.encoders import BF16, FP32, INT8
@@ -101,6 +102,23 @@ class TextPart:
                 end += 1
             yield order[start:end]
             start = end
+
+    def answers(self, masks: Masks, first: int) -> Iterator[Answer]:
+        """The vectors of the `first` rows, and where texts share rows of the encoder those of all others after them."""
+        if not self._question.model.packs_texts:
+            yield from in_batches(self, masks[:first])
+            return
+        texts, start = [self.without(row) for row in masks], 0
+        whole = [self._raw] if self._whole is None else []
+        for found in self._question.model.text_vectors_in_turn([whole + texts[:first], texts[first:]]):
+            if found is None:
+                yield None
+                continue
+            own = 0
+            if self._whole is None:
+                self._whole, own = found[:1], 1
+            yield np.arange(start, start + len(found) - own), found[own:]
+            start += len(found) - own
 
     def vectors(self, masks: Masks) -> Tensor:
         """What the text backbone gives of every row, (n, Dt)."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from itertools import chain
 
 import numpy as np
 import torch
@@ -31,6 +33,8 @@ Vectors = tuple[Tensor, Tensor]
 _IMAGES_ON_CPU, _IMAGES_ON_GPU = 8, 256
 _TOKENS_ON_CPU, _TOKENS_ON_GPU = 256, 32_768
 """So many at a time: small batches keep a CPU's caches warm and share the cores evenly, a GPU wants large ones."""
+AHEAD = 2
+"""So many runs of the text encoder a core are begun before anybody asks for what they give."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,29 @@ class Scorer:
         answer = self.network.missing_text.detach().repeat(len(texts), 1)
         self._run(self._text_tasks(texts, answer))
         return answer
+
+    def text_vectors_in_turn(self, groups: Sequence[Sequence[str]]) -> Generator[Tensor | None, None, None]:
+        """The (n, Dt) vectors of each group of raw texts in turn; None now and then, before a group has all of its own.
+
+        Between two of these a core runs the encoder once. It goes on meanwhile: only a few runs ahead, and not after
+        the iterator is closed.
+        """
+        threads = torch.get_num_threads() if self.device.type == "cpu" else 1
+        with single_threaded(threads) as pool:
+            under_way: deque[Callable[[], Tensor | None]] = deque()
+            for step in chain.from_iterable(self._text_steps(texts, pool) for texts in groups):
+                under_way.append(step)
+                if len(under_way) > AHEAD * threads:
+                    yield under_way.popleft()()
+            while under_way:
+                yield under_way.popleft()()
+
+    def _text_steps(self, texts: Sequence[str], pool: Executor) -> Iterator[Callable[[], Tensor | None]]:
+        """Begins a task of a group each time it is asked, and gives what waits for it; at last what has the vectors."""
+        answer = self.network.missing_text.detach().repeat(len(texts), 1)
+        for task in self._text_tasks(texts, answer):
+            yield pool.submit(task).result
+        yield lambda: answer
 
     def _run(self, tasks: Sequence[Callable[[], None]]) -> None:
         """Do tasks that need not wait for one another: on a CPU shared out, each on one core."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,11 @@ class FakeModel:
     def text_vectors(self, texts: Sequence[str]) -> torch.Tensor:
         self.texts += texts
         return torch.tensor([[float(text.count("glorp"))] for text in texts])
+
+    def text_vectors_in_turn(self, groups: Sequence[Sequence[str]]) -> Iterator[torch.Tensor | None]:
+        for texts in groups:
+            yield None
+            yield self.text_vectors(texts)
 
     def image_vectors(self, pixels: torch.Tensor) -> torch.Tensor:
         self.images += len(pixels)

@@ -16,7 +16,7 @@ from engine.explain.designs import Design, coin_flips, folded, listed
 from engine.explain.joint import CONTEXTS, Answers, as_it_is, contexts_of
 from engine.explain.model import Question
 from engine.explain.projection import every_version
-from engine.explain.sampling import Sampler
+from engine.explain.sampling import Answer, Sampler, in_batches
 from engine.explain.surrogate import Masks, Values, distances, kernel
 from engine.models.checkpoint import Checkpoint
 from engine.models.network import build
@@ -41,6 +41,9 @@ class Part:
 
     def batches(self, masks: Masks) -> Iterator[npt.NDArray[np.intp]]:
         return iter(np.array_split(np.arange(len(masks)), 3))
+
+    def answers(self, masks: Masks, first: int) -> Iterator[Answer]:
+        return in_batches(self, masks[:first])
 
     def vectors(self, masks: Masks) -> torch.Tensor:
         self.asked += len(masks)

@@ -13,6 +13,7 @@ import torch
 from engine.explain import explain
 from engine.explain.lime import SECOND_TEXT
 from engine.explain.model import Question
+from engine.explain.sampling import Sampler
 from engine.explain.text_part import PACKED, TOKENS, TextPart
 from engine.types import ItemContent
 
@@ -60,6 +61,31 @@ def test_texts_that_share_rows_fill_runs_of_the_encoder(
         sums[0] += whole
         assert all(0.7 * PACKED[column] < one < 1.3 * PACKED[column] for one in sums[:-1])
         assert len(made.whole()) == 1
+
+
+@pytest.mark.parametrize("packs", [True, False])
+def test_all_rows_are_asked_about_in_one_go_where_texts_share_rows(part: Callable[..., TextPart], packs: bool) -> None:
+    made = part("minilm", "CPU, 1 thread, fp32 image, int8 text", packs=packs)
+    masks = np.random.default_rng(0).random((30, WORDS)) < 0.5
+    answers = [answer for answer in made.answers(masks, 10) if answer is not None]
+    asked = 30 if packs else 10
+    assert sorted(np.concatenate([rows for rows, _ in answers]).tolist()) == list(range(asked))
+    for rows, vectors in answers:
+        torch.testing.assert_close(vectors, made.vectors(masks[rows]))
+    assert torch.equal(made.whole(), torch.zeros(1, 1))
+
+
+def test_a_sampler_waits_for_what_is_under_way_and_asks_nothing_twice(part: Callable[..., TextPart]) -> None:
+    made = part("minilm", "CPU, 1 thread, fp32 image, int8 text", packs=True)
+    model: Any = made._question.model
+    sampler = Sampler(made, made.design(80, 0))
+    list(sampler.extend(20, ahead=50))
+    assert len(model.texts) == 21  # the whole text, too
+    list(sampler.extend(50))
+    list(sampler.extend(70))
+    assert len(model.texts) == len(set(model.texts)) == 71
+    assert sampler.samples == 70
+    assert torch.equal(sampler.vectors(0, 70), made.vectors(sampler.design.masks[:70]))
 
 
 def test_what_never_moves_is_asked_about_twice_before_it_is_called_indifferent(
