@@ -10,6 +10,7 @@ from PySide6.QtCore import QByteArray, QObject, QSettings, Signal
 
 ORGANISATION, APPLICATION = "secondlook", "secondlook"
 RECENT_LIMIT = 12
+_NOBODY = "reviewer"
 RETRAIN_AFTER = "training/retrain_after"
 """The session of a workspace reads this one by itself."""
 
@@ -40,7 +41,7 @@ class Settings(QObject):
     @property
     def reviewer(self) -> str:
         """The name that decisions are recorded under; the login name until it is set."""
-        return self._text("reviewer", "") or _login()
+        return self._text("reviewer", "").strip() or _login()
 
     @reviewer.setter
     def reviewer(self, value: str) -> None:
@@ -153,6 +154,6 @@ class Settings(QObject):
 
 def _login() -> str:
     try:
-        return getpass.getuser()
+        return getpass.getuser().strip() or _NOBODY
     except (KeyError, OSError, ImportError):
-        return "reviewer"
+        return _NOBODY

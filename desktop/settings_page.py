@@ -82,11 +82,17 @@ class SettingsPage(QWidget):
             choice.clicked.connect(lambda _=False, mode=mode: setattr(settings, "theme", mode))
         for name, box in self._boxes.items():
             box.toggled.connect(lambda on, name=name: setattr(settings, name, on))
-        self.reviewer.editingFinished.connect(lambda: setattr(settings, "reviewer", self.reviewer.text()))
+        self.reviewer.editingFinished.connect(self._name_reviewer)
         self.opacity.valueChanged.connect(lambda value: setattr(settings, "heatmap_opacity", value))
         self.retrain_after.valueChanged.connect(lambda value: setattr(settings, "retrain_after", value))
         self.refit_after.valueChanged.connect(lambda value: setattr(settings, "refit_after", value))
         self.done.clicked.connect(self.left)
+
+    def _name_reviewer(self) -> None:
+        """Take the name in the field; an empty one is none, and the one that stands comes back."""
+        if name := self.reviewer.text().strip():
+            self._settings.reviewer = name
+        self.reviewer.setText(self._settings.reviewer)
 
     def _cards(self) -> dict[str, Sequence[_Row]]:
         return {

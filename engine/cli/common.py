@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import unicodedata
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +11,7 @@ from typing import Annotated
 import typer
 
 from engine.cli.output import Progress, answer, note, progress, table
+from engine.errors import InputError
 from engine.workspace import exclusive
 
 __all__ = [
@@ -21,6 +24,7 @@ __all__ = [
     "answer",
     "note",
     "progress",
+    "reviewer_name",
     "table",
     "turn",
 ]
@@ -43,3 +47,20 @@ def turn(workspace: Path, command: str) -> AbstractContextManager[None]:
     Raises `WorkspaceError` where the other one has not finished after `TURN_S` seconds.
     """
     return exclusive(workspace, command, wait_s=TURN_S, waiting=note)
+
+
+def reviewer_name(given: str | None) -> str:
+    """Return who decides: the name given, else the login name. Raises `InputError` where that is no name."""
+    if given is None:
+        try:
+            given = getpass.getuser()
+        except (KeyError, OSError, ImportError):
+            given = ""
+        if not given.strip():
+            raise InputError("Your login has no name to record a decision under.", "Give one with --reviewer.")
+    name = given.strip()
+    if not name:
+        raise InputError("The reviewer's name is empty.", "Give a name with --reviewer, or leave the option out.")
+    if any(unicodedata.category(character) == "Cc" for character in name):
+        raise InputError(f"The reviewer's name {name[:60]!r} holds a control character.", "Take it out.")
+    return name

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from engine.cli.common import ItemArgument, JsonOption, WorkspaceArgument, answer
+from engine.cli.common import ItemArgument, JsonOption, WorkspaceArgument, answer, reviewer_name
 from engine.cli.crossing import crossed_out
 from engine.errors import InputError, NotFoundError
 from engine.intake.exporting import answers
@@ -88,7 +87,7 @@ def decide(
     """
     _check_one(bool(label), none, skip, escalate, undo)
     said = _Said(
-        reviewer=reviewer or getpass.getuser(),
+        reviewer=reviewer_name(reviewer),
         task=task or "",
         labels=tuple(label or ()),
         action=Action.UNDO if undo else Action.SKIP if skip else Action.ESCALATE if escalate else None,

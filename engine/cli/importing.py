@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.common import JsonOption, WorkspaceArgument, answer, note, progress, turn
+from engine.cli.common import JsonOption, WorkspaceArgument, answer, note, progress, reviewer_name, turn
 from engine.cli.packing import merge_all, only_packs
 from engine.counting import counted, fit
 from engine.intake import MEND, ImportReport, RowError, grouped, import_paths
@@ -42,7 +42,8 @@ _Kind = Annotated[
     str, typer.Option("--kind", metavar="KIND", help="What the items are, where the file does not say it.")
 ]
 _Reviewer = Annotated[
-    str, typer.Option("--reviewer", metavar="NAME", help="Whose the answers are, where the file does not say it.")
+    str | None,
+    typer.Option("--reviewer", metavar="NAME", help="Whose the answers are, where the file does not say it."),
 ]
 _Strict = Annotated[bool, typer.Option("--strict", help="Import nothing if any row is bad.")]
 
@@ -52,7 +53,7 @@ def import_items(
     paths: _Paths,
     format_name: _Format = "",
     kind: _Kind = "",
-    reviewer: _Reviewer = "",
+    reviewer: _Reviewer = None,
     strict: _Strict = False,
     as_json: JsonOption = False,
 ) -> int:
@@ -68,13 +69,14 @@ def import_items(
     In CSV, labels, regions and meta hold JSON, and a column 'label:TASK' holds that task's label, several parted by
     ';'. Other fields are kept in meta.
     """
+    whose = "" if reviewer is None else reviewer_name(reviewer)
     if only_packs(paths):
         return merge_all(workspace, paths, as_json=as_json)
     with Workspace.open(workspace) as ws, turn(ws.path, "secondlook import"):
         _say_unfinished(ws.imports.unfinished(), paths, strict=strict)
         with progress("Importing") as show:
             report = import_paths(
-                ws, paths, format=format_name, kind=kind, reviewer=reviewer, strict=strict, progress=show
+                ws, paths, format=format_name, kind=kind, reviewer=whose, strict=strict, progress=show
             )
     if not format_name:
         _say_formats(report.read_as)

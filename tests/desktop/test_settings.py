@@ -17,10 +17,12 @@ def reread(settings: Settings) -> Settings:
     return Settings(QSettings(settings.store.fileName(), QSettings.Format.IniFormat))
 
 
-def test_fresh_settings_have_sensible_values(settings: Settings) -> None:
+def test_fresh_settings_have_sensible_values(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.theme, settings.blur, settings.heatmap, settings.tokens) == ("system", False, True, True)
     assert 0 < settings.refit_after < settings.retrain_after
     assert settings.reviewer
+    monkeypatch.setenv("LOGNAME", "  ")
+    assert settings.reviewer == "reviewer"
     assert settings.recent == ()
 
 
@@ -69,6 +71,9 @@ def test_the_page_writes_every_choice_at_once(settings: Settings, theme: ThemeMa
     page.reviewer.editingFinished.emit()
     assert (settings.theme, settings.retrain_after) == ("dark", 0)
     assert (settings.heatmap_opacity, settings.reviewer) == (35, "Ada")
+    page.reviewer.setText("  ")
+    page.reviewer.editingFinished.emit()
+    assert (settings.reviewer, page.reviewer.text()) == ("Ada", "Ada")
     assert page.retrain_after.text() == "Never"
     page.refit_after.setValue(3)
     assert settings.refit_after == 3

@@ -228,6 +228,18 @@ def test_skip_escalate_and_undo(secondlook: Any, made: Path) -> None:
     assert "nothing on 't1' to take back" in ended.err
 
 
+def test_a_decision_needs_a_name(secondlook: Any, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, words in (("", "name is empty"), (" ", "name is empty"), ("a\nb", "'a\\nb' holds a control character")):
+        ended = secondlook("decide", made, "t1", "--label", "toxic", "--reviewer", name)
+        assert (ended.status, words in ended.err) == (2, True)
+    monkeypatch.setenv("LOGNAME", " ")
+    assert "Your login has no name" in secondlook("decide", made, "t1", "--label", "toxic").err
+    assert secondlook("decide", made, "t1", "--label", "toxic", "--reviewer", " Ἄννα\u200c ").status == 0
+    with Workspace.open(made) as ws:
+        assert [one.reviewer for one in ws.decisions.of("t1")] == ["Ἄννα\u200c"]
+    assert "name is empty" in secondlook("import", made, made, "--reviewer", "").err
+
+
 @pytest.mark.parametrize(
     ("item", "arguments", "words"),
     [
