@@ -12,7 +12,7 @@ import typer
 from engine.cli.common import ItemArgument, JsonOption, ModelOption, WorkspaceArgument, answer, table
 from engine.cli.signals import cancelled_by_signals
 from engine.counting import counted, fit
-from engine.errors import NotFoundError, did_you_mean
+from engine.errors import InputError, NotFoundError, did_you_mean
 from engine.evidence import is_clear
 from engine.intake.formats.base import check_place
 from engine.trust import looks_at, made, reliability_words, weight_words
@@ -26,6 +26,14 @@ EXAMPLES = (
 )
 _LIME = "lime"
 _WORDS_SHOWN = 10
+LEAST_SAMPLES, MOST_SAMPLES = {_LIME: 16, "ig": 3, "gradient": 1}, 100_000
+"""The fewest that a method takes; those left out take none. With more than the most, memory would not do."""
+
+
+def _samples_taken() -> str:
+    (lime, least), *others = LEAST_SAMPLES.items()
+    told = ", ".join([f"{least} or more for {lime}", *(f"{fewest} for {name}" for name, fewest in others)])
+    return f"{told}; {MOST_SAMPLES:,} at most; other methods take none"
 
 
 def explain(
@@ -50,7 +58,10 @@ def explain(
         int | None, typer.Option("--seed", metavar="N", min=0, max=2**32 - 1, help="Of the samples.", show_default="0")
     ] = None,
     samples: Annotated[
-        int | None, typer.Option("--samples", metavar="N", min=1, help="So many samples.", show_default="until stable")
+        int | None,
+        typer.Option(
+            "--samples", metavar="N", help=f"So many samples: {_samples_taken()}.", show_default="until stable"
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -67,6 +78,7 @@ def explain(
     """
     if png is not None:
         check_place(png)  # before the work, which may take a minute
+    _check_samples(method, samples)
     asked = _Asked(model=model, task=task, label=label, method=method, seed=seed, samples=samples)
     with Workspace.open(workspace) as ws:
         found = ws.items.get(item)
@@ -77,6 +89,14 @@ def explain(
 
         save_png(content, explanation, png)
     answer(_document(explanation), lambda: _text(explanation, png), as_json=as_json)
+
+
+def _check_samples(method: str, samples: int | None) -> None:
+    """Raise `InputError` for a number of samples that the method does not take, before anything is loaded."""
+    least = LEAST_SAMPLES.get(method)
+    if samples is not None and least is not None and not least <= samples <= MOST_SAMPLES:
+        needs = f"The method '{method}' needs at least {counted(least, 'sample')} and takes {MOST_SAMPLES:,} at most"
+        raise InputError(f"{needs}, not {samples:,}.", "Give such a number, or leave --samples out.")
 
 
 class _Asked(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from engine.cli.explain import LEAST_SAMPLES
 from engine.cli.main import command_of
 from engine.cli.registry import COMMANDS
+from engine.errors import InputError
 from engine.training.pretraining.settings import PretrainingSettings
 
 DETAILS = re.compile(r"\[(default: [^\[\]()]+|required|\d+ (to \d+|or more))\]")
@@ -43,7 +45,11 @@ def test_defaults_that_the_help_has_in_words_are_the_real_ones() -> None:
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        (("--samples", "0"), "'--samples': it must be 1 or more."),
+        (("--seed", "-1"), "'--seed': it must be 0 or more."),
+        (("--samples", "15"), "'lime' needs at least 16 samples and takes 100,000 at most, not 15."),
+        (("--samples", "2", "--method", "ig"), "'ig' needs at least 3 samples"),
+        (("--samples", "0", "--method", "gradient"), "'gradient' needs at least 1 sample and"),
+        (("--samples", "1000000000"), "100,000 at most, not 1,000,000,000."),
         (("--seed", "x"), "'--seed': it must be a whole number."),
         (("--seed", "5000000000"), "'--seed': it must be 4294967295 or less."),
     ],
@@ -53,4 +59,17 @@ def test_a_value_out_of_range_is_refused_in_plain_words(
 ) -> None:
     ended = secondlook("explain", "any.secondlook", "item", *option)
     assert (ended.status, ended.out) == (2, "")
-    assert f"{words} See 'secondlook explain --help'." in ended.err
+    assert words in ended.err
+    assert "secondlook: " in ended.err
+    assert re.search(r"See 'secondlook explain --help'\.|leave --samples out\.", ended.err)
+
+
+def test_the_fewest_samples_of_the_help_are_those_of_the_methods() -> None:
+    from engine.explain.lime import FEWEST
+    from engine.explain.methods import METHODS, check
+    from engine.explain.methods.integrated import LEAST
+
+    assert {"lime": FEWEST, "ig": LEAST, "gradient": 1} == LEAST_SAMPLES
+    for method in METHODS.keys() - LEAST_SAMPLES.keys():
+        with pytest.raises(InputError, match="takes no samples"):
+            check(method, 100)
