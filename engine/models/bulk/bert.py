@@ -252,8 +252,9 @@ class _Graph:
 
     def _per_token(self, values: Any) -> tuple[Any, Any]:
         """Values between -1 and 1 in steps of 1/127, and what 1 is worth of each token."""
-        made = self._made
-        steps = made.maximum(made.reduce_max(made.abs(values), shape(-1), keep_dims=True), constant(1e-8))
+        made, last = self._made, shape(-1)
+        highest, lowest = (reduce(values, last, keep_dims=True) for reduce in (made.reduce_max, made.reduce_min))
+        steps = made.maximum(made.maximum(highest, made.negative(lowest)), constant(1e-8))
         return fixed(made.divide(values, steps), -128 / 127, 1.0), steps
 
     def _product(self, integers: Any, steps: Any, name: str, gain: float = 1.0) -> Any:
