@@ -173,6 +173,8 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("app.log", "Open the log", (), APP, "Workspace", "Open the folder of the log files."),
     ActionSpec("app.theme", "Switch between light and dark", ("Ctrl+Shift+L",), APP, "Window",
                "Use the other theme."),
+    ActionSpec("app.notice", "Go to the notice", ("F6",), APP, "Window",
+               "Put the keyboard on the notice at the lower edge; Esc puts it away."),
     ActionSpec("app.full-screen", "Full screen", ("F11",), APP, "Window", "Fill the screen, or return to a window."),
     ActionSpec("app.quit", "Quit", ("Ctrl+Q",), APP, "Window", "Close the window; every decision is already saved."),
 )  # fmt: skip
@@ -191,8 +193,9 @@ def caps_of(key: str) -> tuple[str, ...]:
 
 
 def is_typed(key: str) -> bool:
-    """Tell whether a key would write or edit in a text field: what has no Ctrl, Alt or F in it, and Ctrl+Z."""
-    return key == "Ctrl+Z" or not key.startswith(("Ctrl+", "Alt+", "Meta+", "F1"))
+    """Tell whether a key would write or edit in a text field: what has no Ctrl, Alt or F6 in it, and Ctrl+Z."""
+    works_anywhere = key.startswith(("Ctrl+", "Alt+", "Meta+")) or (key[:1] == "F" and key[1:].isdigit())
+    return key == "Ctrl+Z" or not works_anywhere
 
 
 def takes_text(widget: QWidget | None) -> bool:

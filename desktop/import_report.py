@@ -48,7 +48,7 @@ class ImportReportPanel(Overlay):
         self.rows.setFont(fixed())
         self.rows.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.rows.setAccessibleName("Rows that were left out")
-        self.hint = label(MEND, "muted", self.panel, wrap=True)
+        self.hint = label(MEND, "quiet", self.panel, wrap=True)
         copy = button("Copy all", "", self.panel)
         copy.clicked.connect(self.copy)
         done = button("Done", "primary", self.panel)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -199,6 +199,9 @@ class DeskWindow(QMainWindow):
         bind = self.actions_table.bind
         bind("app.palette", self.toggle_palette)
         bind("app.cheat-sheet", self.toggle_cheat_sheet)
+        bind("app.notice", self._notices.take_focus)
+        self.actions_table.set_enabled("app.notice", False)
+        self._notices.standing.connect(partial(self.actions_table.set_enabled, "app.notice"))
         bind("app.full-screen", self.toggle_full_screen)
         bind("app.quit", self.close)
 

@@ -13,13 +13,15 @@ from engine.counting import counted
 
 _WIDTH, _HEIGHT = 88 * GAP, 90 * GAP
 _LEAST = 12 * GAP
+BLUR, UNBLUR = "Blur the picture", "Show it clearly"
 NO_PICTURE, LOOKING = "There is no picture of it.", "Reading the picture…"
 
 
 class FailurePanel(Overlay):
-    """Shows one page at a time; `retryWanted(address)` when it is to be tried again."""
+    """Shows one page at a time. `retryWanted(address)`: try it again; `blurWanted()`: blur its picture, or do not."""
 
     retryWanted = Signal(str)
+    blurWanted = Signal()
 
     def __init__(self, theme: ThemeManager, around: QWidget) -> None:
         super().__init__(theme, around)
@@ -32,6 +34,8 @@ class FailurePanel(Overlay):
         self.retry = button("Try again", "", self.panel)
         self.done = button("Done", "primary", self.panel)
         self.retry_cap = KeyCap(("R",), theme, self.panel)
+        self.blur, self.blur_cap = button(BLUR, "", self.panel), KeyCap(("B",), theme, self.panel)
+        self.blur.clicked.connect(self.blurWanted)
         self.copy_address.clicked.connect(self.copy)
         self.retry.clicked.connect(self._ask_to_retry)
         self.done.clicked.connect(self.put_away)
@@ -45,6 +49,8 @@ class FailurePanel(Overlay):
         self._say(f"Failed{tries}" if page.state == FAILED else "Will be tried again", can_retry=page.state == FAILED)
         self.reason.setText(page.reason)
         self.address.setText(page.key)
+        if self.isHidden() or not page.picture:
+            self._offer_blur(can=False)
         self.picture.show_words(LOOKING if page.picture else NO_PICTURE)
         if self.isHidden():
             self.open()
@@ -57,13 +63,23 @@ class FailurePanel(Overlay):
         self.page = page
         self._say("Is being tried again…", can_retry=False)
 
-    def show_picture(self, image: QImage | None) -> None:
+    def show_picture(self, image: QImage | None, *, blurred: bool) -> None:
         """Show what stood there instead of the page."""
         if image is None:
             self.picture.show_words(NO_PICTURE)
         else:
             self.picture.show_image(image)
+        title = UNBLUR if blurred else BLUR
+        self.blur.setText(title)
+        self.blur.setAccessibleName(title)
+        self._offer_blur(can=image is not None)
         self.place()
+
+    def _offer_blur(self, *, can: bool) -> None:
+        if self.blur.hasFocus() and not can:
+            self.done.setFocus(Qt.FocusReason.OtherFocusReason)
+        for widget in (self.blur, self.blur_cap):
+            widget.setVisible(can)
 
     def copy(self) -> None:
         """Put the address into the clipboard."""
@@ -75,6 +91,9 @@ class FailurePanel(Overlay):
             self.copy()
         elif event.key() == Qt.Key.Key_R and event.modifiers() == Qt.KeyboardModifier.NoModifier:
             self._ask_to_retry()
+        elif event.key() == Qt.Key.Key_B and event.modifiers() == Qt.KeyboardModifier.NoModifier:
+            if not self.blur.isHidden():
+                self.blurWanted.emit()
         else:
             super().keyPressEvent(event)
 
@@ -110,6 +129,9 @@ class FailurePanel(Overlay):
         foot.setSpacing(GAP)
         foot.addWidget(self.copy_address)
         foot.addStretch(1)
+        foot.addWidget(self.blur_cap)
+        foot.addWidget(self.blur)
+        foot.addSpacing(GAP)
         foot.addWidget(self.retry_cap)
         foot.addWidget(self.retry)
         foot.addSpacing(GAP)

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from desktop.settings import Settings
+from desktop.shell import Shell
 from desktop.theme import ThemeManager
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
@@ -49,6 +50,19 @@ def theme(qapp: QApplication) -> ThemeManager:
     manager = ThemeManager("light")
     manager.apply()
     return manager
+
+
+@pytest.fixture
+def shell(settings: Settings, theme: ThemeManager, tmp_path: Path, qtbot: QtBot) -> Iterator[Shell]:
+    """The window without a workspace, on the start page."""
+    made = Shell(settings, theme, idle=True, log=tmp_path / "log")
+    qtbot.addWidget(made.window)
+    made.show("start")
+    made.window.show()
+    qtbot.waitExposed(made.window)
+    yield made
+    made.window.close()
+    made.deleteLater()
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,18 +30,6 @@ def workspace(tmp_path: Path) -> Path:
     path = tmp_path / "spring.secondlook"
     Workspace.create(path, preset("tweets")).close()
     return path
-
-
-@pytest.fixture
-def shell(settings: Settings, theme: ThemeManager, tmp_path: Path, qtbot: QtBot) -> Iterator[Shell]:
-    made = Shell(settings, theme, idle=True, log=tmp_path / "log")
-    qtbot.addWidget(made.window)
-    made.show("start")
-    made.window.show()
-    qtbot.waitExposed(made.window)
-    yield made
-    made.window.close()
-    made.deleteLater()
 
 
 def press(shell: Shell, key: Qt.Key, control: bool = True) -> None:

@@ -322,6 +322,32 @@ def test_a_double_click_shows_why_and_the_picture_has_the_desks_veil(
     assert shown != [plain]
 
 
+def test_b_lifts_the_blur_of_the_page_in_the_panel(
+    failed: Any, qtbot: QtBot, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = panel_of(failed)
+    settings.blur = True
+    shown: list[QImage] = []
+    monkeypatch.setattr(panel.picture, "show_image", shown.append)
+    page = failed.capturing.pages.get(f"{SITE}401")
+    clear = decode(failed.capturing.folder / page.picture)
+    blurred = veiled(clear, None, Veil(blurred=True))
+    press(failed, Qt.Key.Key_Return)
+    assert panel.blur.isHidden()  # there is no picture yet
+    qtbot.waitUntil(lambda: shown == [blurred])
+    assert panel.blur.text() == panel.blur.accessibleName() == "Show it clearly"
+    QTest.keyClick(panel.done, Qt.Key.Key_B)
+    qtbot.waitUntil(lambda: shown[1:] == [clear])
+    assert panel.blur.text() == "Blur the picture"
+    panel.blur.click()
+    qtbot.waitUntil(lambda: shown[2:] == [blurred])
+    QTest.keyClick(panel.done, Qt.Key.Key_B)
+    qtbot.waitUntil(lambda: shown[3:] == [clear])
+    QTest.keyClick(panel.done, Qt.Key.Key_Escape)
+    press(failed, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: shown[4:] == [blurred])  # every picture starts blurred
+
+
 def test_a_page_is_tried_again_from_what_went_wrong(failed: Any, qtbot: QtBot) -> None:
     panel = panel_of(failed)
     press(failed, Qt.Key.Key_Return)
