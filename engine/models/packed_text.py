@@ -24,8 +24,8 @@ class PackedText:
     def batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         """Numbers of texts of so many tokens each, by the rows that one run of the graph takes."""
         rows = bert.packed(lengths, self._encoder.row, self._encoder.most)
-        for start in range(0, len(rows), bert.AT_ONCE):
-            yield [text for row in rows[start : start + bert.AT_ONCE] for text in row]
+        for start in range(0, len(rows), self._encoder.at_once):
+            yield [text for row in rows[start : start + self._encoder.at_once] for text in row]
 
     def __call__(self, ids: Tensor, mask: Tensor) -> Tensor:
         """The vectors; those of rows without a token are zeros."""
@@ -34,8 +34,8 @@ class PackedText:
         written = [at for at, length in enumerate(lengths) if length]
         found = np.zeros((len(tokens), self._encoder.features), np.float32)
         rows = bert.packed([lengths[at] for at in written], self._encoder.row, self._encoder.most)
-        for start in range(0, len(rows), bert.AT_ONCE):
-            part = [[written[at] for at in row] for row in rows[start : start + bert.AT_ONCE]]
+        for start in range(0, len(rows), self._encoder.at_once):
+            part = [[written[at] for at in row] for row in rows[start : start + self._encoder.at_once]]
             vectors = self._encoder([[tokens[at] for at in row] for row in part])
             for row, values in zip(part, vectors, strict=True):
                 found[row] = values

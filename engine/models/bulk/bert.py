@@ -28,6 +28,8 @@ ROW = 128
 """Tokens in a row, where no text may be longer."""
 AT_ONCE = 2
 """Rows that one call takes: a matrix product of 256 tokens is faster than two of 128, attention is not."""
+NARROW = 512
+"""An encoder as wide as this reads 256 tokens in 10 to 20 ms; one of BERT-base's size takes 70."""
 FIRSTS = 16
 """Texts that share a row at most where a text's vector is its first token's: so many last answers a row has."""
 Floats = NDArray[np.float32]
@@ -83,21 +85,26 @@ class Encoder:
     Texts share rows as `packed` says: of `row` tokens, at most `most` texts in each.
     """
 
-    def __init__(self, shape_: Shape, tensors: Arrays, *, limit: int, mean: bool, threads: int) -> None:
+    def __init__(
+        self, shape_: Shape, tensors: Arrays, *, limit: int, mean: bool, threads: int, brief: bool = False
+    ) -> None:
+        """With `brief` calls, for those who look between them whether somebody waits, a wide encoder takes one row."""
         self._mean = mean
         self._words, self._steps = _rounded_words(tensors)
         kinds = tensors["embeddings.token_type_embeddings.weight"][0]
         self._places = tensors["embeddings.position_embeddings.weight"][shape_.first :] + kinds
         self.row = max(limit, ROW)
         self.features = self._words.shape[1]
+        self.at_once = 1 if brief and self.features > NARROW else AT_ONCE
         self.most = self.row if mean else FIRSTS
-        self._run = _Graph(shape_, tensors, self.row, self.features, None if mean else FIRSTS).compiled(threads)
+        graph = _Graph(shape_, tensors, (self.at_once, self.row, self.features), None if mean else FIRSTS)
+        self._run = graph.compiled(threads)
 
     def __call__(self, texts: Sequence[Sequence[Sequence[int]]]) -> list[Floats]:
-        """The (n, D) vectors of each row's texts, of at most `AT_ONCE` rows (`packed`)."""
-        values = np.zeros((AT_ONCE, self.row, self.features), np.float32)
-        masks = np.zeros((AT_ONCE, 1, self.row, self.row), np.float32)
-        firsts = np.zeros((AT_ONCE, self.most), np.int32)
+        """The (n, D) vectors of each row's texts, of at most `at_once` rows (`packed`)."""
+        values = np.zeros((self.at_once, self.row, self.features), np.float32)
+        masks = np.zeros((self.at_once, 1, self.row, self.row), np.float32)
+        firsts = np.zeros((self.at_once, self.most), np.int32)
         for at, row in enumerate(texts):
             lengths = [len(tokens) for tokens in row]
             numbers = np.concatenate([np.asarray(tokens, np.int64) for tokens in row])
@@ -187,13 +194,14 @@ class _Graph:
     With `wanted`, from (B, K) numbers of tokens in each row also, to (B, K, D) hidden states of these alone.
     """
 
-    def __init__(self, shape_: Shape, tensors: Arrays, row: int, width: int, wanted: int | None) -> None:
+    def __init__(self, shape_: Shape, tensors: Arrays, size: tuple[int, int, int], wanted: int | None) -> None:
         made = self._made = runtime.operations()
         self._shelf = Shelf()
-        self._shape, self._tensors, self._width = shape_, tensors, width
-        self._values = made.parameter([AT_ONCE, row, width], np.float32)
-        self._mask = made.parameter([AT_ONCE, 1, row, row], np.float32)
-        self._wanted = made.parameter([AT_ONCE, wanted], np.int32) if wanted is not None else None
+        self._shape, self._tensors = shape_, tensors
+        self._at_once, row, self._width = size
+        self._values = made.parameter(list(size), np.float32)
+        self._mask = made.parameter([self._at_once, 1, row, row], np.float32)
+        self._wanted = made.parameter([self._at_once, wanted], np.int32) if wanted is not None else None
 
     def compiled(self, threads: int) -> runtime.Run:
         values, last = self._normed(self._values, "embeddings.LayerNorm"), self._shape.num_hidden_layers - 1
@@ -226,12 +234,12 @@ class _Graph:
         likeness = made.matmul(query, key, transpose_a=False, transpose_b=True)
         shares = made.softmax(made.add(likeness, mask), -1)
         looked = made.matmul(shares, value, transpose_a=False, transpose_b=False)
-        together = shape(AT_ONCE, -1, self._width)
+        together = shape(self._at_once, -1, self._width)
         return made.reshape(made.transpose(looked, shape(0, 2, 1, 3)), together, special_zero=False)
 
     def _by_head(self, values: Any, wide: int) -> Any:
         """(B, n, D) to (B, heads, n, D / heads)."""
-        split = shape(AT_ONCE, -1, self._width // wide, wide)
+        split = shape(self._at_once, -1, self._width // wide, wide)
         return self._made.transpose(self._made.reshape(values, split, special_zero=False), shape(0, 2, 1, 3))
 
     def _widened(self, values: Any, name: str) -> Any:

@@ -41,13 +41,13 @@ def load(folder: Path, features: Path | None = None) -> BulkScorer | None:
 
 
 def text_encoder(folder: Path) -> bert.Encoder | None:
-    """The text encoder alone of the model in `folder`; None where it has none that can be run so.
+    """The text encoder alone of the model in `folder`, in brief calls; None where it has none that can be run so.
 
     Raises:
         ModelUnavailableError: the folder holds no sound model.
     """
     _, spec, source = folders.checked(folder, None)
-    found = _text(spec, source, processor.cores()) if spec.text.backbone != NONE else None
+    found = _text(spec, source, processor.cores(), brief=True) if spec.text.backbone != NONE else None
     return found[1] if found is not None else None
 
 
@@ -97,7 +97,9 @@ def _backbones(spec: NetworkSpec, source: Path, ranges: Ranges, threads: int) ->
     return Backbones(tokens, text, image)
 
 
-def _text(spec: NetworkSpec, source: Path, threads: int) -> tuple[EncoderTokens, bert.Encoder] | None:
+def _text(
+    spec: NetworkSpec, source: Path, threads: int, *, brief: bool = False
+) -> tuple[EncoderTokens, bert.Encoder] | None:
     if not text_backbone(spec.text.backbone).encoder:
         return None
     shape = bert.read_shape(source / _ENCODER / "config.json")
@@ -105,4 +107,4 @@ def _text(spec: NetworkSpec, source: Path, threads: int) -> tuple[EncoderTokens,
     if shape is None or tokens is None:
         return None
     tensors, mean = Arrays(source / folders.WEIGHTS, "text.encoder."), spec.text.pooling == "mean"
-    return tokens, bert.Encoder(shape, tensors, limit=tokens.limit, mean=mean, threads=threads)
+    return tokens, bert.Encoder(shape, tensors, limit=tokens.limit, mean=mean, threads=threads, brief=brief)

@@ -48,10 +48,10 @@ def make_encoder(model: Any, tmp_path: Path) -> Any:
     model.config.save_pretrained(tmp_path)
     save_file({f"text.{name}": tensor.contiguous() for name, tensor in model.state_dict().items()}, tmp_path / "w")
 
-    def make(*, mean: bool) -> Encoder:
+    def make(*, mean: bool, brief: bool = False) -> Encoder:
         shape = read_shape(tmp_path / "config.json")
         assert shape is not None
-        return Encoder(shape, Arrays(tmp_path / "w", "text."), limit=LIMIT, mean=mean, threads=1)
+        return Encoder(shape, Arrays(tmp_path / "w", "text."), limit=LIMIT, mean=mean, threads=1, brief=brief)
 
     return make
 
@@ -109,6 +109,17 @@ def test_a_text_may_be_as_long_as_a_row(
     assert np.linalg.norm(encoder([[text]])[0][0] - expected) < 0.03 * np.linalg.norm(expected)
 
 
+@pytest.mark.parametrize("mean", [True, False])
+def test_brief_calls_of_a_wide_encoder_take_one_row(
+    make_encoder: Any, monkeypatch: pytest.MonkeyPatch, mean: bool
+) -> None:
+    usual, narrow = make_encoder(mean=mean), make_encoder(mean=mean, brief=True)
+    monkeypatch.setattr(bert, "NARROW", 0)
+    brief = make_encoder(mean=mean, brief=True)
+    assert (usual.at_once, narrow.at_once, brief.at_once) == (bert.AT_ONCE, bert.AT_ONCE, 1)
+    np.testing.assert_allclose(brief([TEXTS])[0], usual([TEXTS])[0], rtol=1e-4, atol=1e-4)
+
+
 def test_only_first_tokens_are_few_in_a_row(make_encoder: Any) -> None:
     assert make_encoder(mean=False).most == bert.FIRSTS
     assert make_encoder(mean=True).most == bert.ROW
@@ -160,6 +171,7 @@ def test_beside_torch_padding_and_company_change_nothing(make_encoder: Any) -> N
 
 @given(lengths=st.lists(st.integers(1, LIMIT), max_size=60))
 def test_its_batches_hold_every_text_once_and_fit_one_run(lengths: list[int]) -> None:
-    batches = list(PackedText(types.SimpleNamespace(row=bert.ROW, most=bert.FIRSTS)).batches(lengths))  # type: ignore[arg-type]
+    encoder: Any = types.SimpleNamespace(row=bert.ROW, most=bert.FIRSTS, at_once=bert.AT_ONCE)
+    batches = list(PackedText(encoder).batches(lengths))
     assert sorted(text for batch in batches for text in batch) == list(range(len(lengths)))
     assert all(sum(lengths[text] for text in batch) <= bert.AT_ONCE * bert.ROW for batch in batches)
