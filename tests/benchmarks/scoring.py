@@ -1,11 +1,15 @@
 """Scoring captures with text: the same model run the naive way and by the predictor, in the same run.
 
-    python tests/benchmarks/scoring.py [--items 240] [--repeats 5] [--only minilm] [--out build/bench/scoring.json]
+    python tests/benchmarks/scoring.py [--items 240] [--repeats 5] [--only minilm] [--pooling mean]
+        [--out build/bench/scoring.json]
 
 The naive way is what a first script does: eager 32-bit floats, one item at a time, text padded to 128 tokens. Every way
 runs in a process of its own (so that peak memory is its own alone) and they take turns on the same items: from PNG
 files, and from screenshots that were prepared before (224×224 bytes in a file mapped into memory). A process before
 them scores enough items for the check of the arithmetic, so that ours starts with what that left beside the model.
+
+A text's vector is what its encoder is used with: of BERT-base the first token's (as in `resources/recipes/table1`), of
+MiniLM the mean of all; `--pooling` sets it for both. Every way of scoring gets the same model.
 
 What is trained: ResNet-18 wholly and from nothing, the text CNN wholly, of BERT-base (random: no pretrained one can be
 fetched here) and of MiniLM (pretrained) the last layer, fusion and heads always; on two made-up tasks.
@@ -36,7 +40,7 @@ from engine.models.images import prepare_capture
 from engine.models.likeness import PROBE_ITEMS
 from engine.models.network import Batch, FusionNetwork, TextBatch, build
 from engine.models.registry import CNN, MINILM
-from engine.models.spec import HeadSpec, ImageSpec, NetworkSpec, TextSpec, to_plain
+from engine.models.spec import POOLINGS, HeadSpec, ImageSpec, NetworkSpec, TextSpec, to_plain
 from engine.models.text import model_text
 from engine.models.tokenizer import tokenizer_for
 from engine.types import ItemContent, ModelCard
@@ -145,10 +149,9 @@ def _photograph(rng: np.random.Generator, hue: tuple[int, int, int]) -> Image.Im
     return Image.fromarray(np.clip(smooth + rng.normal(0, 3, smooth.shape), 0, 255).astype(np.uint8))
 
 
-def make_model(folder: Path, backbone: str, items: Sequence[ItemContent], squares: Pixels, epochs: int) -> None:
+def make_model(folder: Path, text: TextSpec, items: Sequence[ItemContent], squares: Pixels, epochs: int) -> None:
     """A network trained on the items' made-up labels for so many epochs."""
     torch.manual_seed(3)
-    text = TextSpec(backbone=backbone, max_tokens=TOKENS, pooling="mean")
     spec = NetworkSpec(heads=HEADS, text=text, image=ImageSpec())
     tokenizer = tokenizer_for(spec, [item.text for item in items])
     assert tokenizer is not None
@@ -285,7 +288,7 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
 
 def report(name: str, result: dict[str, Any]) -> str:
     """Lines for people."""
-    lines = [name]
+    lines = [f"{name}, text vectors: {result['pooling']}"]
     for way in WAYS:
         one = result[way]
         lines.append(
@@ -308,7 +311,13 @@ def report(name: str, result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def measure(count: int, repeats: int, epochs: int, only: str) -> dict[str, Any]:
+def text_spec(backbone: str, pooling: str | None) -> TextSpec:
+    """How a backbone reads; without `pooling` its vectors are pooled as it is used elsewhere."""
+    usual = "mean" if backbone == MINILM else "cls"
+    return TextSpec(backbone=backbone, max_tokens=TOKENS, pooling=pooling or usual)
+
+
+def measure(count: int, repeats: int, epochs: int, only: str, pooling: str | None) -> dict[str, Any]:
     """Make captures and models in a temporary folder and compare all ways on them."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -327,8 +336,9 @@ def measure(count: int, repeats: int, epochs: int, only: str) -> dict[str, Any]:
         }
         for number, (title, backbone) in enumerate(models(folder, items, only).items()):
             model = folder / f"model-{number}"
-            make_model(model, backbone, items, squares, epochs)
-            results[title] = compare(model, count, repeats)
+            text = text_spec(backbone, pooling)
+            make_model(model, text, items, squares, epochs)
+            results[title] = {**compare(model, count, repeats), "pooling": text.pooling}
             print(report(title, results[title]), flush=True)  # noqa: T201
         return results
 
@@ -352,13 +362,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=6, help="how long the networks are trained first")
     parser.add_argument("--only", default="", help="only networks with this in their title, such as bert")
+    parser.add_argument("--pooling", choices=POOLINGS, help="of every encoder's tokens, in place of its usual one")
     parser.add_argument("--out", type=Path, default=Path("build/bench/scoring.json"))
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         child(options.child[0], Path(options.child[1]))
         return
-    results = measure(options.items, options.repeats, options.epochs, options.only)
+    results = measure(options.items, options.repeats, options.epochs, options.only, options.pooling)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2))
 

@@ -59,13 +59,20 @@ class Resnet:
 
     def __call__(self, squares: Sequence[NDArray[np.uint8]]) -> Floats:
         """The vectors."""
-        pixels = self._free.pop() if self._free else np.full(self._shape, _FILL, np.uint8)  # pop and append are atomic
+        pixels = self._room()
         inner = slice(_BORDER, -_BORDER)
         for at, square in enumerate(squares):
             pixels[at, inner, inner] = square
         answer: Floats = self._run(pixels)[: len(squares)].copy()
         self._free.append(pixels)
         return answer
+
+    def _room(self) -> NDArray[np.uint8]:
+        """Pixels whose border is filled; what is inside may be there from another call."""
+        try:
+            return self._free.pop()  # a list's pop and append are atomic
+        except IndexError:
+            return np.full(self._shape, _FILL, np.uint8)
 
 
 class _Graph:

@@ -89,7 +89,10 @@ def compiled(output: Any, parameters: Sequence[Any], threads: int, shelf: Shelf 
     free = [ready.create_infer_request() for _ in range(threads)]
 
     def run(*inputs: NDArray[Any]) -> NDArray[np.float32]:
-        request = free.pop() if free else ready.create_infer_request()  # a list's pop and append are atomic
+        try:
+            request = free.pop()  # a list's pop and append are atomic
+        except IndexError:
+            request = ready.create_infer_request()
         try:
             answer: NDArray[np.float32] = request.infer(list(inputs), share_inputs=True)[0]
         finally:

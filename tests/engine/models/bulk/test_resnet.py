@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -71,4 +72,18 @@ def test_what_the_last_block_gives_is_averaged_unrounded(tmp_path: Path) -> None
         Resnet(Arrays(tmp_path / "w"), (*ranges[:-1], last), size=SIZE, threads=1)(list(squares))
         for last in (ranges[-1], (0.0, 0.0))
     ]
-    np.testing.assert_array_equal(*found)
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+def test_threads_and_calls_before_do_not_change_an_answer(tmp_path: Path) -> None:
+    network = network_of("resnet18")
+    squares = np.random.default_rng(0).integers(0, 256, (4 * AT_ONCE, SIZE, SIZE, 3), dtype=np.uint8)
+    ranges = Int8ResNet(network.state_dict(), normalised(squares)).ranges
+    save_file(network.state_dict(), tmp_path / "w")
+    graph = Resnet(Arrays(tmp_path / "w"), ranges, size=SIZE, threads=2)
+    parts = [list(squares[start : start + 1 + start % AT_ONCE]) for start in range(len(squares) - AT_ONCE)]
+    alone = [graph(part) for part in parts]
+    with ThreadPoolExecutor(4) as pool:
+        for found, expected in zip(pool.map(graph, parts), alone, strict=True):
+            np.testing.assert_array_equal(found, expected)
+    assert all(np.array_equal(part[0], graph([square])[0]) for part, square in zip(alone, squares, strict=False))
