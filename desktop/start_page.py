@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from desktop.actions import ActionRegistry
 from desktop.new_workspace import NewWorkspace, Working
 from desktop.settings import Settings
-from desktop.start_rows import ChoiceButton, RecentRow, name_of
+from desktop.start_rows import ChoiceButton, RecentRow, name_of, short
 from desktop.theme import CONTROL, GAP, HALF, PAD, WIDE, ThemeManager
 from desktop.widgets import Icon, frame, label, scroll_area
 
@@ -54,7 +54,17 @@ class StartPage(QWidget):
         if not recent:
             self._recent.addWidget(self._nothing())
         self._recent.addStretch(1)
+        self._order_focus()
         self._card.setMaximumHeight(max(26 * GAP, 7 * GAP + len(recent) * 7 * GAP))
+
+    def _order_focus(self) -> None:
+        """Let Tab go through the recent workspaces first, as they stand first."""
+        before: QWidget = self
+        for number in range(self._recent.count()):
+            row = self._recent.itemAt(number).widget()
+            for widget in row.findChildren(QAbstractButton) if row is not None else ():
+                QWidget.setTabOrder(before, widget)
+                before = widget
 
     def show_choices(self) -> None:
         """Return from the form of a new workspace to the three ways."""
@@ -108,7 +118,7 @@ class StartPage(QWidget):
         remove.setFixedSize(CONTROL, CONTROL)
         remove.setIcon(self._theme.icon("close", "quiet"))
         remove.setToolTip("Take it off this list; the folder stays")
-        remove.setAccessibleName(f"Take {name_of(workspace)} off this list")
+        remove.setAccessibleName(f"Take {name_of(workspace)} in {short(workspace.parent)} off this list")
         remove.clicked.connect(lambda: self._settings.forget(workspace))
         row.addWidget(entry, 1)
         row.addWidget(remove)

@@ -40,8 +40,8 @@ class RecentRow(PaintedButton):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setEnabled(not self.missing)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        state = "missing" if self.missing else "open"
-        self.setAccessibleName(f"{self.text()}, {state}")
+        self.setAccessibleName(f"{self.text()}, missing" if self.missing else self.text())
+        self.setAccessibleDescription(short(workspace.parent))
         self.setToolTip(str(workspace))
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -56,7 +56,7 @@ class RecentRow(PaintedButton):
         self._theme.paint_icon(painter, QRectF(PAD, box.center().y() - 12, 24, 24), "folder", ink)
         words = box.adjusted(PAD + 24 + PAD, GAP + 1, -GAP, -GAP)
         painter.setFont(font(TYPE.body, bold=True))
-        painter.setPen(self._theme.colour("disabled" if self.missing else "text"))
+        painter.setPen(self._theme.colour("quiet" if self.missing else "text"))
         top = QRectF(words.left(), words.top(), words.width(), words.height() / 2)
         painter.drawText(top, _LEFT, painter.fontMetrics().elidedText(
             self.text(), Qt.TextElideMode.ElideRight, int(top.width())))  # fmt: skip

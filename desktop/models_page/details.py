@@ -28,6 +28,12 @@ class ModelDetails(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
+        self.setAccessibleName("The chosen model")
+
+    @property
+    def room_for_bar(self) -> int:
+        """How much its scroll bar takes of the width, in pixels: what stands above ends where its cards end."""
+        return self.verticalScrollBar().sizeHint().width()
 
     def show_model(self, row: ModelRow, taxonomy: Taxonomy, looks: Looks, workspace: Path) -> None:
         """Show what is known of a model, where it looks, and how far a champion's explanations can be trusted."""

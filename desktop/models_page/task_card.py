@@ -13,6 +13,7 @@ from desktop.models_page.summary import calibration_sentence
 from desktop.theme import GAP, HALF, PAD, WIDE, ThemeManager
 from desktop.widgets import label
 from engine.errors import NotFoundError
+from engine.looks import percent
 from engine.taxonomy import Label, Taxonomy
 from engine.types import TaskMetrics
 
@@ -69,7 +70,7 @@ def _figures(metrics: TaskMetrics, before: TaskMetrics | None, parent: QWidget) 
     pairs = [
         (f"{metrics.macro_f1:.2f}", "macro-F1"),
         (f"{metrics.majority_macro_f1:.2f}", "majority answer"),
-        (f"{metrics.accuracy:.0%}", f"accuracy (majority {metrics.majority_accuracy:.0%})"),
+        (percent(metrics.accuracy), f"accuracy (majority {percent(metrics.majority_accuracy)})"),
         (f"{metrics.n:,}", "held-out items"),
     ]
     if before is not None:

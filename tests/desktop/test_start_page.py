@@ -81,6 +81,22 @@ def test_it_opens_from_the_keyboard_too(page: StartPage, settings: Settings, tmp
         QTest.keyClick(row, Qt.Key.Key_Space)
 
 
+def test_tab_goes_through_the_page_as_it_is_read(page: StartPage, settings: Settings, tmp_path: Path) -> None:
+    for place in ("a", "b"):
+        (tmp_path / place / "demo.secondlook").mkdir(parents=True)
+        settings.remember(tmp_path / place / "demo.secondlook")
+    first, second = rows(page)
+    page.setFocus()
+    reached = []
+    for _ in range(5):
+        QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
+        reached.append(QApplication.focusWidget())
+    assert [reached[0], reached[2], reached[4]] == [first, second, page.new]
+    told = {(row.accessibleName(), row.accessibleDescription()) for row in (first, second)}
+    assert told == {("demo", short(tmp_path / "a")), ("demo", short(tmp_path / "b"))}
+    assert short(tmp_path / "b") in reached[1].accessibleName()
+
+
 def test_a_missing_workspace_is_greyed_and_can_be_taken_off(
     page: StartPage, settings: Settings, tmp_path: Path
 ) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel, QPushButton
+from PySide6.QtWidgets import QApplication, QFrame, QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from desktop.actions import ActionRegistry
@@ -72,10 +72,25 @@ def test_the_champion_is_shown_first_with_its_scores_and_why(
     assert not page.promote_button.isEnabled()
     assert page.rollback_button.isVisibleTo(page)
     assert not page.rollback_button.isEnabled()
+    assert page.rollback_button.toolTip() == "There is no champion before this one."
+    assert "accuracy (majority 50 %)" in told
     desk.workspace.models.promote("m-b", "Promoted by hand.")
     desk.modelsChanged.emit()
     page.list.setCurrentIndex(page.models.index(0))
     assert page.rollback_button.isEnabled()
+
+
+def test_what_stands_above_ends_where_the_cards_end(page: ModelsPage, desk: FakeDesk, card: Cards, add: Add) -> None:
+    add(card("m-a", 0.8, day=1))
+    show(page, desk)
+    page.resize(1100, 500)
+    QApplication.processEvents()
+    (task,) = [one for one in page.details.findChildren(QFrame) if one.property("surface") == "card"][:1]
+
+    def right(widget: QWidget) -> int:
+        return widget.mapTo(page, widget.rect().topRight()).x()
+
+    assert right(page.promote_button) == right(page.panel) == right(task)
 
 
 def test_promoting_asks_in_the_page_and_esc_leaves_it(
