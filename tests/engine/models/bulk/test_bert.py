@@ -158,13 +158,14 @@ def test_other_encoders_are_not_known(tmp_path: Path, change: dict[str, Any]) ->
     assert read_shape(file) is None
 
 
-def test_beside_torch_padding_and_company_change_nothing(make_encoder: Any) -> None:
-    encoder = make_encoder(mean=True)
-    ids = torch.zeros(len(TEXTS) + 1, max(map(len, TEXTS)), dtype=torch.long)
-    for row, text in enumerate(TEXTS):
+@pytest.mark.parametrize("mean", [True, False])
+def test_beside_torch_padding_and_company_change_nothing(make_encoder: Any, mean: bool) -> None:
+    encoder, texts = make_encoder(mean=mean), [*TEXTS, *([number] for number in range(2, 4 + bert.FIRSTS))]
+    ids = torch.zeros(len(texts) + 1, max(map(len, texts)), dtype=torch.long)
+    for row, text in enumerate(texts):
         ids[row, : len(text)] = torch.tensor(text)
     found = PackedText(encoder)(ids, ids > 0)
-    alone = np.concatenate([encoder([[text]])[0] for text in TEXTS])
+    alone = np.concatenate([encoder([[text]])[0] for text in texts])
     np.testing.assert_allclose(found[:-1].numpy(), alone, atol=2e-5)
     assert not found[-1].any()
 
