@@ -19,12 +19,15 @@ from engine.explain.sampling import Sampler
 from engine.explain.shares import modality_share, region_shares
 from engine.explain.surrogate import IMAGE_KERNEL_WIDTH, TEXT_KERNEL_WIDTH, Surrogate
 from engine.explain.text_part import TextPart
+from engine.models.workers import one_core
 from engine.types import Explanation, ItemContent, Segment
 
-STEP_IMAGE, STEP_TEXT = 32, 24
+STEP_IMAGE, STEP_TEXT = 32, 44
 """Further samples of a part before the next map."""
-SECOND_TEXT = 92
-"""Samples before the second map of words: before, few are told from chance, and a map takes its time, too."""
+SECOND_TEXT = 104
+"""Samples before the second map of words: before, few are told from chance, and a map takes its time, too. With 40
+tokens these, and the first ones and each step likewise, fill whole runs of the encoder on two cores.
+"""
 MOST_IMAGE, MOST_TEXT = 256, 384
 """Samples of each part after which the explanation is final, stable or not."""
 UNMOVED_SAMPLES = 64
@@ -33,8 +36,8 @@ FEWEST = 16
 STABLE_IMAGE, STABLE_TEXT = 0.999, 0.85
 """The explanation is final when the weights of another seed are expected to correlate this well with these: then the
 five strongest words are as close to those that `lime` names after 5,000 samples as those after its 1,000 are, and
-nearly all superpixels, also those that hardly weigh, come in the same order. Errors of words are on the safe side, so
-that theirs correlate better than that.
+nearly all superpixels, also those that hardly weigh, come in the same order. Errors of words are on the safe side, most
+so where a probability is nearly 0 or 1: what their halves agree on counts as well.
 """
 
 
@@ -129,7 +132,16 @@ class _Side:
             return True
         if self.surrogate is None:
             return self.sampler.samples >= UNMOVED_SAMPLES
-        return self._enough is not None and likeness(self.surrogate) >= self._enough
+        return self._enough is not None and self._alike >= self._enough
+
+    @property
+    def _alike(self) -> float:
+        """The correlation to be expected with another seed's weights; of words, what halves tell counts as well."""
+        assert self.surrogate is not None
+        told = likeness(self.surrogate)
+        if self.reliability is None or not self._second or self.sampler.samples < self._second:
+            return told
+        return max(told, doubled(self.reliability))
 
     def extend(self) -> Iterator[None]:
         """Ask the backbone about the next rows."""
@@ -147,6 +159,13 @@ def likeness(surrogate: Surrogate) -> float:
     variance = float(np.var(surrogate.weights))
     noise = float(np.mean(np.square(surrogate.errors)))
     return 1 - noise / variance if variance > noise else 0.0
+
+
+def doubled(reliability: float) -> float:
+    """The correlation to be expected of two wholes whose halves correlate so (Spearman 1910, "Correlation calculated
+    from faulty data"; Brown 1910, "Some experimental results in the correlation of mental abilities").
+    """
+    return 2 * reliability / (1 + reliability) if reliability > 0 else 0.0
 
 
 class _Lime:
@@ -174,7 +193,8 @@ class _Lime:
             yield from self._words.extend()
         text_vector = text.whole()
         model.remember(question.content, pixels, text_vector, image_vector)
-        self._probability = float(question.answer(text_vector, image_vector)[0])
+        with one_core():  # the others may be at work on the words
+            self._probability = float(question.answer(text_vector, image_vector)[0])
         self._whole = as_it_is(text_vector), as_it_is(image_vector)
         yield
         if pixels is not None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from engine.explain.designs import Design
 from engine.explain.surrogate import Masks
+from engine.models.workers import one_core
 
 Answer = tuple[npt.NDArray[np.intp], Tensor] | None
 
@@ -77,7 +78,8 @@ class Sampler:
     def vectors(self, start: int, stop: int) -> Tensor:
         """(stop - start, D) of rows that are answered."""
         assert self._found is not None, "nothing was asked yet"
-        return self._found[self._which[start:stop]]
+        with one_core():  # the others may be at work on the next rows
+            return self._found[self._which[start:stop]]
 
     def _missing(self, start: int, stop: int) -> npt.NDArray[np.intp]:
         """Distinct rows that are not answered yet and come first in these rows of the design."""
@@ -87,7 +89,8 @@ class Sampler:
         rows = np.concatenate([now, later])
         for answer in self.part.answers(self._distinct[rows], len(now)):
             if answer is not None:
-                self._keep(rows[answer[0]], answer[1])
+                with one_core():
+                    self._keep(rows[answer[0]], answer[1])
             yield
 
     def _keep(self, rows: npt.NDArray[np.intp], vectors: Tensor) -> None:

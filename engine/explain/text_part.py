@@ -28,7 +28,7 @@ TOKENS = {INT8: (500, 240), BF16: (300, 96), FP32: (150, 48)}
 PACKED = (1000, 250)
 """The same where texts share rows (`engine.models.packed_text`): a run of the encoder of BERT-base's size takes 256."""
 TOKENS_OF_A_WORD, SPECIAL_TOKENS = 1.5, 2
-FIRST_OF_ENCODER, FIRST = 22, 64
+FIRST_OF_ENCODER, FIRST = 20, 64
 """Samples before the first map, which is not to wait for an encoder."""
 MOST_FEATURES = 64
 """Neighbouring words of a text with more different ones than this are weighed together."""

@@ -22,7 +22,7 @@ from engine.models.network import FusionNetwork
 from engine.models.spec import HeadSpec
 from engine.models.tokenizer import TextTokenizer
 from engine.models.verdicts import calibrated
-from engine.models.workers import single_threaded
+from engine.models.workers import one_core, single_threaded
 
 Squares = Sequence[NDArray[np.uint8] | None]
 Tables = dict[str, NDArray[np.float64]]
@@ -68,9 +68,14 @@ class Scorer:
 
     def text_vectors(self, texts: Sequence[str]) -> Tensor:
         """(n, Dt) vectors of raw texts; the vector that stands for a missing part for a blank one."""
-        answer = self.network.missing_text.detach().repeat(len(texts), 1)
+        answer = self._missing_texts(len(texts))
         self._run(self._text_tasks(texts, answer))
         return answer
+
+    def _missing_texts(self, count: int) -> Tensor:
+        """(count, Dt), made on one core: threads that share something out look for more of it while others work."""
+        with one_core():
+            return self.network.missing_text.detach().repeat(count, 1)
 
     def text_vectors_in_turn(self, groups: Sequence[Sequence[str]]) -> Generator[Tensor | None, None, None]:
         """The (n, Dt) vectors of each group of raw texts in turn; None now and then, before a group has all of its own.
@@ -90,7 +95,7 @@ class Scorer:
 
     def _text_steps(self, texts: Sequence[str], pool: Executor) -> Iterator[Callable[[], Tensor | None]]:
         """Begins a task of a group each time it is asked, and gives what waits for it; at last what has the vectors."""
-        answer = self.network.missing_text.detach().repeat(len(texts), 1)
+        answer = self._missing_texts(len(texts))
         for task in self._text_tasks(texts, answer):
             yield pool.submit(task).result
         yield lambda: answer
