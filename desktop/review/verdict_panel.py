@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from desktop.actions import ActionRegistry, key_caps
 from desktop.review.buttons import KeyButton
@@ -14,7 +14,8 @@ from desktop.review.story import story
 from desktop.review.task_section import TaskSection
 from desktop.review.visit import Visit
 from desktop.theme import GAP, PAD, ThemeManager
-from desktop.widgets import button, frame, label, set_role
+from desktop.widgets import ElidedLabel, button, frame, label, set_role
+from engine.looks import percent
 from engine.taxonomy import Taxonomy
 
 WIDTH = 336
@@ -111,12 +112,13 @@ class VerdictPanel(QFrame):
         if visit.newer is None:
             return
         verdict = visit.newer.verdict(self._taxonomy.primary(visit.sight.item.kind))
-        words = "A newer verdict is there. Show it"
+        shown = told = "A newer verdict is there. Show it"
         if verdict is not None:
             title = self._taxonomy.task(verdict.task).label(verdict.label).title
-            words = f"Newer verdict: {title} {verdict.probability * 100:.0f} %. Show it"
-        self.newer.setText(words)
-        self.newer.setAccessibleName(words)
+            short = self.newer.fontMetrics().elidedText(title, Qt.TextElideMode.ElideRight, WIDTH // 4)
+            shown, told = (f"Newer verdict: {one} {percent(verdict.probability)}. Show it" for one in (short, title))
+        self.newer.setText(shown)
+        self.newer.setAccessibleName(told)
 
     def _key_button(self, name: str, *, main: bool = False) -> KeyButton:
         caps = key_caps(self._actions.specs[name])
@@ -178,8 +180,11 @@ class _Guideline(QWidget):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
-        self._heading = label("Guideline", "section", self)
+        self._heading = ElidedLabel("Guideline", "section", self)
         self._text: QLabel = label("", "quiet", self, wrap=True)
+        policy = self._text.sizePolicy()
+        policy.setHorizontalPolicy(QSizePolicy.Policy.Ignored)  # a long word must not push keys out of sight
+        self._text.setSizePolicy(policy)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GAP)

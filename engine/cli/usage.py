@@ -15,6 +15,7 @@ _REFUSED = (
     (re.compile(r"Input should be a valid integer.*"), "it must be a whole number"),
     (re.compile(r"Input should be a valid number.*"), "it must be a number"),
     (re.compile(r"Input should be greater than or equal to (\S+?)\.?$"), r"it must be \1 or more"),
+    (re.compile(r"Invalid value for .*: path (.*) is not readable\.?$"), r"You have no permission to read \1"),
     (re.compile(r"Input should be less than or equal to (\S+?)\.?$"), r"it must be \1 or less"),
 )
 """What the option parser says of a value, and how a person would say it."""

@@ -90,8 +90,7 @@ def find_sources(paths: Sequence[Path], name: str = "") -> list[Source]:
     for path in paths:
         if path == Path("-"):
             raise InputError("Standard input cannot be imported.", "Save it in a file, and name that.")
-        if not path.exists():
-            raise NotFoundError(f"There is no file or folder '{path}'.", "Check the path.")
+        check_readable_twice(path)
         chosen = named(name) if name else guess(path)
         file = chosen.locate(path)
         if not file.exists():
@@ -101,6 +100,14 @@ def find_sources(paths: Sequence[Path], name: str = "") -> list[Source]:
             )
         found.setdefault(file, Source(path=file, format=chosen))
     return list(found.values())
+
+
+def check_readable_twice(path: Path) -> None:
+    """Raise `NotFoundError` where there is nothing, `InputError` for what can be read only once, such as a pipe."""
+    if not path.exists():
+        raise NotFoundError(f"There is no file or folder '{path}'.", "Check the path.")
+    if not (path.is_file() or path.is_dir()):
+        raise InputError(f"'{path}' is a pipe or a device.", "Save what it gives in a file, and name that.")
 
 
 class _RefusedError(Exception):

@@ -59,7 +59,7 @@ def parse_taxonomy(text: str, source: str = "taxonomy") -> Taxonomy:
     check_conditions(tasks, mistakes)
     if mistakes.found:
         count = "1 mistake" if len(mistakes.found) == 1 else f"{len(mistakes.found)} mistakes"
-        raise InputError("\n  ".join([f"{source} has {count}:", *mistakes.found]), "Correct these lines.")
+        raise InputError("\n  ".join([f"{source} has {count}:", *mistakes.found]), "Correct the file, then try again.")
     return Taxonomy(name=name, tasks=tuple(tasks))
 
 

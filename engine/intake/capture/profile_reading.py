@@ -60,7 +60,7 @@ def parse_signs(document: Mapping[str, Any], source: str) -> tuple[Sign, ...]:
 def _raise(mistakes: Mistakes, source: str) -> None:
     if mistakes.found:
         count = "1 mistake" if len(mistakes.found) == 1 else f"{len(mistakes.found)} mistakes"
-        raise InputError("\n  ".join([f"{source} has {count}:", *mistakes.found]), "Correct these lines.")
+        raise InputError("\n  ".join([f"{source} has {count}:", *mistakes.found]), "Correct the file, then try again.")
 
 
 def _fields(kind: type[T], where: str, given: Mapping[str, Any], mistakes: Mistakes) -> dict[str, Any]:

@@ -118,16 +118,18 @@ class Archive:
                 "Have it made in several parts.",
             )
         seen: set[str] = set()
+        is_pack = any(info.filename == MANIFEST for info in infos)
         for info in infos:
             why = "is there twice" if info.filename in seen else _wrong_name(info) or _wrong_form(info)
+            if why == _FOREIGN and not is_pack:
+                break
             if why:
                 raise self.refused(info.filename, why)
             seen.add(info.filename)
         self._check_totals(infos)
-        if MANIFEST not in seen:
-            raise PackError(
-                f"'{self.path}' is a zip file, but no review pack: it has no {MANIFEST}.", "Give a pack instead."
-            )
+        if not is_pack:
+            way_out = "Give a pack, or unpack it and import what is in it."
+            raise PackError(f"'{self.path}' is a zip file, but no review pack: it has no {MANIFEST}.", way_out)
 
     def _check_totals(self, infos: list[zipfile.ZipInfo]) -> None:
         packed, size = sum(info.compress_size for info in infos), self.path.stat().st_size
@@ -140,6 +142,9 @@ class Archive:
                 f"The pack '{self.path}' is refused: unpacked it takes {unpacked >> 30} GB; {most} is the most.",
                 "Have it made in several parts.",
             )
+
+
+_FOREIGN = "is nothing that a review pack holds"
 
 
 def _directory_bytes(file: IO[bytes]) -> int:
@@ -180,7 +185,7 @@ def _wrong_name(info: zipfile.ZipInfo) -> str:
     if stat.S_IFMT(info.external_attr >> 16) not in {0, stat.S_IFREG}:
         return "is no plain file"
     if name != info.filename or not (name in DOCUMENTS or name == MANIFEST or capture_of(name)):
-        return "is nothing that a review pack holds"
+        return _FOREIGN
     return ""
 
 

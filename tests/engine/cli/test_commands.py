@@ -355,6 +355,12 @@ def test_what_cannot_come_from_or_go_to_a_stream(
     assert (ended.status, words in ended.err) == (2, True)
 
 
+def test_what_can_be_read_only_once_is_refused(secondlook: Any, made: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    ended = secondlook("import", made, tmp_path / "pipe.jsonl")
+    assert (ended.status, "is a pipe or a device. Save what it gives in a file" in ended.err) == (2, True)
+
+
 def test_a_file_whose_name_looks_like_an_option(
     secondlook: Any, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

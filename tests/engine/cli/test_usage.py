@@ -11,6 +11,7 @@ import pytest
 from engine.cli.explain import LEAST_SAMPLES
 from engine.cli.main import command_of
 from engine.cli.registry import COMMANDS
+from engine.cli.usage import refusal_in_words
 from engine.errors import InputError
 from engine.training.pretraining.settings import PretrainingSettings
 
@@ -73,3 +74,8 @@ def test_the_fewest_samples_of_the_help_are_those_of_the_methods() -> None:
     for method in METHODS.keys() - LEAST_SAMPLES.keys():
         with pytest.raises(InputError, match="takes no samples"):
             check(method, 100)
+
+
+def test_a_file_that_may_not_be_read_is_said_plainly() -> None:
+    said = refusal_in_words("Invalid value for 'PATH…': path '../in.jsonl' is not readable.")
+    assert said == "You have no permission to read '../in.jsonl'"

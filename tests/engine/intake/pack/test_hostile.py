@@ -175,6 +175,7 @@ def test_no_zip_and_no_pack(tmp_path: Path, refused: Callable[[Path], str]) -> N
     (tmp_path / "text.zip").write_bytes(b"PK but not really")
     assert "no zip file" in refused(tmp_path / "text.zip")
     assert "no review pack" in refused(archive(tmp_path / "other.zip", ("items.jsonl", b"")))
+    assert "no review pack" in refused(archive(tmp_path / "photos.zip", ("photo.png", b"")))
     assert "cannot be read" in refused(tmp_path / "missing.zip")
 
 
