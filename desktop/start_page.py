@@ -61,7 +61,8 @@ class StartPage(QWidget):
         """Let Tab go through the recent workspaces first, as they stand first."""
         before: QWidget = self
         for number in range(self._recent.count()):
-            row = self._recent.itemAt(number).widget()
+            item = self._recent.itemAt(number)
+            row = item.widget() if item is not None else None
             for widget in row.findChildren(QAbstractButton) if row is not None else ():
                 QWidget.setTabOrder(before, widget)
                 before = widget

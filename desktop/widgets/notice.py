@@ -91,8 +91,8 @@ class NoticeLine(QFrame):
         row = QHBoxLayout(self._buttons)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(HALF)
-        for widget in (self._more, self._way_out):
-            row.addWidget(widget)
+        for one in (self._more, self._way_out):
+            row.addWidget(one)
         for column, widget in enumerate((self._icon, self._text, self._buttons, self._close)):
             self._grid.addWidget(widget, 0, column)
         self._timer = QTimer(self, singleShot=True, interval=SHOWN_MS)

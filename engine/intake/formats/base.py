@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from engine.types import Struct
 from engine.workspace import Workspace
 from engine.workspace.database import DATABASE_NAME
 
+_PART = ".part"
 OWN_FILE = "dsa.toml"
 """The one file in a workspace's folder that people write."""
 
@@ -106,9 +108,11 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
         StorageError: the disk refused. As after any other failure, what was there before is untouched.
     """
     check_place(path)
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}{_PART}")
     try:
+        _sweep(path)
         with temporary.open("wb") as file:
+            _hold(file)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -118,6 +122,25 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _sweep(path: Path) -> None:
+    """Delete what earlier writers of this file left behind when they were killed; one that is at work holds its own."""
+    with contextlib.suppress(OSError):
+        for left in path.parent.iterdir():
+            if left.name.startswith(f".{path.name}.") and left.name.endswith(_PART):
+                with left.open("rb") as file:
+                    if _hold(file):
+                        left.unlink()
+
+
+def _hold(file: IO[bytes]) -> bool:
+    """Hold an open file for this process until it is closed; False where another one does, or nobody can."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def check_place(path: Path) -> None:

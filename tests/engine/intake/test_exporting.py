@@ -10,6 +10,7 @@ import pytest
 
 from engine.errors import CancelledError, InputError, StorageError
 from engine.intake import export, import_paths
+from engine.intake.formats import written_whole
 from engine.types import Action, CrossedOut, Mark, ModelCard, Verdict
 from engine.workspace import NewDecision, Workspace
 
@@ -120,6 +121,21 @@ def test_a_file_that_was_there_survives_a_failure(reviewed: Workspace, tmp_path:
 
 def _at_once() -> bool:
     return True
+
+
+def test_what_a_killed_export_left_is_swept_away_and_a_living_ones_is_not(reviewed: Workspace, tmp_path: Path) -> None:
+    path, dead = tmp_path / "out.jsonl", tmp_path / ".out.jsonl.0123.part"
+    other = tmp_path / ".other.jsonl.0123.part"
+    for left in (dead, other):
+        left.write_bytes(b"half")
+    with written_whole(path) as file:
+        (living,) = tmp_path.glob(".out.jsonl.*.part")
+        export(reviewed, path)
+        assert living.exists()
+        file.write(b"whole")
+    assert path.read_bytes() == b"whole"
+    assert list(tmp_path.glob(".*.part")) == [other]
+    assert not dead.exists()
 
 
 def test_bad_places_and_formats_are_the_users(
