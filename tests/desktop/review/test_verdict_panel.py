@@ -67,7 +67,9 @@ def test_long_words_push_no_key_out_of_sight(panel: VerdictPanel, wordy: Taxonom
     panel.guideline.show()
     QApplication.processEvents()
     (scroll,) = panel.findChildren(QScrollArea)
-    assert scroll.widget().width() == scroll.viewport().width()
+    inside = scroll.widget()
+    assert inside is not None
+    assert inside.width() == scroll.viewport().width()
     for button in panel.findChildren(AnswerButton):
         assert button.mapTo(panel, button.rect().topRight()).x() < panel.width()
     assert panel.minimumSizeHint().width() <= WIDTH
