@@ -44,7 +44,7 @@ def without_interactions(masks: Masks, answers: Values) -> Values:
     ones, others = slice(0, 2 * pairs, 2), slice(1, 2 * pairs, 2)
     states, odd = np.where(masks[ones], 1.0, -1.0), (answers[ones] - answers[others]) / 2
     gram = states.T @ states + RIDGE * np.eye(masks.shape[1])
-    foretold = np.zeros(pairs)
+    foretold: Values = np.zeros(pairs)
     for _ in range(ROUNDS):
         squares = np.linalg.solve(gram, states.T @ (odd - foretold)) ** 2
         strongest = float(squares.max())
