@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib
+import io
 import itertools
 import json
 import os
@@ -28,7 +29,15 @@ DONE, OUR_MISTAKE, YOUR_MISTAKE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
 def main() -> None:
     """Run the command on the process's command line and exit with its status."""
-    sys.exit(run(sys.argv[1:]))
+    arguments = sys.argv[1:]
+    _write_any_character(as_json=_asks_for_json(arguments))
+    sys.exit(run(arguments))
+
+
+def _write_any_character(*, as_json: bool) -> None:
+    """Let JSON be UTF-8 whatever the terminal's encoding, and text have escapes for what that does not know."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8" if as_json else None, errors="backslashreplace")
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -4,6 +4,7 @@ import errno
 import importlib
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -237,6 +238,17 @@ def test_starting_imports_nothing_slow() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_that_knows_few_characters_gets_escapes_and_json_stays_utf_8(encoding: str) -> None:
+    program = [sys.executable, "-m", "engine.cli.main"]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run([*program, "--help"], capture_output=True, env=environment, check=True)
+    assert b"import WORKSPACE PATH\\u2026" in done.stdout
+    done = subprocess.run([*program, "Ω🙂", "--json"], capture_output=True, env=environment, check=False)
+    document = json.loads(done.stdout.decode())
+    assert (document["error"], document["status"]) == ("There is no command 'Ω🙂'.", 2)
 
 
 def test_a_closed_pipe_is_quiet() -> None:
