@@ -44,9 +44,9 @@ def without_interactions(masks: Masks, answers: Values) -> Values:
     ones, others = slice(0, 2 * pairs, 2), slice(1, 2 * pairs, 2)
     states, odd = np.where(masks[ones], 1.0, -1.0), (answers[ones] - answers[others]) / 2
     gram = states.T @ states + RIDGE * np.eye(masks.shape[1])
-    foretold: Values = np.zeros(pairs)
+    foretold = np.zeros(pairs)
     for _ in range(ROUNDS):
-        squares = np.linalg.solve(gram, states.T @ (odd - foretold)) ** 2
+        squares: Values = np.linalg.solve(gram, states.T @ (odd - foretold)) ** 2
         strongest = float(squares.max())
         if strongest <= 0:
             return answers

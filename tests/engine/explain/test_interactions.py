@@ -87,9 +87,10 @@ def test_left_out_pairs_are_foretold_as_by_fitting_without_them(monkeypatch: pyt
     design = folded(64, FEATURES, np.random.RandomState(1))
     answers = answer(design.masks)
     states, odd = design.masks[::2] * 2.0 - 1, (answers[::2] - answers[1::2]) / 2
-    expected = np.zeros(len(odd))
+    expected: Values = np.zeros(len(odd))
     for _ in range(2):
-        expected = foretold(states, odd, odd - expected, scale, noise)
+        clean: Values = odd - expected
+        expected = foretold(states, odd, clean, scale, noise)
     found = without_interactions(design.masks, answers)
     np.testing.assert_allclose((answers - found)[::2], expected, atol=1e-8)
     np.testing.assert_allclose((answers - found)[1::2], -np.array(expected), atol=1e-8)

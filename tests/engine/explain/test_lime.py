@@ -148,7 +148,7 @@ def test_steps_are_small_and_may_be_left_at_any_time(fake: Any, make_item: Any) 
         before = fake.images
         if step is not None:
             break
-    steps.close()  # type: ignore[attr-defined]
+    steps.close()
     assert fake.images <= 1 + 64
 
 
