@@ -46,7 +46,7 @@ def without_interactions(masks: Masks, answers: Values) -> Values:
     gram = states.T @ states + RIDGE * np.eye(masks.shape[1])
     foretold = np.zeros(pairs)
     for _ in range(ROUNDS):
-        squares: Values = np.linalg.solve(gram, states.T @ (odd - foretold)) ** 2
+        squares: Values = np.square(np.linalg.solve(gram, states.T @ (odd - foretold)))
         strongest = float(squares.max())
         if strongest <= 0:
             return answers

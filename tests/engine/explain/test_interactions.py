@@ -86,11 +86,10 @@ def test_left_out_pairs_are_foretold_as_by_fitting_without_them(monkeypatch: pyt
     monkeypatch.setattr(interactions, "NOISES", (noise,))
     design = folded(64, FEATURES, np.random.RandomState(1))
     answers = answer(design.masks)
-    states, odd = design.masks[::2] * 2.0 - 1, (answers[::2] - answers[1::2]) / 2
-    expected: Values = np.zeros(len(odd))
+    states, odd = np.where(design.masks[::2], 1.0, -1.0), (answers[::2] - answers[1::2]) / 2
+    expected = np.zeros(len(odd))
     for _ in range(2):
-        clean: Values = odd - expected
-        expected = foretold(states, odd, clean, scale, noise)
+        expected = foretold(states, odd, odd - expected, scale, noise)
     found = without_interactions(design.masks, answers)
     np.testing.assert_allclose((answers - found)[::2], expected, atol=1e-8)
     np.testing.assert_allclose((answers - found)[1::2], -np.array(expected), atol=1e-8)
