@@ -9,6 +9,8 @@ from engine.errors import InputError, did_you_mean
 from engine.evidence import occurrences
 from engine.types import CrossedOut, Item, Mark
 
+_NO_WORDS = "It has no words at all: cross out a region of its page with --cross-out-region."
+
 
 def crossed_out(item: Item, words: Sequence[str], regions: Sequence[str]) -> tuple[CrossedOut, ...]:
     """Return the item's parts of these names: a word wherever it stands in title and text, a region of its page.
@@ -29,7 +31,7 @@ def _word(item: Item, word: str) -> list[CrossedOut]:
     ]
     if not found:
         known = dict.fromkeys(re.findall(r"\w+", f"{item.title} {item.text}"))
-        raise InputError(f"'{item.id}' has no word '{word}' to cross out.", did_you_mean(word, known))
+        raise InputError(f"'{item.id}' has no word '{word}' to cross out.", did_you_mean(word, known) or _NO_WORDS)
     return found
 
 

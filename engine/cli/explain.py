@@ -172,7 +172,7 @@ def _verdict(verdicts: Iterable[Verdict], task: str, item: Item, model: str) -> 
     if task not in by_task:
         raise NotFoundError(
             f"Model '{model}' does not answer the task '{task}' for a {item.kind} such as '{item.id}'.",
-            did_you_mean(task, by_task),
+            did_you_mean(task, by_task) or "Name another model with --model, or train one with: secondlook retrain.",
         )
     return by_task[task]
 

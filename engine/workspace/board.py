@@ -244,7 +244,8 @@ def model_number(db: Database, model: str) -> int:
     number = db.value("SELECT number FROM models WHERE id = ?", (model,))
     if number is None:
         known = [row[0] for row in db.all("SELECT id FROM models")]
-        raise NotFoundError(f"There is no model '{model}' in this workspace.", did_you_mean(model, known))
+        way_out = did_you_mean(model, known) or "Train one with: secondlook retrain."
+        raise NotFoundError(f"There is no model '{model}' in this workspace.", way_out)
     return int(number)
 
 

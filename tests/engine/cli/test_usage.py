@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,3 +80,8 @@ def test_the_fewest_samples_of_the_help_are_those_of_the_methods() -> None:
 def test_a_file_that_may_not_be_read_is_said_plainly() -> None:
     said = refusal_in_words("Invalid value for 'PATH…': path '../in.jsonl' is not readable.")
     assert said == "You have no permission to read '../in.jsonl'"
+
+
+def test_a_model_that_is_not_there_has_a_way_out_even_where_there_is_none(secondlook: Runner, made: Path) -> None:
+    ended = secondlook("models", made, "promote", "x", "--json")
+    assert ended.json["way_out"] == "Train one with: secondlook retrain."
