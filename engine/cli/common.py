@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import shlex
 import unicodedata
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Annotated
 import typer
 
 from engine.cli.output import Progress, answer, note, progress, table
-from engine.errors import InputError
+from engine.errors import InputError, NotFoundError
 from engine.workspace import exclusive
 
 __all__ = [
@@ -22,11 +23,13 @@ __all__ = [
     "Progress",
     "WorkspaceArgument",
     "answer",
+    "no_model_yet",
     "note",
     "progress",
     "reviewer_name",
     "table",
     "turn",
+    "typed",
 ]
 
 TURN_S = 600.0
@@ -47,6 +50,16 @@ def turn(workspace: Path, command: str) -> AbstractContextManager[None]:
     Raises `WorkspaceError` where the other one has not finished after `TURN_S` seconds.
     """
     return exclusive(workspace, command, wait_s=TURN_S, waiting=note)
+
+
+def typed(path: Path | str) -> str:
+    """Return a path as it is typed behind a command, in quotes where it has to be."""
+    return shlex.quote(str(path))
+
+
+def no_model_yet(workspace: Path) -> NotFoundError:
+    """Return what to raise where a workspace has no champion."""
+    return NotFoundError("There is no model yet.", f"Train one with: secondlook retrain {typed(workspace)}")
 
 
 def reviewer_name(given: str | None) -> str:

@@ -11,7 +11,7 @@ import platformdirs
 import typer
 
 import resources
-from engine.cli.common import DEMO_NAME, JsonOption, Progress, answer, progress, turn
+from engine.cli.common import DEMO_NAME, JsonOption, Progress, answer, progress, turn, typed
 from engine.cli.models import held_out
 from engine.cli.score import score_workspace
 from engine.counting import counted
@@ -133,6 +133,6 @@ def _text(document: dict[str, Any], champion: ModelRow) -> str:
             f"The demo workspace is ready after {document['seconds']} s: {document['workspace']}",
             f"It holds {counted(document['items'], 'item')}, all scored by the model {champion.card.id}.",
             f"Held-out macro-F1 (in brackets: always answering the most frequent label): {held_out(champion.card)}",
-            f"Open it with: secondlook open {document['workspace']}",
+            f"Open it with: secondlook open {typed(document['workspace'])}",
         ]
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.cli.common import JsonOption, ModelOption, WorkspaceArgument, answer, table
+from engine.cli.common import JsonOption, ModelOption, WorkspaceArgument, answer, no_model_yet, table
 from engine.errors import InputError, NotFoundError, did_you_mean
 from engine.taxonomy import Taxonomy
 from engine.types import TaskMetrics, TrainingItem
@@ -96,7 +96,7 @@ def _nothing(what: str, split: str) -> InputError:
 def _champion(ws: Workspace) -> str:
     champion = ws.models.champion()
     if champion is None:
-        raise NotFoundError("There is no model yet.", f"Train one with: secondlook retrain {ws.path}")
+        raise no_model_yet(ws.path)
     return champion.card.id
 
 

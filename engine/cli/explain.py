@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from engine.cli.common import ItemArgument, JsonOption, ModelOption, WorkspaceArgument, answer, table
+from engine.cli.common import ItemArgument, JsonOption, ModelOption, WorkspaceArgument, answer, no_model_yet, table
 from engine.cli.signals import cancelled_by_signals
 from engine.counting import counted, fit
 from engine.errors import InputError, NotFoundError, did_you_mean
@@ -156,7 +156,7 @@ def _made(ws: Workspace, item: Item, model: str, task: str, label: str | None, a
 def _champion(ws: Workspace) -> str:
     champion = ws.models.champion()
     if champion is None:
-        raise NotFoundError("There is no model yet.", f"Train one with: secondlook retrain {ws.path}")
+        raise no_model_yet(ws.path)
     return champion.card.id
 
 

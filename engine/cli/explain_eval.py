@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.common import JsonOption, ModelOption, WorkspaceArgument, answer, note, progress, table
+from engine.cli.common import JsonOption, ModelOption, WorkspaceArgument, answer, no_model_yet, note, progress, table
 from engine.cli.signals import cancelled_by_signals
 from engine.counting import counted
-from engine.errors import InputError, NotFoundError, did_you_mean
+from engine.errors import InputError, did_you_mean
 from engine.taxonomy import Taxonomy
 from engine.types import Faithfulness, FaithfulnessRow, ItemContent, Spread, Verdict
 from engine.workspace import Workspace, faithfulness
@@ -99,7 +99,7 @@ def _methods(given: Sequence[str]) -> list[str]:
 def _champion(ws: Workspace) -> str:
     champion = ws.models.champion()
     if champion is None:
-        raise NotFoundError("There is no model yet.", f"Train one with: secondlook retrain {ws.path}")
+        raise no_model_yet(ws.path)
     return champion.card.id
 
 

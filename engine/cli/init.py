@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.common import JsonOption, WorkspaceArgument, answer
+from engine.cli.common import JsonOption, WorkspaceArgument, answer, typed
 from engine.counting import fit
 from engine.errors import InputError
 from engine.taxonomy import load_taxonomy, preset
@@ -47,5 +47,5 @@ def init(
     tasks = {task.name: list(task.label_names) for task in chosen.tasks}
     document = {"workspace": str(path), "taxonomy": chosen.name, "tasks": tasks}
     asked = f"{fit(len(tasks), 'task', 'tasks')} {', '.join(tasks)}"
-    text = f"Made {path} with the {asked}.\nNext: secondlook import {path} FILE"
+    text = f"Made {path} with the {asked}.\nNext: secondlook import {typed(path)} FILE"
     answer(document, text, as_json=as_json)

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.common import JsonOption, ModelOption, WorkspaceArgument, answer, progress, table
+from engine.cli.common import JsonOption, ModelOption, WorkspaceArgument, answer, no_model_yet, progress, table
 from engine.counting import counted
-from engine.errors import NotFoundError
 from engine.looks import ENOUGH_ITEMS, HANDLE, Looks, percent, title
 from engine.looks import looks as together
 from engine.types import Item, ModelCard
@@ -46,7 +45,7 @@ def looks(
 def _chosen(ws: Workspace, model: str | None) -> ModelCard:
     row = ws.models.champion() if model is None else ws.models.get(model)
     if row is None:
-        raise NotFoundError("There is no model yet.", f"Train one with: secondlook retrain {ws.path}")
+        raise no_model_yet(ws.path)
     return row.card
 
 

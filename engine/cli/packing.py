@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.common import JsonOption, WorkspaceArgument, answer, progress, turn
+from engine.cli.common import JsonOption, WorkspaceArgument, answer, progress, turn, typed
 from engine.errors import InputError
 from engine.intake.formats import Writing
 from engine.intake.pack import Choice, is_pack, merge_pack, workspace_from_pack, write_pack
@@ -86,7 +86,7 @@ def init_from(workspace: Path, path: Path, *, as_json: bool) -> None:
     with progress(f"Checking {path.name}") as show:
         merged = workspace_from_pack(workspace, path, progress=show)
     document = {"workspace": str(workspace), "merged": merged}
-    text = f"Made {workspace}.\nNext: secondlook open {workspace}"
+    text = f"Made {workspace}.\nNext: secondlook open {typed(workspace)}"
     answer(document, lambda: "\n".join([*told(merged), text]), as_json=as_json)
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.cli.common import JsonOption, WorkspaceArgument, answer, progress, turn
+from engine.cli.common import JsonOption, WorkspaceArgument, answer, no_model_yet, progress, turn
 from engine.cli.models import held_out
 from engine.counting import counted
-from engine.errors import CancelledError, EngineError, NotFoundError
+from engine.errors import CancelledError, EngineError
 from engine.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _recipe(ws: Workspace, head: str | None) -> str:
 
     champion = ws.models.champion()
     if champion is None:
-        raise NotFoundError("There is no model yet.", f"Train one with: secondlook retrain {ws.path}")
+        raise no_model_yet(ws.path)
     settings = [] if head is None else [f"refit.head={head}"]
     return dump_recipe(load_recipe(champion.card.recipe, settings, source="the champion's recipe"))
 

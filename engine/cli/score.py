@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.cli.common import JsonOption, ModelOption, Progress, WorkspaceArgument, answer, progress, turn
+from engine.cli.common import JsonOption, ModelOption, Progress, WorkspaceArgument, answer, no_model_yet, progress, turn
 from engine.counting import counted
-from engine.errors import NotFoundError
 from engine.types import ItemContent, Struct
 from engine.workspace import Workspace
 
@@ -98,7 +97,7 @@ def _scorer(workspace: Path, folder: Path) -> BulkScorer | Predictor:
 def _champion(workspace: Workspace) -> str:
     champion = workspace.models.champion()
     if champion is None:
-        raise NotFoundError("There is no model yet.", f"Train one with: secondlook retrain {workspace.path}")
+        raise no_model_yet(workspace.path)
     return champion.card.id
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.common import JsonOption, WorkspaceArgument, answer, progress, turn
+from engine.cli.common import JsonOption, WorkspaceArgument, answer, progress, turn, typed
 from engine.counting import counted
 from engine.errors import InputError, NotFoundError, did_you_mean
 from engine.triage import teaching
@@ -70,7 +70,7 @@ def _look(ws: Workspace, order: str, count: int, random_share: float, seed: int,
     if champion is None:
         raise NotFoundError(
             "There is no model yet that could look at the items.",
-            f"Train one with: secondlook retrain {ws.path}, or pick with --order random.",
+            f"Train one with: secondlook retrain {typed(ws.path)}, or pick with --order random.",
         )
     from engine.service.loading import Loader
     from engine.training.active import selection

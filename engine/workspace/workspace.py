@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import shlex
 import sqlite3
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -170,7 +171,9 @@ def _refuse_occupied(folder: Path) -> None:
 
 def _refuse_foreign(folder: Path, file: Path) -> None:
     if not folder.exists():
-        raise WorkspaceError(f"There is no workspace '{folder}'.", f"Make one with: secondlook init '{folder}'.")
+        raise WorkspaceError(
+            f"There is no workspace '{folder}'.", f"Make one with: secondlook init {shlex.quote(str(folder))}"
+        )
     if not file.is_file():
         raise WorkspaceError(
             f"'{folder}' is not a workspace: it has no {DATABASE_NAME}.",

@@ -8,6 +8,7 @@ reviewer noted; nothing of the item itself is ever put in.
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def load_mapping(folder: Path, taxonomy: Taxonomy) -> Mapping:
     except FileNotFoundError as error:
         raise InputError(
             f"There is no '{path}', which says what each label means as a statement of reasons.",
-            f"Make one to fill in with: secondlook export {folder} {path} --format dsa-mapping.",
+            f"Make one to fill in with: secondlook export {shlex.join((str(folder), str(path)))} --format dsa-mapping.",
         ) from error
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"'{path}' cannot be read ({error}).", "Correct it.") from error

@@ -85,3 +85,11 @@ def test_a_file_that_may_not_be_read_is_said_plainly() -> None:
 def test_a_model_that_is_not_there_has_a_way_out_even_where_there_is_none(secondlook: Runner, made: Path) -> None:
     ended = secondlook("models", made, "promote", "x", "--json")
     assert ended.json["way_out"] == "Train one with: secondlook retrain."
+
+
+def test_a_command_that_is_told_can_be_pasted(secondlook: Runner, tmp_path: Path) -> None:
+    path = tmp_path / "my spring.secondlook"
+    ended = secondlook("score", path)
+    assert ended.err.endswith(f"Make one with: secondlook init '{path}'\n")
+    assert secondlook("init", path, "--preset", "tweets").out.endswith(f"\nNext: secondlook import '{path}' FILE\n")
+    assert secondlook("score", path).err.endswith(f"Train one with: secondlook retrain '{path}'\n")
