@@ -101,7 +101,9 @@ def _screenshot(content: ItemContent) -> Image.Image | None:
         with Image.open(Path(content.capture), formats=["PNG"]) as image:
             picture = image.convert("RGB")
     except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"The screenshot of item '{content.id}' cannot be read: {error}.") from error
+        raise InputError(
+            f"The screenshot of item '{content.id}' cannot be read: {error}.", "Import the item again."
+        ) from error
     picture.thumbnail((MOST_WIDTH, MOST_HEIGHT))
     return picture
 

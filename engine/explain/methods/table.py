@@ -30,6 +30,7 @@ METHODS = {
 }
 WITHOUT_SAMPLES = (GRADCAM, OCCLUSION, ATTENTION)
 """Methods that have nothing to sample."""
+_MORE = "Take more, or leave the number to the method."
 
 
 def explain_by(
@@ -79,9 +80,9 @@ def check(method: str, samples: int | None) -> None:
     if method in WITHOUT_SAMPLES:
         raise InputError(f"The method '{method}' takes no samples: its answer is exact.", "Leave --samples out.")
     if method == IG and samples < LEAST:
-        raise InputError(f"Integrated gradients need at least {LEAST} samples, not {samples}.")
+        raise InputError(f"Integrated gradients need at least {LEAST} samples, not {samples}.", _MORE)
     if samples < 1:
-        raise InputError(f"An explanation cannot be made of {samples} samples.")
+        raise InputError(f"An explanation cannot be made of {samples} samples.", _MORE)
 
 
 def _weights(method: str, parts: Parts, predictor: Predictor, seed: int, samples: int | None) -> Iterator[Weights]:
