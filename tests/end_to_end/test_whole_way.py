@@ -37,10 +37,15 @@ def right_label(item: str) -> str:
     return "toxic" if int(item[1:]) % 2 == 0 else "non-toxic"
 
 
-def right_verdicts(path: Path) -> int:
+def verdicts(path: Path) -> dict[str, str]:
+    """The model's label of each item that it has judged by now."""
     with Workspace.open(path, read_only=True) as workspace:
         found = workspace.verdicts.of_many([f"t{number:02}" for number in range(ITEMS)])
-    return sum(verdicts["toxicity"].label == right_label(item) for item, verdicts in found.items())
+    return {item: tasks["toxicity"].label for item, tasks in found.items() if "toxicity" in tasks}
+
+
+def right_verdicts(path: Path) -> int:
+    return sum(label == right_label(item) for item, label in verdicts(path).items())
 
 
 def decisions(path: Path) -> list[tuple[str, Action, tuple[str, ...]]]:
@@ -74,6 +79,7 @@ def test_a_reviewer_teaches_a_model_that_learned_the_wrong_way_round(
 
     press(needs_display, number, "ctrl+r")
     first = window.wait_until(lambda now: now["champion"] != "" and now["ready"], PATIENCE)["champion"]
+    window.wait_until(lambda _now: len(verdicts(path)) == ITEMS, PATIENCE)  # they come while one can already review
     assert right_verdicts(path) <= ITEMS // 5, "It should have learned what the import says, which is wrong."
     undo_one(needs_display, number, window)
     window.wait_until(lambda now: now["explained"], PATIENCE)
