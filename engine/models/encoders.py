@@ -6,7 +6,7 @@ Only backbones are ever run in fewer bits; fusion and heads are cheap and stay i
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,7 +33,7 @@ FP32, BF16, INT8 = "fp32", "bf16", "int8"
 class Encoders:
     """`text` and `image` turn batches, (B, 3, S, S) pixels in [0, 1], into float32 vectors; their names say how.
 
-    `batches` says which texts, of so many tokens each, make good batches for `text`; None leaves that to the caller.
+    `packed` is there where texts that are read together need not be padded to one length.
     `squares` is there where screenshots of (S, S, 3) bytes need not become floats, a few at a time on one core.
     `ranges` are what the calibration of `image` found, nothing where it had none.
     """
@@ -42,7 +42,7 @@ class Encoders:
     image: Vectors
     text_name: str
     image_name: str
-    batches: Callable[[Sequence[int]], Iterator[list[int]]] | None = None
+    packed: PackedText | None = None
     squares: Callable[[Sequence[NDArray[np.uint8]]], Tensor] | None = None
     ranges: Ranges = ()
 
@@ -93,7 +93,7 @@ def with_int8_text(
 def with_packed_text(encoders: Encoders, network: FusionNetwork, encoder: bert.Encoder) -> Encoders:
     """The same, with the text encoder in 8-bit integers as bulk scoring runs it."""
     packed = PackedText(encoder)
-    return replace(encoders, text=_or_missing(packed, network), text_name=INT8, batches=packed.batches)
+    return replace(encoders, text=_or_missing(packed, network), text_name=INT8, packed=packed)
 
 
 def with_bf16_image(encoders: Encoders, network: FusionNetwork) -> Encoders:

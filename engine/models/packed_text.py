@@ -7,12 +7,27 @@ nothing there, so that the cores never wait for one another.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from engine.models.bulk import bert
+from engine.models.bulk.packing import Floats, Form
+
+
+class Run(NamedTuple):
+    """Texts that are read together: their numbers, row by row."""
+
+    form: Form
+    rows: list[list[int]]
+
+    @property
+    def texts(self) -> list[int]:
+        """Their numbers in the order of their vectors."""
+        return list(chain.from_iterable(self.rows))
 
 
 class PackedText:
@@ -21,22 +36,22 @@ class PackedText:
     def __init__(self, encoder: bert.Encoder) -> None:
         self._encoder = encoder
 
-    def batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
-        """Numbers of texts of so many tokens each, by the rows that one run of the graph takes."""
-        rows = bert.packed(lengths, self._encoder.row, self._encoder.most)
-        for start in range(0, len(rows), self._encoder.at_once):
-            yield [text for row in rows[start : start + self._encoder.at_once] for text in row]
+    def runs(self, lengths: Sequence[int]) -> Iterator[Run]:
+        """Texts of so many tokens each, by the run of the graph that reads them."""
+        for form, rows in self._encoder.rows(lengths):
+            for start in range(0, len(rows), form.rows):
+                yield Run(form, rows[start : start + form.rows])
+
+    def vectors(self, run: Run, tokens: Sequence[Sequence[int]]) -> Floats:
+        """(n, D) vectors of a run's texts; `tokens` are those of all texts."""
+        return np.concatenate(self._encoder([[tokens[text] for text in row] for row in run.rows], run.form))
 
     def __call__(self, ids: Tensor, mask: Tensor) -> Tensor:
         """The vectors; those of rows without a token are zeros."""
         lengths = mask.sum(dim=1).tolist()
-        tokens = [row[:length] for row, length in zip(ids.tolist(), lengths, strict=True)]
         written = [at for at, length in enumerate(lengths) if length]
-        found = np.zeros((len(tokens), self._encoder.features), np.float32)
-        rows = bert.packed([lengths[at] for at in written], self._encoder.row, self._encoder.most)
-        for start in range(0, len(rows), self._encoder.at_once):
-            part = [[written[at] for at in row] for row in rows[start : start + self._encoder.at_once]]
-            vectors = self._encoder([[tokens[at] for at in row] for row in part])
-            for row, values in zip(part, vectors, strict=True):
-                found[row] = values
+        tokens = [ids[at, : lengths[at]].tolist() for at in written]
+        found = np.zeros((len(ids), self._encoder.features), np.float32)
+        for run in self.runs([len(one) for one in tokens]):
+            found[[written[text] for text in run.texts]] = self.vectors(run, tokens)
         return torch.from_numpy(found)

@@ -105,7 +105,7 @@ class Predictor:
     @property
     def packs_texts(self) -> bool:
         """Whether texts share rows of the text encoder, so that little is padded."""
-        return self._scorer.encoders.batches is not None
+        return self._scorer.encoders.packed is not None
 
     @property
     def packs_images(self) -> bool:

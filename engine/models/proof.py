@@ -42,8 +42,9 @@ BULK = Kind(
     file="bulk.json",
     packages=("openvino",),
     code=(
-        "bulk/bert.py", "bulk/checking.py", "bulk/fusing.py", "bulk/loading.py", "bulk/resnet.py",
-        "bulk/runtime.py", "bulk/scorer.py", "bulk/shelf.py", "bulk/tokens.py", "bulk/work.py", "likeness.py",
+        "bulk/bert.py", "bulk/checking.py", "bulk/fusing.py", "bulk/loading.py", "bulk/packing.py",
+        "bulk/resnet.py", "bulk/runtime.py", "bulk/scorer.py", "bulk/shelf.py", "bulk/tokens.py", "bulk/work.py",
+        "likeness.py",
     ),
 )  # fmt: skip
 """Both backbones in 8-bit integers, in a process without torch (`engine.models.bulk`)."""

@@ -19,6 +19,7 @@ from engine.models.batches import pixel_bytes, text_batch
 from engine.models.bulk.resnet import AT_ONCE
 from engine.models.encoders import Encoders
 from engine.models.network import FusionNetwork
+from engine.models.packed_text import PackedText, Run
 from engine.models.spec import HeadSpec
 from engine.models.tokenizer import TextTokenizer
 from engine.models.verdicts import calibrated
@@ -183,8 +184,9 @@ class Scorer:
             return lambda: self._fill_text([written[at] for at in chunk], [ids[at] for at in chunk], answer)
 
         lengths = [len(tokens) for tokens in ids]
-        if self.encoders.batches is not None:
-            return [task(chunk) for chunk in self.encoders.batches(lengths)]
+        packed = self.encoders.packed
+        if packed is not None:
+            return [partial(_fill_packed, packed, run, ids, written, answer) for run in packed.runs(lengths)]
         return [task(chunk) for chunk in _by_length(lengths, self._at_once(_TOKENS_ON_CPU, _TOKENS_ON_GPU))]
 
     def _image_tasks(self, squares: Squares, answer: Tensor) -> list[Callable[[], None]]:
@@ -235,6 +237,13 @@ class Scorer:
 
     def _calibrated(self, logits: Tensor, head: HeadSpec) -> NDArray[np.float64]:
         return calibrated(logits.float().cpu().numpy(), head, self.temperatures.get(head.task, 1.0))
+
+
+def _fill_packed(
+    packed: PackedText, run: Run, ids: Sequence[Sequence[int]], written: Sequence[int], answer: Tensor
+) -> None:
+    """Fill in the vectors of a run's texts: rows `written` of the answer have the tokens `ids`."""
+    answer.numpy()[[written[text] for text in run.texts]] = packed.vectors(run, ids)
 
 
 @cache

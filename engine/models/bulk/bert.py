@@ -2,15 +2,15 @@
 
 As `engine.models.int8_text`: weights are rounded per output channel, activations per token when they come (vector-wise
 quantisation, Dettmers et al. 2022, section 3.1), so that no calibration is needed; the rest is in 32-bit floats.
-Packing (Krell et al. 2021, "Efficient sequence packing without cross-contamination"): several texts share a row of
-fixed length, and a mask keeps each from reading the others. Where a text's vector is its first token's, the last layer
-is calculated for the first tokens alone: they read the keys and values of all, and nothing reads the others' answers.
+Texts share rows (`engine.models.bulk.packing`). Where a text's vector is its first token's, the last layer is
+calculated for the first tokens alone: they read the keys and values of all, and nothing reads the others' answers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -18,21 +18,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.models.bulk import runtime
+from engine.models.bulk.packing import Floats, Form, Layout, Texts, packed
 from engine.models.bulk.runtime import constant, in_integers, shape
 from engine.models.bulk.shelf import Shelf
 from engine.models.weights import Arrays
 from engine.types import Struct
 
 MODEL_TYPES = ("bert", "roberta", "xlm-roberta", "camembert")
-ROW = 128
-"""Tokens in a row, where no text may be longer."""
-AT_ONCE = 2
-"""Rows that one call takes: a matrix product of 256 tokens is faster than two of 128, attention is not."""
+ROW, SHORT_ROW = 128, 64
+"""Tokens in a row, where no text may be longer, and in a row of texts that are not longer than this."""
+ROWS = 2
+"""Rows that one run takes, or short ones as long: a matrix product of 256 tokens is faster than two of 128."""
 NARROW = 512
 """An encoder as wide as this reads 256 tokens in 10 to 20 ms; one of BERT-base's size takes 70."""
-FIRSTS = 16
-"""Texts that share a row at most where a text's vector is its first token's: so many last answers a row has."""
-Floats = NDArray[np.float32]
+A_FIRST, A_MEAN = 8, 4
+"""A row has room for one text of so many of its tokens, where a text's vector is its first token's or the mean of all:
+the last layer is calculated for so many first tokens."""
 _ROWS_AT_ONCE = 2048
 _WIDEST = 1536
 """Wider layers are calculated in parts, so that what passes between two operations stays in a core's cache."""
@@ -80,76 +81,75 @@ def read_shape(config: Path) -> Shape | None:
 
 
 class Encoder:
-    """Token numbers of texts to their (n, D) vectors. Texts have at most `limit` tokens.
+    """Token numbers of texts to their (n, D) vectors. Texts have at most `limit` tokens and share rows as `rows` says.
 
-    Texts share rows as `packed` says: of `row` tokens, at most `most` texts in each.
+    Short texts have a graph of their own where the encoder is narrow. The one for long texts is made then when the
+    first of them comes: that takes half a second.
     """
 
     def __init__(
         self, shape_: Shape, tensors: Arrays, *, limit: int, mean: bool, threads: int, brief: bool = False
     ) -> None:
-        """With `brief` calls, for those who look between them whether somebody waits, a wide encoder takes one row."""
-        self._mean = mean
+        """With `brief` runs, for those who look between them whether somebody waits, a wide encoder takes one row."""
         self._words, self._steps = _rounded_words(tensors)
         kinds = tensors["embeddings.token_type_embeddings.weight"][0]
         self._places = tensors["embeddings.position_embeddings.weight"][shape_.first :] + kinds
-        self.row = max(limit, ROW)
         self.features = self._words.shape[1]
-        self.at_once = 1 if brief and self.features > NARROW else AT_ONCE
-        self.most = self.row if mean else FIRSTS
-        graph = _Graph(shape_, tensors, (self.at_once, self.row, self.features), None if mean else FIRSTS)
-        self._run = graph.compiled(threads)
+        self._mean = mean
+        self.forms = self._forms(limit, brief=brief)
+        self._room: dict[Form, list[Floats]] = {form: [] for form in self.forms}
+        graphs = {form: _Graph(shape_, tensors, form, self.features, mean=mean) for form in self.forms}
+        self._graphs = {form: _Compiled(graph, threads) for form, graph in graphs.items()}
+        self._graphs[self.forms[0]].run()
 
-    def __call__(self, texts: Sequence[Sequence[Sequence[int]]]) -> list[Floats]:
-        """The (n, D) vectors of each row's texts, of at most `at_once` rows (`packed`)."""
-        values = np.zeros((self.at_once, self.row, self.features), np.float32)
-        masks = np.zeros((self.at_once, 1, self.row, self.row), np.float32)
-        firsts = np.zeros((self.at_once, self.most), np.int32)
-        for at, row in enumerate(texts):
-            lengths = [len(tokens) for tokens in row]
-            numbers = np.concatenate([np.asarray(tokens, np.int64) for tokens in row])
-            places = np.concatenate([np.arange(length) for length in lengths])
-            within = values[at, : len(numbers)]
+    def rows(self, lengths: Sequence[int]) -> list[tuple[Form, list[list[int]]]]:
+        """Numbers of texts of so many tokens each, by the row that they share, and rows by the form of runs."""
+        return packed(lengths, self.forms)
+
+    def __call__(self, texts: Texts, form: Form) -> list[Floats]:
+        """The (n, D) vectors of each row's texts, of at most as many rows as `form` has."""
+        layout = Layout(texts, form)
+        values = self._embedded(layout)
+        wanted = layout.shares() if self._mean else layout.firsts()
+        answers = self._graphs[form].run()(values, layout.mask(), wanted)
+        found = [answers[at, : len(row)].copy() for at, row in enumerate(texts)]
+        self._room[form].append(values)
+        return found
+
+    def _forms(self, limit: int, *, brief: bool) -> tuple[Form, ...]:
+        """A wide encoder's second graph would take 100 MB or more, and attention is a smaller part of it."""
+        longest, a_text = max(limit, ROW), A_MEAN if self._mean else A_FIRST
+        if self.features > NARROW:
+            return (Form(1 if brief else ROWS, longest, longest // a_text),)
+        short = Form(ROWS * ROW // SHORT_ROW, SHORT_ROW, SHORT_ROW // a_text)
+        return (short, Form(ROWS, longest, longest // a_text)) if limit > SHORT_ROW else (short,)
+
+    def _embedded(self, layout: Layout) -> Floats:
+        """(B, N, D); behind a row's texts stands what another run left there, which nobody reads."""
+        form = layout.form
+        try:
+            values = self._room[form].pop()  # a list's pop and append are atomic
+        except IndexError:
+            values = np.zeros((form.rows, form.tokens, self.features), np.float32)
+        for row, numbers in enumerate(layout.numbers):
+            within = values[row, : len(numbers)]
             np.multiply(self._words[numbers], self._steps[numbers], out=within)
-            within += self._places[places]
-            masks[at, 0] = _apart([*lengths, self.row - len(numbers)])
-            firsts[at, : len(row)] = np.cumsum([0, *lengths[:-1]])
-        if not self._mean:
-            answers = self._run(values, masks, firsts)
-            return [answers[at, : len(row)].copy() for at, row in enumerate(texts)]
-        hidden = self._run(values, masks)
-        return [_means(hidden[at], firsts[at, : len(row)], row) for at, row in enumerate(texts)]
+            within += self._places[layout.places(row)]
+        return values
 
 
-def packed(lengths: Sequence[int], row: int, most: int) -> list[list[int]]:
-    """Numbers of texts by the row that they share, the longest first into the fullest row with room for it.
+class _Compiled:
+    """A graph that is compiled when it is first needed, by whichever thread needs it."""
 
-    No row has more than `row` tokens or `most` texts.
-    """
-    rows: list[list[int]] = []
-    room: list[int] = []
-    for text in sorted(range(len(lengths)), key=lambda number: -lengths[number]):
-        fitting = [at for at, left in enumerate(room) if left >= lengths[text] and len(rows[at]) < most]
-        at = min(fitting, key=room.__getitem__, default=len(rows))
-        if at == len(rows):
-            rows.append([])
-            room.append(row)
-        rows[at].append(text)
-        room[at] -= lengths[text]
-    return rows
+    def __init__(self, graph: _Graph, threads: int) -> None:
+        self._graph, self._threads, self._lock = graph, threads, Lock()
+        self._run: runtime.Run | None = None
 
-
-def _means(hidden: Floats, starts: NDArray[np.int32], row: Sequence[Sequence[int]]) -> Floats:
-    lengths = np.array([len(tokens) for tokens in row])
-    sums = np.add.reduceat(hidden[: lengths.sum()], starts, axis=0)
-    means: Floats = (sums / lengths[:, None]).astype(np.float32)
-    return means
-
-
-def _apart(lengths: Sequence[int]) -> Floats:
-    """(N, N): 0 where a token may read another one, minus infinity where that belongs to another text."""
-    owner = np.repeat(np.arange(len(lengths)), lengths)
-    return np.where(owner[:, None] == owner, np.float32(0), np.float32(-np.inf))
+    def run(self) -> runtime.Run:
+        with self._lock:
+            if self._run is None:
+                self._run = self._graph.compiled(self._threads)
+            return self._run
 
 
 def _rounded_words(tensors: Arrays) -> tuple[NDArray[np.int8], Floats]:
@@ -189,34 +189,42 @@ def gelu(values: Any) -> Any:
 
 
 class _Graph:
-    """The encoder from (B, N, D) embeddings and a (B, 1, N, N) mask to (B, N, D) hidden states.
+    """The encoder from (B, N, D) embeddings and a (B, 1, N, N) mask to (B, K, D) vectors of texts.
 
-    With `wanted`, from (B, K) numbers of tokens in each row also, to (B, K, D) hidden states of these alone.
+    Which those are, a third input says: with `mean` (B, K, N) shares of tokens in texts, else (B, K) first tokens.
     """
 
-    def __init__(self, shape_: Shape, tensors: Arrays, size: tuple[int, int, int], wanted: int | None) -> None:
-        made = self._made = runtime.operations()
+    def __init__(self, shape_: Shape, tensors: Arrays, form: Form, width: int, *, mean: bool) -> None:
+        self._made = runtime.operations()
         self._shelf = Shelf()
-        self._shape, self._tensors = shape_, tensors
-        self._at_once, row, self._width = size
-        self._values = made.parameter(list(size), np.float32)
-        self._mask = made.parameter([self._at_once, 1, row, row], np.float32)
-        self._wanted = made.parameter([self._at_once, wanted], np.int32) if wanted is not None else None
+        self._shape, self._tensors, self._form = shape_, tensors, form
+        self._width, self._mean = width, mean
 
     def compiled(self, threads: int) -> runtime.Run:
-        values, last = self._normed(self._values, "embeddings.LayerNorm"), self._shape.num_hidden_layers - 1
-        for number in range(last):
-            values = self._layer(values, values, self._mask, f"encoder.layer.{number}")
-        inputs, asking, mask = [self._values, self._mask], values, self._mask
-        if self._wanted is not None:
-            inputs.append(self._wanted)
-            asking, mask = self._chosen(values, 1), self._chosen(mask, 2)
-        answer = self._layer(values, asking, mask, f"encoder.layer.{last}")
-        return runtime.compiled(answer, inputs, threads, self._shelf)
+        """Ready to be run on embeddings, mask and third input."""
+        made, (rows, tokens, texts) = self._made, self._form
+        values = made.parameter([rows, tokens, self._width], np.float32)
+        mask = made.parameter([rows, 1, tokens, tokens], np.float32)
+        if self._mean:
+            wanted = made.parameter([rows, texts, tokens], np.float32)
+        else:
+            wanted = made.parameter([rows, texts], np.int32)
+        return runtime.compiled(self._answer(values, mask, wanted), [values, mask, wanted], threads, self._shelf)
 
-    def _chosen(self, values: Any, axis: int) -> Any:
+    def _answer(self, values: Any, mask: Any, wanted: Any) -> Any:
+        values = self._normed(values, "embeddings.LayerNorm")
+        last = self._shape.num_hidden_layers - 1
+        for number in range(last):
+            values = self._layer(values, values, mask, f"encoder.layer.{number}")
+        name = f"encoder.layer.{last}"
+        if self._mean:
+            hidden = self._layer(values, values, mask, name)
+            return self._made.matmul(wanted, hidden, transpose_a=False, transpose_b=False)
+        return self._layer(values, self._chosen(values, wanted, 1), self._chosen(mask, wanted, 2), name)
+
+    def _chosen(self, values: Any, wanted: Any, axis: int) -> Any:
         """What is wanted of each row."""
-        return self._made.gather(values, self._wanted, self._made.constant(axis, np.int32), 1)
+        return self._made.gather(values, wanted, self._made.constant(axis, np.int32), 1)
 
     def _layer(self, values: Any, asking: Any, mask: Any, name: str) -> Any:
         """What a layer makes of the tokens `asking`, which read all `values` but those that `mask` forbids."""
@@ -234,12 +242,12 @@ class _Graph:
         likeness = made.matmul(query, key, transpose_a=False, transpose_b=True)
         shares = made.softmax(made.add(likeness, mask), -1)
         looked = made.matmul(shares, value, transpose_a=False, transpose_b=False)
-        together = shape(self._at_once, -1, self._width)
+        together = shape(self._form.rows, -1, self._width)
         return made.reshape(made.transpose(looked, shape(0, 2, 1, 3)), together, special_zero=False)
 
     def _by_head(self, values: Any, wide: int) -> Any:
         """(B, n, D) to (B, heads, n, D / heads)."""
-        split = shape(self._at_once, -1, self._width // wide, wide)
+        split = shape(self._form.rows, -1, self._width // wide, wide)
         return self._made.transpose(self._made.reshape(values, split, special_zero=False), shape(0, 2, 1, 3))
 
     def _widened(self, values: Any, name: str) -> Any:

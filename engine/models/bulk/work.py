@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.models.bulk import bert, resnet
+from engine.models.bulk.packing import Form
 from engine.models.bulk.tokens import EncoderTokens
 from engine.models.decoding import Square
 
@@ -101,17 +102,18 @@ class Work:
         encoder, texts, old = self._backbones.text, [*self._left, *new], len(self._left)
         if encoder is None or not texts:
             return
-        rows = bert.packed([len(text.tokens) for text in texts], encoder.row, encoder.most)
-        rows.sort(key=lambda row: min(row) >= old)
-        full = len(rows) if last else (len(rows) - 1) // bert.AT_ONCE * bert.AT_ONCE
-        if any(min(row) < old for row in rows[full:]):
-            full = len(rows)
-        self._left = [texts[at] for row in rows[full:] for at in row]
-        for start in range(0, full, bert.AT_ONCE):
-            run = [[texts[at] for at in row] for row in rows[start : min(start + bert.AT_ONCE, full)]]
-            future = self._pool.submit(_fill, encoder, run)
-            for text in chain.from_iterable(run):
-                text.waiting.append(future)
+        self._left = []
+        for form, rows in encoder.rows([len(text.tokens) for text in texts]):
+            rows.sort(key=lambda row: min(row) >= old)
+            full = len(rows) if last else (len(rows) - 1) // form.rows * form.rows
+            if any(min(row) < old for row in rows[full:]):
+                full = len(rows)
+            self._left += [texts[at] for row in rows[full:] for at in row]
+            for start in range(0, full, form.rows):
+                run = [[texts[at] for at in row] for row in rows[start : min(start + form.rows, full)]]
+                future = self._pool.submit(_fill, encoder, run, form)
+                for text in chain.from_iterable(run):
+                    text.waiting.append(future)
 
     def _image_tasks(self, squares: Sequence[Square], answer: Floats) -> Iterator[Callable[[], None]]:
         """What fills in the vectors of screenshots, a few at a time."""
@@ -129,8 +131,8 @@ class Work:
         yield from (task(seen[at : at + resnet.AT_ONCE]) for at in range(0, len(seen), resnet.AT_ONCE))
 
 
-def _fill(encoder: bert.Encoder, run: Sequence[Sequence[_Text]]) -> None:
+def _fill(encoder: bert.Encoder, run: Sequence[Sequence[_Text]], form: Form) -> None:
     """Read a run's texts and put each one's vector where it belongs."""
-    for row, vectors in zip(run, encoder([[text.tokens for text in row] for row in run]), strict=True):
+    for row, vectors in zip(run, encoder([[text.tokens for text in row] for row in run], form), strict=True):
         for text, vector in zip(row, vectors, strict=True):
             text.answer[text.row] = vector

@@ -160,10 +160,10 @@ def test_explanations_read_texts_as_bulk_scoring_does_where_it_is_proven(folder:
     texts = [item.text for item in make_items(6)]
     packed = lean.load(folder)
     assert packed is not None
-    assert packed[1].batches is not None
+    assert packed[1].packed is not None
     found = Predictor.load(folder, "cpu").text_vectors(texts)
     (folder / proof.BULK.file).unlink()
     alone = lean.load(folder)
     assert alone is not None
-    assert alone[1].batches is None
+    assert alone[1].packed is None
     np.testing.assert_allclose(found.numpy(), Predictor.load(folder, "cpu").text_vectors(texts).numpy(), atol=0.1)

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.models.bulk import bert
+from engine.models.bulk.packing import Form, packed
 from engine.models.bulk.work import Backbones, Vectors, Work
 from engine.models.decoding import Square
 
 ROW, MOST = 16, 5
+FORM = Form(2, ROW, MOST)
+SHORT = Form(4, ROW // 2, MOST)
 MISSING = np.full(2, -1, np.float32), np.full(1, -2, np.float32)
 
 
@@ -29,13 +31,16 @@ class Tokens:
 class Encoder:
     """A text's vector is its number of tokens and their sum."""
 
-    row = ROW
-    most = MOST
-
-    def __init__(self) -> None:
+    def __init__(self, *forms: Form) -> None:
+        self.forms = forms or (FORM,)
         self.runs: list[list[list[Sequence[int]]]] = []
 
-    def __call__(self, texts: Sequence[Sequence[Sequence[int]]]) -> list[np.ndarray]:
+    def rows(self, lengths: Sequence[int]) -> list[tuple[Form, list[list[int]]]]:
+        return packed(lengths, self.forms)
+
+    def __call__(self, texts: Sequence[Sequence[Sequence[int]]], form: Form) -> list[np.ndarray]:
+        assert len(texts) <= form.rows
+        assert all(0 < sum(map(len, row)) <= form.tokens and len(row) <= form.texts for row in texts)
         self.runs.append([list(row) for row in texts])
         return [np.array([[len(tokens), sum(tokens)] for tokens in row], np.float32) for row in texts]
 
@@ -76,29 +81,29 @@ def worked(
 parts_of_texts = st.lists(st.lists(st.text("ab ", max_size=ROW), max_size=30), max_size=5)
 
 
-@given(parts=parts_of_texts)
-def test_every_text_gets_its_own_vector_once_the_next_part_has_begun(pool: Executor, parts: list[list[str]]) -> None:
-    found = worked(parts, Encoder(), pool)
+@given(parts=parts_of_texts, forms=st.sampled_from([(FORM,), (SHORT, FORM)]))
+def test_every_text_gets_its_own_vector_once_the_next_part_has_begun(
+    pool: Executor, parts: list[list[str]], forms: tuple[Form, ...]
+) -> None:
+    found = worked(parts, Encoder(*forms), pool)
     for texts, (text, image) in zip(parts, found, strict=True):
         expected = [[len(one), sum(map(ord, one))] if one.strip() else [-1, -1] for one in texts]
         assert text.tolist() == expected
         assert image.tolist() == [[-2]] * len(texts)
 
 
-@given(parts=parts_of_texts)
-def test_no_run_is_too_full_and_no_text_is_read_twice(pool: Executor, parts: list[list[str]]) -> None:
-    encoder = Encoder()
+@given(parts=parts_of_texts, forms=st.sampled_from([(FORM,), (SHORT, FORM)]))
+def test_no_text_is_read_twice(pool: Executor, parts: list[list[str]], forms: tuple[Form, ...]) -> None:
+    encoder = Encoder(*forms)
     worked(parts, encoder, pool)
     rows = [row for run in encoder.runs for row in run]
-    assert all(0 < sum(map(len, row)) <= ROW and len(row) <= MOST for row in rows)
-    assert all(len(run) <= bert.AT_ONCE for run in encoder.runs)
     assert sum(map(len, rows)) == sum(bool(text.strip()) for texts in parts for text in texts)
 
 
 def test_what_would_leave_a_run_part_empty_waits_for_the_next_part(pool: Executor) -> None:
     encoder = Encoder()
-    worked([["a" * ROW] * (bert.AT_ONCE + 1)] * 3, encoder, pool)
-    assert sorted(len(run) for run in encoder.runs) == [1] + [bert.AT_ONCE] * ((3 * bert.AT_ONCE + 2) // bert.AT_ONCE)
+    worked([["a" * ROW] * (FORM.rows + 1)] * 3, encoder, pool)
+    assert sorted(len(run) for run in encoder.runs) == [1] + [FORM.rows] * ((3 * FORM.rows + 2) // FORM.rows)
 
 
 def test_vectors_that_are_not_there_yet_are_not_given(pool: Executor) -> None:
@@ -131,7 +136,7 @@ def test_the_last_texts_are_begun_before_the_last_screenshots() -> None:
             return done
 
     work = work_of(encoder, InTurn())
-    begun = work.begin(["a" * ROW] * (bert.AT_ONCE + 1), [np.zeros((2, 2, 3), np.uint8)] * 40)
+    begun = work.begin(["a" * ROW] * (FORM.rows + 1), [np.zeros((2, 2, 3), np.uint8)] * 40)
     work.finish()
     assert begun()[1].tolist() == [[0]] * 40
     last = len(order) - 1 - order[::-1].index(True)
