@@ -59,10 +59,9 @@ TEXT_CODE = (
     *(Path(explain.__path__[0]) / f"{name}.py" for name in _TEXT_PARTS),
     *(
         Path(models.__path__[0]) / f"{name}.py"
-        for name in (
-            "encoders", "int8_text", "packed_text", "pieces", "scorer", "text", "tokenizer", "bulk/bert", "bulk/packing",
-        )  # fmt: skip
+        for name in ("encoders", "int8_text", "packed_text", "pieces", "scorer", "text", "tokenizer")
     ),
+    *(Path(models.__path__[0]) / "bulk" / f"{name}.py" for name in ("bert", "packing", "runtime")),
     Path(explaining_texts.__file__),
 )
 """What figures of texts depend on."""
