@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
 
 import msgspec
@@ -83,14 +83,16 @@ def read_shape(config: Path) -> Shape | None:
 class Encoder:
     """Token numbers of texts to their (n, D) vectors. Texts have at most `limit` tokens and share rows as `rows` says.
 
-    Short texts have a graph of their own where the encoder is narrow. The one for long texts is made then when the
-    first of them comes: that takes half a second.
+    Short texts have a graph of their own where the encoder is narrow. The one for long texts is compiled then, for half
+    a second, when the first of them comes.
     """
 
     def __init__(
         self, shape_: Shape, tensors: Arrays, *, limit: int, mean: bool, threads: int, brief: bool = False
     ) -> None:
-        """With `brief` runs, for those who look between them whether somebody waits, a wide encoder takes one row."""
+        """With `brief` runs, for those who look between them whether somebody waits, a wide encoder takes one row, and
+        a narrow one's graph for long texts is compiled in the background at once.
+        """
         self._words, self._steps = _rounded_words(tensors)
         kinds = tensors["embeddings.token_type_embeddings.weight"][0]
         self._places = tensors["embeddings.position_embeddings.weight"][shape_.first :] + kinds
@@ -101,6 +103,8 @@ class Encoder:
         graphs = {form: _Graph(shape_, tensors, form, self.features, mean=mean) for form in self.forms}
         self._graphs = {form: _Compiled(graph, threads) for form, graph in graphs.items()}
         self._graphs[self.forms[0]].run()
+        if brief and len(self.forms) > 1:
+            self._graphs[self.forms[1]].begin()
 
     def rows(self, lengths: Sequence[int]) -> list[tuple[Form, list[list[int]]]]:
         """Numbers of texts of so many tokens each, by the row that they share, and rows by the form of runs."""
@@ -144,6 +148,11 @@ class _Compiled:
     def __init__(self, graph: _Graph, threads: int) -> None:
         self._graph, self._threads, self._lock = graph, threads, Lock()
         self._run: runtime.Run | None = None
+
+    def begin(self) -> None:
+        """Read the weights now and compile in the background, which keeps nobody from working."""
+        self._graph.build()
+        Thread(target=self.run, name="compile").start()
 
     def run(self) -> runtime.Run:
         with self._lock:
@@ -199,17 +208,26 @@ class _Graph:
         self._shelf = Shelf()
         self._shape, self._tensors, self._form = shape_, tensors, form
         self._width, self._mean = width, mean
+        self._nodes: tuple[Any, list[Any]] | None = None
+
+    def build(self) -> tuple[Any, list[Any]]:
+        """What it gives, and of what: embeddings, mask and third input. All weights are read after this."""
+        if self._nodes is None:
+            made, (rows, tokens, texts) = self._made, self._form
+            values = made.parameter([rows, tokens, self._width], np.float32)
+            mask = made.parameter([rows, 1, tokens, tokens], np.float32)
+            if self._mean:
+                wanted = made.parameter([rows, texts, tokens], np.float32)
+            else:
+                wanted = made.parameter([rows, texts], np.int32)
+            self._nodes = self._answer(values, mask, wanted), [values, mask, wanted]
+        return self._nodes
 
     def compiled(self, threads: int) -> runtime.Run:
-        """Ready to be run on embeddings, mask and third input."""
-        made, (rows, tokens, texts) = self._made, self._form
-        values = made.parameter([rows, tokens, self._width], np.float32)
-        mask = made.parameter([rows, 1, tokens, tokens], np.float32)
-        if self._mean:
-            wanted = made.parameter([rows, texts, tokens], np.float32)
-        else:
-            wanted = made.parameter([rows, texts], np.int32)
-        return runtime.compiled(self._answer(values, mask, wanted), [values, mask, wanted], threads, self._shelf)
+        """Ready to be run."""
+        ready = runtime.compiled(*self.build(), threads, self._shelf)
+        self._nodes = None
+        return ready
 
     def _answer(self, values: Any, mask: Any, wanted: Any) -> Any:
         values = self._normed(values, "embeddings.LayerNorm")

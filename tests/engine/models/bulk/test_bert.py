@@ -129,6 +129,13 @@ def test_brief_runs_of_a_wide_encoder_take_one_row(
     np.testing.assert_allclose(brief([TEXTS], *brief.forms)[0], wide([TEXTS], *wide.forms)[0], rtol=1e-4, atol=1e-4)
 
 
+def test_what_brief_runs_need_for_long_texts_is_read_at_once(make_encoder: Any, tmp_path: Path) -> None:
+    encoder = make_encoder(mean=True, brief=True)
+    (tmp_path / "w").unlink()
+    (found,) = encoder([TEXTS], encoder.forms[1])
+    np.testing.assert_allclose(found, encoder([TEXTS], encoder.forms[0])[0], atol=2e-5)
+
+
 def test_only_first_tokens_are_few_in_a_row(make_encoder: Any) -> None:
     assert [form.texts for form in make_encoder(mean=False).forms] == [8, 16]
     assert [form.texts for form in make_encoder(mean=True).forms] == [16, 32]
