@@ -348,6 +348,8 @@ def measure(options: argparse.Namespace, model: Path, check: Callable[[], None])
     folder = options.work / "weights" / checkpoint.weights_digest(model)[:12]
     methods = options.methods.split(",")
     beside = [method for method in methods if method not in SLOW] if options.slow else methods
+    if not beside:
+        raise InputError("Slow methods alone have nothing beside them.", "Name others, too, or add: --slow 0")
     weights = all_weights(asked, posts, beside, folder, check)
     held_out = [item for item in load_items(options.data / "hatexplain").items if item.split == "val"]
     metrics = evaluate(asked.predictor, held_out[: options.limit or None])
