@@ -10,6 +10,7 @@ feature does while some of everything else is hidden too, words and superpixels 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import cache, cached_property
 
 import msgspec
@@ -111,19 +112,19 @@ class Answers:
         Its many small products are faster on one core: shared out, the cores wait for one another more than they work.
         """
         if self._evidence is None:
-            with _linear_algebra().limit(limits=1):
-                self._evidence = self._found()
+            with _linear_algebra().limit(limits=1), ThreadPoolExecutor(1, thread_name_prefix="halves") as beside:
+                self._evidence = self._found(beside)
         return self._evidence
 
-    def _found(self) -> Evidence:
+    def _found(self, beside: Executor) -> Evidence:
+        """The halves are looked at beside the whole, on another core."""
         assert self._contexts is not None, "nothing was answered yet"
         if np.ptp(self._table, axis=1).max(initial=0.0) < UNMOVED:
             return Evidence(surrogate=None)
         estimate = _Estimate(first(self._sampler.design, self._table.shape[1]), self._width, text=self._text)
-        return Evidence(
-            surrogate=_surrogate(estimate, self._table, self._contexts),
-            reliability=_reliability(estimate, self._table, self._contexts),
-        )
+        halves = beside.submit(_reliability, estimate, self._table, self._contexts)
+        whole = _surrogate(estimate, self._table, self._contexts)
+        return Evidence(surrogate=whole, reliability=halves.result())
 
     def _answer(self, rows: Tensor, contexts: Tensor) -> Values:
         """(contexts, rows)"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,7 +47,7 @@ class ExplainableModel(Protocol):
     def text_vectors(self, texts: Sequence[str]) -> Tensor:
         """(n, Dt) for n raw texts; a blank one counts as missing."""
 
-    def text_vectors_in_turn(self, groups: Sequence[Sequence[str]]) -> Iterator[Tensor | None]:
+    def text_vectors_in_turn(self, groups: Iterable[Sequence[str]]) -> Iterator[Tensor | None]:
         """The `text_vectors` of each group in turn; None now and then, while the encoder goes on in the background."""
 
     def image_vectors(self, pixels: Tensor) -> Tensor:

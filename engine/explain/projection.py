@@ -8,7 +8,9 @@ Learning", sections 2.1 and 5.4.2), and the curve that this gives is projected o
 of versions that the model never sees, as in Bayesian quadrature (O'Hagan 1991, "Bayes-Hermite quadrature").
 
 Words that matter alone are those that matter together (effect heredity: Wu and Hamada 2000, "Experiments", section
-3.5).
+3.5), and words side by side more than others: a model reads phrases. The fewer words are left, the more the logit
+depends on what neither words nor pairs tell: an answer counts by how little of that is to be expected in it (weighted
+least squares: Aitken 1936, "On least squares and linear combination of observations").
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from scipy import special
 from engine.explain.designs import listed
 from engine.explain.surrogate import NORMAL_97_5, TEXT_KERNEL_WIDTH, Masks, Surrogate, Values, kernel
 
+Places = npt.NDArray[np.intp]
+
 VERSIONS, FEW_VERSIONS = 8192, 400
 """About so many versions stand for all in LIME's sampling, for weights and for their errors."""
 FEWEST_DRAWN = 11
@@ -33,10 +37,16 @@ ALONE, TOGETHER = 3.0, (0.0, 0.1, 0.5)
 """The variance, beside that of the logits, of what all words do alone, and shares of it for what pairs do."""
 NOISES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 """The variance, beside that of the logits, of what neither words nor pairs tell."""
+NEAR, REACH = 5.0, 1.5
+"""Of words side by side is expected, beside what any two do together, so many times as much; less by e every so many
+words between them. Both were chosen, as was `FADING`, on sixty posts and answers about them.
+"""
+FADING = 3.0
+"""The variance of what neither words nor pairs tell falls by the factor exp(FADING) from no word left to all left."""
 THREES = 0.5
 """As much of what neither words nor pairs tell counts as what threes of words do together, in errors."""
 MOST_PAIRS = 400
-"""The pairs of the strongest words are looked at, no more."""
+"""So many pairs of which most is expected are looked at, no more."""
 PER_WORD = 2
 """From fewer answers a word nothing can be told of pairs."""
 LEAST_STRENGTH = 0.15
@@ -157,27 +167,28 @@ class _Curve:
         self._mean = float(logits.mean())
         self._centred = logits - self._mean
         self._scale = float(self._centred.var()) + TINY
+        self._doubts = _doubts(self._signs)
         self._strengths = self._alone()
         self._left, self._right = self._pairs()
-        self._table = self._terms(self._signs)
+        self._table = self._terms(self._signs) / self._doubts[:, None]
         self._learn()
 
     def values(self, versions: Target) -> Values:
         """The probability at each version, (m,), with what is not known of the logit averaged out (`_shrink`)."""
-        found: Values = special.expit(self._shrink * self._logits(versions.signs))
+        found: Values = special.expit(self._shrink(versions.signs) * self._logits(versions.signs))
         return found
 
     def variances(self, versions: Target) -> Values:
         """Squared standard errors of the weights that `values` are projected to, (features,)."""
         values = self.values(versions)
-        onto = versions.onto * (self._shrink * values * (1 - values))
+        onto = versions.onto * (self._shrink(versions.signs) * values * (1 - values))
         sensitivity = onto @ self._terms(versions.signs)
         scaled = sensitivity * self._variances
         turned = self._vectors.T @ (self._table @ scaled.T)
         known = (turned * self._inverse[:, None] * turned).sum(axis=0)
         unknown = np.maximum((scaled * sensitivity).sum(axis=1) - known, 0)
         learned = self._vectors @ (self._inverse[:, None] * turned)
-        threes = np.concatenate([onto, -learned.T], axis=1)
+        threes = np.concatenate([onto * _doubts(versions.signs), -learned.T], axis=1)
         signs = np.concatenate([versions.signs, self._signs])
         missing = THREES * self._noise * ((threes @ _of_threes(signs)) * threes).sum(axis=1)
         found: Values = (unknown + missing) * self._calibration * self._student**2
@@ -185,19 +196,26 @@ class _Curve:
 
     def _alone(self) -> Values:
         """How strong each word is, the strongest 1: the square root, for what little is known should not decide."""
-        gram = self._signs.T @ self._signs + RIDGE * len(self._signs) * np.eye(self._signs.shape[1])
-        weights = np.abs(np.linalg.solve(gram, self._signs.T @ self._centred))
+        counted = (self._signs / np.square(self._doubts)[:, None]).T
+        ridge = RIDGE * np.sum(1 / np.square(self._doubts))
+        weights = np.abs(np.linalg.solve(counted @ self._signs + ridge * np.eye(len(counted)), counted @ self._centred))
         found: Values = np.sqrt(np.maximum(weights / max(float(weights.max()), TINY), LEAST_STRENGTH))
         return found
 
-    def _pairs(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    def _pairs(self) -> tuple[Places, Places]:
         """The pairs that are looked at; none before every word could be told apart from every other one."""
         features = len(self._strengths)
         left, right = np.triu_indices(features if len(self._signs) >= PER_WORD * features else 0, 1)
         if len(left) > MOST_PAIRS:
-            best = np.argsort(-self._strengths[left] * self._strengths[right], kind="stable")[:MOST_PAIRS]
+            best = np.argsort(-self._expected(left, right), kind="stable")[:MOST_PAIRS]
             left, right = left[best], right[best]
         return left, right
+
+    def _expected(self, left: Places, right: Places) -> Values:
+        """How much of what pairs do is expected of these; features stand in the order in which they are read."""
+        near = 1 + NEAR * np.exp((1 - np.abs(left - right)) / REACH)
+        found: Values = (self._strengths[left] * self._strengths[right]) ** 2 * near
+        return found
 
     def _terms(self, signs: Values) -> Values:
         """(m, terms): one, the words, the pairs."""
@@ -205,23 +223,23 @@ class _Curve:
 
     def _prior(self, together: float) -> Values:
         features = len(self._strengths)
-        pairs = (self._strengths[self._left] * self._strengths[self._right]) ** 2
+        pairs = self._expected(self._left, self._right)
         shares = together * ALONE * pairs / max(float(pairs.sum()), TINY)
         return self._scale * np.concatenate([[INTERCEPT], np.full(features, ALONE / features), shares])
 
     def _learn(self) -> None:
         """Choose how much pairs do and how much neither tells by what foretells left-out probabilities best."""
-        best = np.inf
+        best, centred = np.inf, self._centred / self._doubts
         for together in TOGETHER if len(self._left) else (0.0,):
             variances = self._prior(together)
             values, vectors = _decomposed(self._table * np.sqrt(variances))
-            turned, squares = vectors.T @ self._centred, vectors**2
+            turned, squares = vectors.T @ centred, vectors**2
             for noise in (one * self._scale for one in NOISES):
                 kept = values / (values + noise)
                 certainty = (1 - squares @ kept) / noise
-                solved = (self._centred - vectors @ (kept * turned)) / noise
+                solved = (centred - vectors @ (kept * turned)) / noise
                 missed = solved / certainty
-                foretold = special.expit(self._mean + self._centred - missed)
+                foretold = special.expit(self._mean + self._centred - missed * self._doubts)
                 miss = float(np.square(self._answers - foretold).sum())
                 if miss < best:
                     best = miss
@@ -230,12 +248,12 @@ class _Curve:
                     self._calibration = float(np.mean(missed**2 * certainty))
                     self._freedom = max(len(solved) - float(kept.sum()), 1.0)
 
-    @property
-    def _shrink(self) -> float:
-        """What the mean of the logistic function over the logit's doubt makes of the logit (MacKay 1992, "The evidence
-        framework applied to classification networks", equation 10).
+    def _shrink(self, signs: Values) -> Values:
+        """What the mean of the logistic function over the logit's doubt at `signs` (m, features) makes of the logit,
+        (m,) (MacKay 1992, "The evidence framework applied to classification networks", equation 10).
         """
-        return float(1 / np.sqrt(1 + np.pi / 8 * np.mean(self._missed**2)))
+        found: Values = 1 / np.sqrt(1 + np.pi / 8 * np.mean(self._missed**2) * np.square(_doubts(signs)))
+        return found
 
     @property
     def _student(self) -> float:
@@ -251,6 +269,12 @@ class _Curve:
             together[self._left, self._right] = terms[1 + features :]
             found += np.einsum("ij,ij->i", signs @ together, signs)
         return found
+
+
+def _doubts(signs: Values) -> Values:
+    """How much neither words nor pairs tell at `signs` (m, features), (m,); 1 where half of the words are left."""
+    found: Values = np.exp(-FADING / 4 * signs.mean(axis=1))
+    return found
 
 
 def _of_threes(signs: Values) -> Values:

@@ -108,9 +108,11 @@ class TextPart:
         if not self._question.model.packs_texts:
             yield from in_batches(self, masks[:first])
             return
-        texts, start = [self.without(row) for row in masks], 0
-        whole = [self._raw] if self._whole is None else []
-        for found in self._question.model.text_vectors_in_turn([whole + texts[:first], texts[first:]]):
+        start, whole = 0, [self._raw] if self._whole is None else []
+        groups = (
+            begun + [self.without(row) for row in rows] for begun, rows in ((whole, masks[:first]), ([], masks[first:]))
+        )
+        for found in self._question.model.text_vectors_in_turn(groups):
             if found is None:
                 yield None
                 continue

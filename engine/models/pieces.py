@@ -7,7 +7,7 @@ are those of its stretches one after the other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from itertools import chain
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
@@ -19,6 +19,8 @@ FEWEST = 8
 """Fewer texts are not worth looking at what they share."""
 SHARED = 4
 """Stretches must come so many times on average: else it is faster to read every text."""
+REMEMBERED = 4096
+"""Stretches whose tokens are remembered: an explanation asks about the same ones again and again."""
 _BLANK = " "
 _DOTTED_CAPITAL_I = "İ"
 """Where it is in a text, all other characters become small ones in another way than without it."""
@@ -31,6 +33,7 @@ class Pieces:
         self._tokenizer, self._spec = tokenizer, spec
         self._begin, self._end = ([one] for one in tokenizer.encode("").ids)
         self._room = limit - 2
+        self._known: dict[str, list[int]] = {}
 
     def encode(self, texts: Sequence[str]) -> list[list[int]] | None:
         """Token numbers of raw texts; None where reading every text is faster, or needed."""
@@ -39,14 +42,23 @@ class Pieces:
         ):
             return None
         stretches = [text.split(_BLANK) for text in texts]
-        distinct = list(dict.fromkeys(chain.from_iterable(stretches)))
+        distinct = set(chain.from_iterable(stretches))
         if SHARED * len(distinct) > sum(map(len, stretches)):
             return None
-        encodings = self._tokenizer.encode_batch_fast(
-            [input_text(one, self._spec) for one in distinct], add_special_tokens=False
-        )
-        known = {one: encoding.ids for one, encoding in zip(distinct, encodings, strict=True)}
+        known = self._read(distinct)
         return [self._whole(map(known.__getitem__, one)) for one in stretches]
+
+    def _read(self, distinct: Set[str]) -> Mapping[str, list[int]]:
+        """The tokens of these stretches and others."""
+        known = self._known
+        new = list(distinct - known.keys())
+        if len(known) + len(new) > REMEMBERED:
+            known, new = {}, list(distinct)
+        prepared = [input_text(one, self._spec) for one in new]
+        encodings = self._tokenizer.encode_batch_fast(prepared, add_special_tokens=False) if new else []
+        known.update((one, encoding.ids) for one, encoding in zip(new, encodings, strict=True))
+        self._known = known
+        return known
 
     def _whole(self, parts: chain[list[int]] | map[list[int]]) -> list[int]:
         return self._begin + list(chain.from_iterable(parts))[: self._room] + self._end

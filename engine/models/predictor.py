@@ -213,7 +213,7 @@ class Predictor:
         """(n, Dt) float32 vectors of raw texts; the learned vector of a missing part for a blank one."""
         return self._scorer.text_vectors(texts)
 
-    def text_vectors_in_turn(self, groups: Sequence[Sequence[str]]) -> Iterator[Tensor | None]:
+    def text_vectors_in_turn(self, groups: Iterable[Sequence[str]]) -> Iterator[Tensor | None]:
         """The `text_vectors` of each group in turn; None now and then, while the encoder goes on in the background.
 
         Closing the iterator stops it, after the runs of the encoder that are under way.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -78,7 +78,7 @@ class Scorer:
         with one_core():
             return self.network.missing_text.detach().repeat(count, 1)
 
-    def text_vectors_in_turn(self, groups: Sequence[Sequence[str]]) -> Generator[Tensor | None, None, None]:
+    def text_vectors_in_turn(self, groups: Iterable[Sequence[str]]) -> Generator[Tensor | None, None, None]:
         """The (n, Dt) vectors of each group of raw texts in turn; None now and then, before a group has all of its own.
 
         Between two of these a core runs the encoder once. It goes on meanwhile: only a few runs ahead, and not after

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +45,7 @@ class FakeModel:
         self.texts += texts
         return torch.tensor([[float(text.count("glorp"))] for text in texts])
 
-    def text_vectors_in_turn(self, groups: Sequence[Sequence[str]]) -> Iterator[torch.Tensor | None]:
+    def text_vectors_in_turn(self, groups: Iterable[Sequence[str]]) -> Iterator[torch.Tensor | None]:
         for texts in groups:
             yield None
             yield self.text_vectors(texts)

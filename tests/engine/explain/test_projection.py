@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import pytest
 from scipy import special
@@ -127,25 +129,27 @@ def test_left_out_answers_are_foretold_as_by_learning_without_them(monkeypatch: 
     monkeypatch.setattr(projection, "NOISES", (0.1,))
     masks = thinned(40, FEATURES, np.random.RandomState(2)).masks
     curve = projection._Curve(masks, tangled(masks))
-    whole = (curve._table * curve._variances) @ curve._table.T
-    noisy = whole + 0.1 * curve._scale * np.eye(40)
+    terms = curve._terms(np.where(masks, 1.0, -1.0))
+    whole = (terms * curve._variances) @ terms.T
+    noisy = whole + 0.1 * curve._scale * np.diag(curve._doubts**2)
     expected = []
     for row in range(40):
         others = np.arange(40) != row
         solved = np.linalg.solve(noisy[np.ix_(others, others)], curve._centred[others])
         expected.append(curve._centred[row] - whole[row, others] @ solved)
-    np.testing.assert_allclose(curve._missed, expected, atol=1e-8)
+    np.testing.assert_allclose(curve._missed * curve._doubts, expected, atol=1e-8)
 
 
 def test_many_answers_are_learned_from_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """More answers than terms take another way: the solution of ridge regression on the terms."""
+    """More answers than terms take another way: the solution of weighted ridge regression on the terms."""
     monkeypatch.setattr(projection, "TOGETHER", (0.1,))
     monkeypatch.setattr(projection, "NOISES", (0.1,))
     masks = thinned(300, FEATURES, np.random.RandomState(2)).masks
     curve = projection._Curve(masks, tangled(masks))
-    table, noise = curve._table, 0.1 * curve._scale
+    table, noise = curve._terms(np.where(masks, 1.0, -1.0)), 0.1 * curve._scale
     assert len(table) > table.shape[1]
-    terms = np.linalg.solve(table.T @ table + noise * np.diag(1 / curve._variances), table.T @ curve._centred)
+    counted = table.T / curve._doubts**2
+    terms = np.linalg.solve(counted @ table + noise * np.diag(1 / curve._variances), counted @ curve._centred)
     other = np.where(thinned(20, FEATURES, np.random.RandomState(3)).masks, 1.0, -1.0)
     np.testing.assert_allclose(curve._logits(other), curve._mean + curve._terms(other) @ terms, atol=1e-8)
 
@@ -153,3 +157,40 @@ def test_many_answers_are_learned_from_as_few_are(monkeypatch: pytest.MonkeyPatc
 def test_weights_alone_are_the_surrogates() -> None:
     masks = thinned(96, FEATURES, np.random.RandomState(0)).masks
     np.testing.assert_array_equal(projected_weights(masks, tangled(masks)), projected(masks, tangled(masks)).weights)
+
+
+def missed(model: Callable[[Masks], Values], every: Masks, order: Sequence[int] = range(FEATURES)) -> float:
+    """How far weights are from the true ones where words are read in another order, over some designs."""
+    true, apart = exact(every, model(every)), []
+    for seed in range(12):
+        masks = thinned(48, FEATURES, np.random.RandomState(seed)).masks
+        found = projected_weights(masks[:, order], model(masks))
+        apart.append(found - true[list(order)])
+    return float(np.sqrt(np.mean(np.square(apart))))
+
+
+def phrases(masks: Masks) -> Values:
+    """What words side by side do together matters, and nothing else that words do together."""
+    signs = masks * 2.0 - 1
+    pairs = (signs[:, 1:] * signs[:, :-1]) @ np.array([0.5, -0.4, 0.5, -0.5, 0.4, 0.5, -0.4, 0.5, 0.4, -0.5])
+    found: Values = special.expit(signs @ ALONE + pairs)
+    return found
+
+
+def test_pairs_side_by_side_are_expected_before_others(every: Masks) -> None:
+    apart = [0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7]
+    assert missed(phrases, every) < 0.85 * missed(phrases, every, apart)
+
+
+def fading(masks: Masks) -> Values:
+    """With few words left, what is left of a sentence says something else than its words."""
+    signs = masks * 2.0 - 1
+    scrambled = np.sin(masks @ np.arange(1, FEATURES + 1) ** 2.0)
+    found: Values = special.expit(signs @ ALONE + 3 * scrambled * (1 - masks.mean(axis=1)) ** 2)
+    return found
+
+
+def test_answers_count_less_the_fewer_words_are_left(every: Masks, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = missed(fading, every)
+    monkeypatch.setattr(projection, "FADING", 0.0)
+    assert found < 0.85 * missed(fading, every)
