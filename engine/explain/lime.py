@@ -24,10 +24,10 @@ from engine.types import Explanation, ItemContent, Segment
 
 STEP_IMAGE, STEP_TEXT = 32, 44
 """Further samples of a part before the next map."""
-SECOND_TEXT = 148
+SECOND_TEXT = 140
 """Samples before the second map of words: before, few are told from chance, and a map takes its time, too. From so many
 on the five strongest words are as close to those that `lime` names after 5,000 samples as those after its 1,000 are:
-on a hundred posts of about 40 tokens 0.915 of them against 0.913 (0.894 with 104 samples).
+on a hundred posts of about 40 tokens 0.915 of them against 0.913 (0.89 with 104 samples).
 """
 MOST_IMAGE, MOST_TEXT = 256, 384
 """Samples of each part after which the explanation is final, stable or not."""

@@ -33,7 +33,7 @@ FEWEST_DRAWN = 11
 """Of up to so many words there are no more versions than that."""
 CERTAIN = 1e-6
 """Probabilities nearer to 0 or 1 than this count as so near: a logit has no end."""
-ALONE, TOGETHER = 3.0, (0.0, 0.1, 0.5)
+ALONE, TOGETHER = 3.0, (0.0, 0.3)
 """The variance, beside that of the logits, of what all words do alone, and shares of it for what pairs do."""
 NOISES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 """The variance, beside that of the logits, of what neither words nor pairs tell."""
