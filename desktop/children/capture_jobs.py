@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 JOB_FOLDER = Path("captures-in-progress") / "window"
 """Where a workspace's job folder lies, as `JobFolder.of` has it."""
+WAY_TO_LOCAL = "Where it is your own, make a new list (N) and allow addresses of this computer and its network."
 _AT_ONCE = 5_000
 _GONE = ("deleted", "suspended")
 
@@ -173,9 +174,10 @@ def _standing(ws: Workspace, folder: JobFolder, taken: tuple[str, ...] = ()) -> 
 
 
 def words_of(kind: str, reason: str) -> str:
-    """Return why a page failed, in plain words: the kind of failure, and what was seen."""
+    """Return why a page failed, in plain words: the kind of failure, what was seen, and what it takes where we know."""
     start = kind.capitalize()
-    return f"{start}: {reason}" if reason and kind != "failed" else reason or f"{start}."
+    words = f"{start}: {reason}" if reason and kind != "failed" else reason or f"{start}."
+    return f"{words} {WAY_TO_LOCAL}" if kind == "refused" else words
 
 
 def _there(ws: Workspace, addresses: tuple[Address, ...]) -> dict[str, tuple[str, str]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.cli.capture_showing import ending, name_failures, showing
+from engine.cli.capture_showing import ending, name_failures, name_way_out, showing
 from engine.cli.common import JsonOption, WorkspaceArgument, answer, note, turn
 from engine.cli.signals import cancelled_by_signals
 from engine.counting import counted, fit
@@ -117,8 +117,7 @@ def capture(
             journal.remove()
     answer(_document(found, report), lambda: ending(report), as_json=as_json)
     name_failures(report)
-    if report.failures:
-        note("To try these again later, give the same command with --resume.")
+    name_way_out(report)
     return 0 if report.captured + report.deleted + report.suspended + report.there else 2
 
 

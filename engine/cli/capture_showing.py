@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 import msgspec
 
 from engine.cli.output import PROGRESS_LINES, note, table
-from engine.counting import counted
+from engine.counting import counted, fit
 from engine.intake.capture.campaign import CampaignReport, Progress, Standing
 
 _EVERY_LINE, _EVERY_REWRITE = 30.0, 0.2
 _SHOWN = 20
+REFUSED = "refused"
+"""The kind of a page that the browser was not let to: it is not on the public internet."""
 
 
 @contextlib.contextmanager
@@ -75,6 +77,16 @@ def name_failures(report: CampaignReport) -> None:
         note(f"{one.url}: {one.kind} after {counted(one.tries, 'try', 'tries')}: {one.reason}")
     if len(report.failures) > _SHOWN:
         note(f"… and {len(report.failures) - _SHOWN} more; --json lists them all.")
+
+
+def name_way_out(report: CampaignReport) -> None:
+    """Say on standard error what can be done about the failures: another try helps no address that was refused."""
+    refused = report.failed.get(REFUSED, 0)
+    if refused:
+        which = fit(refused, "the address that was refused", f"the {refused:,} addresses that were refused")
+        note(f"To capture {which}, add --resume --allow-local: only for pages of your own network.")
+    if len(report.failures) > refused:
+        note(f"To try {'the others' if refused else 'these'} again later, give the same command with --resume.")
 
 
 def _by_reason(report: CampaignReport) -> Mapping[tuple[str, str], int]:

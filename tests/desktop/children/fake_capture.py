@@ -1,6 +1,6 @@
 """A stand-in for the capture's child. Its first argument says how it behaves; the last is the job folder.
 
-An address that ends in "401" meets a login wall until it is tried again, "404" is gone, "500" is tried twice and fails;
+An address that ends in "401" meets a login wall until it is tried again, "403" is refused, "404" is gone, "500" is tried twice and fails;
 anything else is captured. Modes: "good"; "step" does a page only for each further request line that is "goon";
 "wait" begins every page and finishes none; "die" is killed after its first page; "none" has no browser; "odd" says
 something that is no event first.
@@ -40,7 +40,7 @@ def png(seed: int) -> bytes:
 
 
 def kind_of(url: str, again: bool) -> Kind:
-    ends: dict[str, Kind] = {"401": "login wall", "404": "deleted", "500": "error page"}
+    ends: dict[str, Kind] = {"401": "login wall", "403": "refused", "404": "deleted", "500": "error page"}
     return "captured" if again else ends.get(url[-3:], "captured")
 
 

@@ -103,6 +103,21 @@ def test_a_list_becomes_items_and_the_ends_are_told(qtbot: QtBot, make: Make, be
     assert (first.title, len(first.capture)) == ("Page e/a", 64)
 
 
+def test_a_refused_address_names_the_way_out_also_at_the_next_start(qtbot: QtBot, make: Make, begin: Begin) -> None:
+    words = (
+        "Refused: That is what stood there. "
+        "Where it is your own, make a new list (N) and allow addresses of this computer and its network."
+    )
+    capturing = make()
+    begin(capturing, "403")
+    ended(qtbot, capturing)
+    assert [page.reason for page in capturing.pages.rows] == [words]
+    later = make()
+    later.look()
+    ended(qtbot, later)
+    assert [page.reason for page in later.pages.rows] == [words]
+
+
 def test_a_list_without_failures_leaves_no_folder(qtbot: QtBot, make: Make, begin: Begin, workspace: Path) -> None:
     capturing = make()
     begin(capturing, "a")

@@ -29,7 +29,7 @@ def png() -> bytes:
 
 
 class Fake:
-    """A browser for which an address says what it brings: ".../404", ".../500"; anything else is a good page.
+    """A browser for which an address says what it brings: ".../404", ".../500", ".../refused", else a good page.
 
     `interrupts` sends the process an interrupt before that page, and stops when it is told to.
     """
@@ -60,6 +60,10 @@ class Fake:
             self.asked.append(job.url)
             status = int(job.url[-3:]) if job.url[-3:].isdigit() else 200
             html, texts = (PAGE, {"visible": "A lamp Warm."}) if status == 200 else ("<p>no</p>", {"visible": "no"})
+            if job.url.endswith("/refused"):
+                problem = "Refused: 'a.example' is at 10.0.0.1, which is not on the public internet."
+                yield Snapshot(url=job.url, final_url=job.url, status=0, png=b"", html="", problem=problem)
+                continue
             yield Snapshot(url=job.url, final_url=job.url, status=status, png=png(), html=html, texts=texts, ready=True)
 
 
@@ -103,7 +107,8 @@ def test_pages_become_items_and_the_ends_are_told(secondlook: Any, home: Path, b
     assert "list.txt, line 5: 'not one' is no http or https address" in ended.err
     assert "1 line repeats an address" in ended.err
     assert "https://a.example/500: error page after 1 try" in ended.err
-    assert "--resume" in ended.err
+    assert "To try these again later, give the same command with --resume." in ended.err
+    assert "--allow-local" not in ended.err
     shown = secondlook("items", home, "--queue", "all")
     assert "The page is gone." in shown.out
     assert "skipped" in shown.out
@@ -111,6 +116,25 @@ def test_pages_become_items_and_the_ends_are_told(secondlook: Any, home: Path, b
     assert row["gone"] == {"outcome": "deleted", "reason": "The page is gone."}
     (row,) = secondlook("items", home, "--queue", "to-review", "--json").json
     assert (row["title"], row["gone"]) == ("A lamp", None)
+
+
+def test_a_refused_address_names_its_own_way_out(secondlook: Any, home: Path, browser: Fake, listed: Listed) -> None:
+    ended = secondlook("capture", home, listed("refused"), "--rate", 0)
+    assert ended.status == 2
+    assert (
+        "To capture the address that was refused, add --resume --allow-local: only for pages of your own" in ended.err
+    )
+    assert "later" not in ended.err, "the same command once more would be refused once more"
+
+
+def test_refused_addresses_and_others_are_told_apart(
+    secondlook: Any, home: Path, browser: Fake, listed: Listed
+) -> None:
+    ended = secondlook("capture", home, listed("1/refused", "2/refused", "500"), "--rate", 0, "--passes", 1)
+    assert "To capture the 2 addresses that were refused, add --resume --allow-local" in ended.err
+    assert "To try the others again later, give the same command with --resume." in ended.err
+    ended = secondlook("capture", home, listed("1/refused", "2/refused", "500"), "--rate", 0, "--passes", 1, "--resume")
+    assert "2 addresses" in ended.err
 
 
 def test_a_capture_with_pages_left_goes_on_only_with_resume(

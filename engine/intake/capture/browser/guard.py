@@ -127,7 +127,8 @@ class Guard:
 
     def _refuse(self, host: str, address: str) -> RefusedError:
         name = host.strip("[]").lower()
-        reason = f"'{name}' is at {address}, which is not on the public internet."
+        where = "" if address == name else f" is at {address}, which"
+        reason = f"'{name}'{where} is not on the public internet."
         with self._lock:
             self._refused[name] = reason
         return RefusedError(reason)

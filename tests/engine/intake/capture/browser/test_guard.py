@@ -72,6 +72,22 @@ def test_a_host_that_is_fine_later_is_no_longer_called_refused() -> None:
     assert guard.reason("https://example.org/x") == ""
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://10.0.0.1/", "'10.0.0.1' is not on the public internet."),
+        ("http://[::1]/", "'::1' is not on the public internet."),
+        ("http://router.example/", "'router.example' is at 10.0.0.1, which is not on the public internet."),
+    ],
+)
+def test_a_refusal_says_where_a_name_is_but_not_where_a_number_is(url: str, words: str) -> None:
+    host = url.split("/")[2]
+    guard = Guard(lambda name, port: ["10.0.0.1"] if name.islower() else [name], lambda *_: pytest.fail("connected"))
+    with pytest.raises(RefusedError):
+        guard.open(host, 80, 1.0)
+    assert guard.reason(url) == words
+
+
 def test_the_next_address_is_tried_where_one_does_not_answer() -> None:
     tried: list[str] = []
 
