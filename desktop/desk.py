@@ -127,6 +127,8 @@ class Desk(QObject):
         champion, learning = self._champion, self._learning
         champion.scored.connect(self._announce_engine)
         self._engine.stateChanged.connect(self._announce_engine)
+        for child in (self._engine, self._retraining):
+            child.died.connect(lambda sentence: self.notice.emit(sentence, "warning"))
         learning.stateChanged.connect(self._announce_engine)
         champion.scoring.progressed.connect(self._announce_engine)
         champion.scoring.verdictsStored.connect(self.verdictsChanged)

@@ -10,8 +10,7 @@ import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from desktop.children.log_file import LogFile
-from desktop.children.process import Cancelled as ProcessCancelled
-from desktop.children.process import ChildProcess, FailedToStart, ProcessOutcome
+from desktop.children.process import ChildProcess, ProcessOutcome, sudden_end
 from desktop.children.states import EngineState
 from engine.service import protocol
 from engine.service.protocol import Explain, Load, Priority, Refit, Score
@@ -37,7 +36,8 @@ class EngineClient(QObject):
     Signals: `scored(request, list[Verdict])` in parts; `explained(request, Explanation)` previews, then a final one;
     `refitting(request, sentence)` now and then, `refitted(request, Refitted)` when a candidate lies in the run folder;
     `failed(request, sentence)`; `ended(request)` once per request however it ended; `loaded(model id)`;
-    `loadFailed(sentence)`; `stateChanged(EngineState)`.
+    `loadFailed(sentence)`; `stateChanged(EngineState)`; `died(sentence)` where the service ended unasked, but not again
+    before it has answered something.
     """
 
     scored = Signal(int, list)
@@ -49,6 +49,7 @@ class EngineClient(QObject):
     loaded = Signal(str)
     loadFailed = Signal(str)
     stateChanged = Signal(object)
+    died = Signal(str)
 
     def __init__(
         self,
@@ -218,7 +219,10 @@ class EngineClient(QObject):
         pause = self._back_off[min(self._crashes, len(self._back_off) - 1)]
         self._crashes += 1
         self._restart.start(pause)
-        self._announce(_ending_sentence(outcome, pause))
+        sentence = f"{sudden_end('The engine', outcome)}; starting it again in {pause / 1000:g} s."
+        self._announce(sentence)
+        if self._crashes == 1:
+            self.died.emit(sentence)
 
     def _give_up_repeaters(self) -> None:
         for number, outstanding in list(self._outstanding.items()):
@@ -251,12 +255,3 @@ class EngineClient(QObject):
             model=self._model,
         )
         self.stateChanged.emit(self.state)
-
-
-def _ending_sentence(outcome: ProcessOutcome, pause_ms: int) -> str:
-    again = f"starting it again in {pause_ms / 1000:g} s; its log says why"
-    if isinstance(outcome, FailedToStart):
-        return f"The engine could not be started ({outcome.reason}); {again}."
-    if isinstance(outcome, ProcessCancelled):
-        return "The engine was stopped."
-    return f"The engine stopped unexpectedly; {again}."

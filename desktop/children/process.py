@@ -43,6 +43,22 @@ class Cancelled(msgspec.Struct, frozen=True):
 
 ProcessOutcome = Finished | Crashed | FailedToStart | Cancelled
 
+_KILLED = "ended by SIGKILL"
+
+
+def sudden_end(who: str, outcome: ProcessOutcome) -> str:
+    """Return how a child ended that nobody asked to end, as the start of a sentence: "The engine stopped with …"."""
+    match outcome:
+        case FailedToStart(reason=reason):
+            return f"{who} could not be started ({reason})"
+        case Crashed(reason=reason) if reason == _KILLED:
+            return f"{who} was killed from outside, as the system does where memory runs out"
+        case Crashed(reason=reason):
+            return f"{who} was {reason}; its log says more"
+        case Finished(status=status):
+            return f"{who} stopped with status {status}; its log says why"
+    return f"{who} was stopped"
+
 
 def engine_command(*arguments: str) -> tuple[str, ...]:
     """Return the command line of an engine child: this interpreter, this source tree, and not the current folder."""

@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from desktop.children.jobs import AdoptRun, FindUnfinished, MarkRun, PrepareRun
 from desktop.children.log_file import LogFile
 from desktop.children.states import TrainingState
-from desktop.children.trainer import TrainerProcess
+from desktop.children.trainer import CANCELLED, TrainerProcess
 from desktop.children.writer import JobFailure, Writer
 from engine.types import Outcome
 
@@ -23,12 +23,13 @@ class Retraining(QObject):
     """One retrain at a time, and none lost: what was under way when the desktop ended goes on at the next start.
 
     `stateChanged(TrainingState)` all along; `adopted(Outcome)` when a candidate became a model of the workspace;
-    `failed(sentence, cancelled)` when there will be none.
+    `failed(sentence, cancelled)` when there will be none; `died(sentence)` when the trainer did, but is started again.
     """
 
     stateChanged = Signal(object)
     adopted = Signal(object)
     failed = Signal(str, bool)
+    died = Signal(str)
 
     def __init__(
         self,
@@ -108,7 +109,7 @@ class Retraining(QObject):
             self.trainer.cancel()
         elif self._restart.isActive():
             self._restart.stop()
-            self._end("The retrain was cancelled.", cancelled=True)
+            self._end(CANCELLED, cancelled=True)
 
     def suspend(self) -> None:
         """At shutdown: stop now; the run goes on when the desktop starts again."""
@@ -150,9 +151,10 @@ class Retraining(QObject):
             return
         pause = self._pauses[self._crashes]
         self._crashes += 1
-        text = f"{message} It goes on from its last checkpoint in {pause / 1000:g} s."
+        text = f"{message} The retrain goes on from its last checkpoint in {pause / 1000:g} s."
         self._set(msgspec.structs.replace(self.state, text=text))
         self._restart.start(pause)
+        self.died.emit(text)
 
     def _on_job_failed(self, failure: JobFailure) -> None:
         self._end(failure.message, cancelled=failure.cancelled)

@@ -10,11 +10,12 @@ from PySide6.QtCore import QObject, Signal
 
 from desktop.children import orphans
 from desktop.children.log_file import LogFile
-from desktop.children.process import Cancelled, ChildProcess, FailedToStart, Finished, ProcessOutcome
+from desktop.children.process import Cancelled, ChildProcess, FailedToStart, ProcessOutcome, sudden_end
 from desktop.children.states import EpochPoint, TrainingState
 from engine.service import protocol
 
 CANCEL_GRACE_MS = 20_000
+CANCELLED = "The retrain was cancelled; the model stays as it was."
 STAGE_WORDS = {"train": "Training", "evaluate": "Comparing with the champion", "save": "Saving the candidate"}
 
 
@@ -90,14 +91,14 @@ class TrainerProcess(QObject):
         match self._last, outcome:
             case protocol.RunEnded(), _:
                 self.runEnded.emit(self._folder)
-            case protocol.RunFailed(message=message, cancelled=cancelled), _:
-                self.runFailed.emit(self._folder, message, cancelled)
-            case _, Cancelled():
-                self.runFailed.emit(self._folder, "The retrain was cancelled.", True)
+            case (protocol.RunFailed(cancelled=True), _) | (_, Cancelled()):  # here for good, other than for a command
+                self.runFailed.emit(self._folder, CANCELLED, True)
+            case protocol.RunFailed(message=message), _:
+                self.runFailed.emit(self._folder, message, False)
             case _, FailedToStart(reason=reason):
                 self.runFailed.emit(self._folder, f"The trainer could not be started ({reason}).", False)
             case _:
-                self.crashed.emit(self._folder, _ending_sentence(outcome))
+                self.crashed.emit(self._folder, f"{sudden_end('The trainer', outcome)}.")
 
 
 def after_event(
@@ -138,8 +139,3 @@ def progress_words(state: TrainingState) -> str:
         mean = sum(m.macro_f1 for m in state.metrics.values()) / len(state.metrics)
         parts.append(f"validation macro-F1 {mean:.2f}")
     return " · ".join(parts)
-
-
-def _ending_sentence(outcome: ProcessOutcome) -> str:
-    how = f"with status {outcome.status}" if isinstance(outcome, Finished) else "unexpectedly"
-    return f"The trainer stopped {how}; its log says why."

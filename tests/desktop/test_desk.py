@@ -232,6 +232,7 @@ def test_a_retrain_can_be_cancelled_and_is_noted_so(qtbot: QtBot, make: Callable
     assert notices == ["A retrain is under way already."]
     desk.cancel_retrain()
     qtbot.waitUntil(lambda: desk.training_state.stage == "cancelled")
+    assert desk.training_state.text == "The retrain was cancelled; the model stays as it was."
     qtbot.waitUntil(lambda: [run.state for run in desk.workspace.runs.list()] == ["cancelled"])
 
 
@@ -287,10 +288,30 @@ def test_a_retrain_can_be_kept_from_seeing_a_region(qtbot: QtBot, make: Callable
 def test_a_trainer_that_dies_is_started_again(qtbot: QtBot, make: Callable[..., Desk], leave_candidate: None) -> None:
     desk = make(trainer="candidate-die-once")
     desk._retraining._pauses = (1,)
+    notices: list[tuple[str, str]] = []
+    desk.notice.connect(lambda text, kind: notices.append((text, kind)))
     desk.start()
     with qtbot.waitSignal(desk.championChanged):
         desk.start_retrain()
     assert desk.champion == "m-b"
+    (died,) = [text for text, kind in notices if kind == "warning"]
+    assert died.startswith("The trainer was killed from outside, ")
+    assert died.endswith("The retrain goes on from its last checkpoint in 0.001 s.")
+
+
+def test_an_engine_that_is_killed_is_told_once_and_comes_back(qtbot: QtBot, make: Callable[..., Desk]) -> None:
+    desk = make()
+    notices: list[tuple[str, str]] = []
+    desk.notice.connect(lambda text, kind: notices.append((text, kind)))
+    desk.start()
+    qtbot.waitUntil(lambda: desk.engine_state.ready)
+    psutil.Process(desk._engine.process.pid).kill()
+    qtbot.waitUntil(lambda: not desk.engine_state.ready)
+    qtbot.waitUntil(lambda: desk.engine_state.ready)
+    (told,) = [text for text, kind in notices if kind == "warning"]
+    assert told == (
+        "The engine was killed from outside, as the system does where memory runs out; starting it again in 0.5 s."
+    )
 
 
 def test_too_little_to_train_on_is_a_notice(qtbot: QtBot, make: Callable[..., Desk]) -> None:

@@ -40,6 +40,8 @@ def metrics(score: float) -> dict[str, TaskMetrics]:
 
 
 def main() -> None:
+    if MODE == "hang-in-words":
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     mark = RUN / "starts"
     starts = len(mark.read_text()) + 1 if mark.exists() else 1
     mark.write_text("x" * starts)
@@ -48,6 +50,11 @@ def main() -> None:
         say(protocol.RunProgress(run=RUN.name, stage="train", done=epoch * 5, total=12, loss=1.0 / epoch))
         if MODE == "hang":
             time.sleep(60)
+        if MODE == "hang-in-words":
+            signal.sigwait({signal.SIGTERM})
+            words = "Training was cancelled; it goes on from here when it is started again."
+            say(protocol.RunFailed(run=RUN.name, message=words, cancelled=True))
+            sys.exit(130)
         if MODE.endswith("die-once") and starts == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         if MODE == "always-die":

@@ -84,11 +84,14 @@ def test_after_a_crash_it_starts_again_and_asks_again(qtbot: QtBot, make: Callab
     client.stateChanged.connect(states.append)
     failures: list[str] = []
     client.failed.connect(lambda _request, message: failures.append(message))
+    deaths: list[str] = []
+    client.died.connect(deaths.append)
     with qtbot.waitSignals([client.scored, client.ended]):
         client.score(ITEMS)
     assert not failures
     down = [state for state in states if not state.ok]
-    assert "stopped unexpectedly; starting it again" in down[0].text
+    assert "; starting it again in" in down[0].text
+    assert deaths == [down[0].text]
 
 
 def test_a_request_that_crashes_it_twice_is_given_up(qtbot: QtBot, make: Callable[[str], EngineClient]) -> None:

@@ -7,7 +7,15 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from desktop.children.log_file import LogFile
-from desktop.children.process import Cancelled, ChildProcess, Crashed, FailedToStart, Finished
+from desktop.children.process import (
+    Cancelled,
+    ChildProcess,
+    Crashed,
+    FailedToStart,
+    Finished,
+    ProcessOutcome,
+    sudden_end,
+)
 
 
 def python(code: str) -> tuple[str, ...]:
@@ -60,6 +68,20 @@ def test_many_lines_are_handed_out_in_order(qtbot: QtBot, child: ChildProcess) -
 def test_a_killed_child_is_a_crash_with_the_signals_name(qtbot: QtBot, child: ChildProcess) -> None:
     _, outcome = lines_of(qtbot, child, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     assert outcome == Crashed("ended by SIGKILL")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (Crashed("ended by SIGKILL"), "The engine was killed from outside, as the system does where memory runs out"),
+        (Crashed("ended by SIGSEGV"), "The engine was ended by SIGSEGV; its log says more"),
+        (Finished(3), "The engine stopped with status 3; its log says why"),
+        (FailedToStart("no such file"), "The engine could not be started (no such file)"),
+        (Cancelled(), "The engine was stopped"),
+    ],
+)
+def test_an_end_that_nobody_asked_for_in_words(outcome: ProcessOutcome, words: str) -> None:
+    assert sudden_end("The engine", outcome) == words
 
 
 def test_a_program_that_does_not_exist_fails_to_start(qtbot: QtBot, child: ChildProcess) -> None:

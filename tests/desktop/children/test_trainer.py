@@ -60,15 +60,16 @@ def test_a_trainer_that_dies_without_a_word_is_a_crash(
     assert "status 3" in crashed.args[1]
 
 
+@pytest.mark.parametrize("mode", ["hang", "hang-in-words"])
 def test_a_cancelled_run_fails_as_cancelled(
-    qtbot: QtBot, tmp_path: Path, make: Callable[[str], TrainerProcess]
+    qtbot: QtBot, tmp_path: Path, make: Callable[[str], TrainerProcess], mode: str
 ) -> None:
-    trainer = make("hang")
+    trainer = make(mode)
     trainer.start(tmp_path)
     qtbot.waitUntil(lambda: trainer.state.stage == "train" and trainer.state.done > 0)
     with qtbot.waitSignal(trainer.runFailed) as failed:
         trainer.cancel()
-    assert failed.args[2] is True
+    assert failed.args == [tmp_path, "The retrain was cancelled; the model stays as it was.", True], "it never goes on"
 
 
 def test_a_suspended_run_says_nothing(qtbot: QtBot, tmp_path: Path, make: Callable[[str], TrainerProcess]) -> None:

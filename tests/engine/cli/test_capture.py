@@ -121,9 +121,7 @@ def test_pages_become_items_and_the_ends_are_told(secondlook: Any, home: Path, b
 def test_a_refused_address_names_its_own_way_out(secondlook: Any, home: Path, browser: Fake, listed: Listed) -> None:
     ended = secondlook("capture", home, listed("refused"), "--rate", 0)
     assert ended.status == 2
-    assert (
-        "To capture the address that was refused, add --resume --allow-local: only for pages of your own" in ended.err
-    )
+    assert "To capture the address that was refused, add --resume --allow-local: only for" in ended.err
     assert "later" not in ended.err, "the same command once more would be refused once more"
 
 
@@ -133,8 +131,6 @@ def test_refused_addresses_and_others_are_told_apart(
     ended = secondlook("capture", home, listed("1/refused", "2/refused", "500"), "--rate", 0, "--passes", 1)
     assert "To capture the 2 addresses that were refused, add --resume --allow-local" in ended.err
     assert "To try the others again later, give the same command with --resume." in ended.err
-    ended = secondlook("capture", home, listed("1/refused", "2/refused", "500"), "--rate", 0, "--passes", 1, "--resume")
-    assert "2 addresses" in ended.err
 
 
 def test_a_capture_with_pages_left_goes_on_only_with_resume(
