@@ -24,6 +24,7 @@ from desktop.children.refitting import Learned
 from desktop.children.retraining import Retraining
 from desktop.children.states import EngineState, TrainingState
 from desktop.children.writer import JobFailure, Writer
+from desktop.elsewhere import Elsewhere
 from desktop.importing import Importing
 from desktop.learning import Learning
 from desktop.settings import RETRAIN_AFTER, Settings
@@ -63,6 +64,7 @@ class Desk(QObject):
         countsChanged(): items were imported or decisions recorded; `workspace.queues.counts()` may be another.
         correctionsChanged(): the corrections since the last retrain, or after how many one starts, are others.
         importProgressed(done, total), importEnded(ImportReport): the import under way.
+        decidedElsewhere(list[Decision]): a command beside this window recorded them.
         flipped(text): a new champion changed verdicts that are to be looked at: the queue "flips"; and how many.
         picked(Batch): other items are the queue "teach".
         notice(text, kind): one sentence for the notice line; kind is "info", "success", "warning" or "error".
@@ -78,6 +80,7 @@ class Desk(QObject):
     modelsChanged = Signal()
     countsChanged = Signal()
     correctionsChanged = Signal()
+    decidedElsewhere = Signal(list)
     importProgressed = Signal(int, int)
     importEnded = Signal(object)
     flipped = Signal(str)
@@ -122,6 +125,7 @@ class Desk(QObject):
         self.capturing = Capturing(lambda job: (*capture, str(job)), log, self._writer, self)
         self._importing = Importing(self._long_jobs, self)
         self._upkeep = Upkeep(self._long_jobs, self)
+        self._elsewhere = Elsewhere(self.workspace, self)
 
     def _connect(self) -> None:
         champion, learning = self._champion, self._learning
@@ -149,6 +153,8 @@ class Desk(QObject):
         for notice in (champion.notice, learning.notice, self._importing.notice, self._upkeep.notice):
             notice.connect(self.notice)
         self.settings.changed.connect(self._on_setting)
+        self._elsewhere.decided.connect(self._on_decided_elsewhere)
+        self._elsewhere.itemsChanged.connect(self._on_items_elsewhere)
 
     # --- the life of a session --------------------------------------------------------------------------------
 
@@ -163,12 +169,14 @@ class Desk(QObject):
         for warning in self.workspace.warnings:
             self.notice.emit(warning, "warning")
         self._upkeep.start(check=self._large)
+        self._elsewhere.start()
 
     def close(self) -> None:
         """End everything: queued writes are finished, an import and a retrain stop where they are and can go on."""
         if self._closed:
             return
         self._closed = True
+        self._elsewhere.stop()
         self._upkeep.stop()
         self._retraining.suspend()
         self.capturing.close()
@@ -255,6 +263,7 @@ class Desk(QObject):
         """Tell the desk what was just committed (decisions or an undo); enough corrections start a retrain."""
         if self._closed:
             return
+        self._elsewhere.own(decisions)
         self.countsChanged.emit()
         if not any(decision.action in (Action.CORRECT, Action.UNDO) for decision in decisions):
             return
@@ -367,6 +376,17 @@ class Desk(QObject):
         self.importEnded.emit(report)
         if report is not None:
             self._champion.score_missing()
+
+    def _on_decided_elsewhere(self, decisions: list[Decision]) -> None:
+        self.decidedElsewhere.emit(decisions)
+        self.countsChanged.emit()
+        self.correctionsChanged.emit()
+
+    def _on_items_elsewhere(self) -> None:
+        """Ask for verdicts of what came in; an import of this window does so at its end."""
+        self.countsChanged.emit()
+        if not self.importing:
+            self._champion.score_missing(more=True)
 
     def _on_setting(self, name: str) -> None:
         if name == RETRAIN_AFTER:

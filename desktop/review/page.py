@@ -32,6 +32,7 @@ from desktop.theme import ThemeManager
 from desktop.widgets import EmptyState
 from engine.errors import EngineError
 from engine.service.protocol import Priority
+from engine.types import Action, Decision
 from engine.workspace import QueueQuery
 
 SIDES = (272, 752, 336)
@@ -135,6 +136,7 @@ class ReviewPage(QWidget):
         self._rereading = QTimer(self, interval=0)
         self._rereading.timeout.connect(self._reread)
         desk.championChanged.connect(self._champion_changed)
+        desk.decidedElsewhere.connect(self._decided_elsewhere)
         desk.closed.connect(self.stop)
         self._settings.changed.connect(self._setting_changed)
 
@@ -379,6 +381,19 @@ class ReviewPage(QWidget):
     def _verdicts_changed(self, items: Sequence[str]) -> None:
         self.model.refresh(items)
         self.controller.verdicts_changed(items)
+
+    def _decided_elsewhere(self, decisions: Sequence[Decision]) -> None:
+        """Mark what others decided meanwhile; of the item on screen say so before it is decided a second time."""
+        items = list(dict.fromkeys(one.item for one in decisions))
+        self.prefetcher.forget(items)
+        self.model.refresh(items)
+        visit = self.controller.visit
+        here = [one for one in decisions if visit is not None and one.item == visit.sight.item.id]
+        if here:
+            last = here[-1]
+            said = f"said: {describe(self.desk.workspace.taxonomy, last)}. Your answer is kept beside it"
+            said = "took an answer back" if last.action is Action.UNDO else said
+            self.panel.say(f"{last.reviewer} just {said}.", "quiet")
 
     def _champion_changed(self) -> None:
         """Read the rows anew: a champion that came back by a rollback has its verdicts already."""

@@ -2,8 +2,8 @@
 
 An address that ends in "401" meets a login wall until it is tried again, "403" is refused, "404" is gone, "500" is
 tried twice and fails; anything else is captured. Modes: "good"; "step" does a page only for each further request line
-that is "goon"; "wait" begins every page and finishes none; "die" is killed after its first page; "none" has no browser; "odd" says
-something that is no event first.
+that is "goon"; "wait" begins every page and finishes none; "die" is killed after its first page; "none" has no
+browser; "odd" says something that is no event first.
 """
 
 from __future__ import annotations

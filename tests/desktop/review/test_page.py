@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from desktop.window import LEAST
 from engine.errors import StorageError
 from engine.service.protocol import Priority
 from engine.types import Action, Decision, Explanation
-from engine.workspace import QueueQuery
+from engine.workspace import NewDecision, QueueQuery, Workspace
 
 Key = Qt.Key
 
@@ -586,3 +587,35 @@ def test_a_long_session_still_fits_the_smallest_window(page: ReviewPage) -> None
     page.window().resize(LEAST)
     assert page.window().width() == LEAST.width()
     assert page.bar.minimumSizeHint().width() <= LEAST.width()
+
+
+# --- somebody else, meanwhile ------------------------------------------------------------------------------------
+
+
+def test_what_a_command_decides_is_marked_and_told_on_the_item_on_screen(page: ReviewPage, folder: Path) -> None:
+    page.desk._elsewhere.start()
+    item = on_screen(page)
+    other = page.model.row_at(page.controller.place + 1).item
+    with Workspace.open(folder) as beside:
+        for one in (item, other):
+            new = NewDecision(item=one, task="toxicity", action=Action.CORRECT, labels=("non-toxic",), reviewer="ben")
+            beside.decisions.record([new])
+    for _ in range(2):
+        page.desk._elsewhere.look()
+    assert page.panel.message.text() == f"ben just said: Non-toxic → {item}. Your answer is kept beside it."
+    assert [page.model.row_at(place).state for place in (0, 1)] == ["decided", "decided"]
+    press(page, Key.Key_Return)
+    assert on_screen(page) not in (item, other), "what somebody else decided no longer waits in this queue"
+    assert [row.reviewer for row in page.desk.workspace.decisions.of(item)] == ["ben", "ana"]
+
+
+def test_an_answer_that_is_taken_back_elsewhere_is_told(page: ReviewPage, folder: Path) -> None:
+    page.desk._elsewhere.start()
+    with Workspace.open(folder) as beside:
+        beside.decisions.record(
+            [NewDecision(item=on_screen(page), task="toxicity", action=Action.SKIP, reviewer="ben")]
+        )
+        beside.decisions.undo("ben")
+    for _ in range(2):
+        page.desk._elsewhere.look()
+    assert page.panel.message.text() == "ben just took an answer back."
