@@ -75,7 +75,7 @@ class LookStrip(QFrame):
 class WhyStrip(QFrame):
     """Which label is explained, the legend with the reliability, how far the explanation is and what it rests on.
 
-    The weight under the pointer is shown in place of the sentence.
+    The weight under the pointer is shown in place of the sentence, what a key does to it in place of the line below.
     """
 
     def __init__(self, theme: ThemeManager, actions: ActionRegistry, parent: QWidget | None = None) -> None:
@@ -88,7 +88,7 @@ class WhyStrip(QFrame):
         for line in (self._progress, self._rests):
             line.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._rests.hide()
-        self._text = self._made = self._between = ""
+        self._text = self._made = self._between = self._below = ""
         self.legend = Legend(theme, self)
         self.trust = label("", "caption", self)
         row = QHBoxLayout(self)
@@ -142,7 +142,7 @@ class WhyStrip(QFrame):
 
     def show_progress(self, progress: Progress | None) -> None:
         """Say how far the explanation is."""
-        self._text = progress.text if progress is not None else ""
+        self._text, self._below = (progress.text if progress is not None else ""), ""
         self._between = BETWEEN if progress is not None and progress.stage == Stage.READY else ""
         set_role(self._progress, _ROLES.get(progress.stage, "caption") if progress is not None else "caption")
         self._say_progress()
@@ -157,15 +157,21 @@ class WhyStrip(QFrame):
         self.legend.setVisible(roomy)
         self.trust.setVisible(roomy)
         rests = self._made if roomy else " · ".join(filter(None, (self.trust.text(), self._made)))
+        rests = self._below or rests
         self._rests.setText(rests)
         self._rests.setVisible(bool(rests))
 
-    def hover(self, words: str) -> None:
-        """Show a weight in the sentence's place while the pointer is on something; "" brings the sentence back."""
+    def hover(self, words: str, below: str = "") -> None:
+        """Show a weight in the sentence's place while the pointer is on something; "" brings the sentence back.
+
+        `below` stands in the lower line meanwhile, where there is more to say than a line has room for.
+        """
+        self._below = below
         if words:
             self._progress.setText(words)
         else:
             self._say_progress()
+        self._show_rests()
 
     def _say_progress(self) -> None:
         self._progress.show_list(self._text, self._between)

@@ -27,16 +27,35 @@ MOST_BOXES = 400
 def parts_of(explanation: Explanation | None, item: Item) -> list[Part]:
     """Return what an explanation rests on, strongest first, and behind it the page's regions, most evidence first.
 
-    Weights that cannot be told from zero are left out: there is nothing to object to.
+    Weights that cannot be told from zero are left out: there is nothing to object to. A word that was weighed wherever
+    it stands comes once, as its first occurrence.
     """
-    tokens: Sequence[TokenWeight] = explanation.tokens if explanation is not None else ()
+    words: dict[tuple[object, ...], TokenWeight] = {}
+    for token in explanation.tokens if explanation is not None else ():
+        words.setdefault(_weighed_as(token), token)
     segments: Sequence[Segment] = explanation.segments if explanation is not None else ()
-    every: tuple[TokenWeight | Segment, ...] = (*tokens, *segments)
+    every: tuple[TokenWeight | Segment, ...] = (*words.values(), *segments)
     weighed = [part for part in every if is_clear(part.weight, part.error)]
     share = explanation.region_share if explanation is not None else {}
     names = [name for name in item.regions if region_boxes(item, name)]
     strongest = sorted(weighed, key=lambda part: -abs(part.weight))
     return [*strongest, *sorted(names, key=lambda name: -share.get(name, 0.0))]
+
+
+def marks_of(part: Part, explanation: Explanation | None, item: Item) -> tuple[CrossedOut, ...]:
+    """Return the part as it is stored, a word that was weighed wherever it stands with all its occurrences.
+
+    Raises `InputError` where the stored heatmap is damaged.
+    """
+    if not isinstance(part, TokenWeight) or explanation is None:
+        return (mark_of(part, explanation, item),)
+    same = [token for token in explanation.tokens if _weighed_as(token) == _weighed_as(part)]
+    return tuple(mark_of(token, explanation, item) for token in same or [part])
+
+
+def _weighed_as(token: TokenWeight) -> tuple[object, ...]:
+    """Return what is equal for occurrences that were hidden and shown together."""
+    return (token.text, token.weight, token.error)
 
 
 def mark_of(part: Part, explanation: Explanation | None, item: Item) -> CrossedOut:

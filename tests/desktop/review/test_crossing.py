@@ -76,7 +76,8 @@ def test_keys_step_through_the_strongest_parts_and_cross_them_out(page: ReviewPa
     current = framed(page)
     assert (current.kind, current.text) == (Mark.WORD, "Item"), "0.2 for comes with 0.2 against: the word first"
     assert page.centre.crossing.describe() == "“Item” +0.200 · 1/3 · Delete crosses out"
-    assert page.centre.why._progress.text().startswith("“Item” +0.200 · 1/3")
+    why = page.centre.why
+    assert (why._progress.whole(), why.rests) == ("“Item” +0.200 · 1/3", "Delete crosses out")
     press(page, DOWN)
     assert framed(page).boxes == ((30.0, 0.0, 30.0, 60.0),)
     press(page, CROSS, UP, CROSS)
@@ -97,6 +98,34 @@ def test_the_first_press_frames_and_the_next_crosses_out(page: ReviewPage) -> No
     assert waiting(page) == []
     press(page, CROSS)
     assert waiting(page) == ["Item"]
+
+
+def repeated(page: ReviewPage, make_explanation: Explain) -> None:
+    """Explain the item on screen by a word that stands twice and was weighed once, and by one that stands once."""
+    spans = ((0, 4, "Item", 0.2), (5, 11, "number", 0.4), (12, 13, "Item", 0.2))
+    words = tuple(TokenWeight(field="text", start=a, end=b, text=text, weight=w) for a, b, text, w in spans)
+    found = make_explanation(on_screen(page), "toxicity", "toxic", tokens=words, segments=(), segment_map=None)
+    page.centre.crossing.show_item(page.controller.visit.sight.item if page.controller.visit else None, found)
+
+
+def test_a_word_that_was_weighed_wherever_it_stands_is_stepped_to_once_and_crossed_out_everywhere(
+    page: ReviewPage, make_explanation: Explain
+) -> None:
+    repeated(page, make_explanation)
+    crossing = page.centre.crossing
+    press(page, DOWN)
+    assert crossing.describe() == "“number” +0.400 · 1/2 · Delete crosses out"
+    press(page, DOWN)
+    assert crossing.describe() == "“Item” 2× +0.200 · 2/2 · Delete crosses out"
+    press(page, CROSS)
+    assert crossing.describe().endswith(" · crossed out")
+    assert [one.start for one in page.controller.crossed_out] == [0, 12]
+    press(page, CROSS)
+    assert page.controller.crossed_out == ()
+    page.centre.crossing.toggled.emit(framed(page))
+    assert crossing.describe().endswith("Delete crosses out"), "one of the two is not all of them"
+    press(page, CROSS)
+    assert [one.start for one in page.controller.crossed_out] == [0, 12], "the key crosses out what is left of it"
 
 
 def test_steps_go_round_both_ways(page: ReviewPage) -> None:
@@ -167,7 +196,8 @@ def test_what_a_first_answer_saved_stays_with_it(page: ReviewPage, make_explanat
 def test_without_an_explanation_there_is_nothing_to_step_through(page: ReviewPage) -> None:
     page.controller.open(page.model.insert("tweet-5", page.controller.place + 1))
     press(page, DOWN, CROSS)
-    assert page.centre.why._progress.text().startswith("There is nothing to cross out")
+    assert page.centre.why._progress.whole() == "There is nothing to cross out"
+    assert page.centre.why.rests == "no explanation yet, and no regions of the page"
     assert page.centre.crossing.current is None
 
 
