@@ -16,7 +16,10 @@ from engine.types import Item
 
 _HEIGHT = 40
 _ROOM_FOR_LEGEND = 560
+_ROOM_FOR_SENTENCE = 200
+"""What a sentence of the usual stages has beside the legend; a longer one that is no matter of a moment goes below."""
 _ROLES = {Stage.CAREFUL: "strong"}
+_LASTING = (Stage.CAREFUL, Stage.SILENT)
 
 
 class LookStrip(QFrame):
@@ -75,13 +78,13 @@ class LookStrip(QFrame):
 class WhyStrip(QFrame):
     """Which label is explained, the legend with the reliability, how far the explanation is and what it rests on.
 
+    A long sentence that stays (a note, or why there is no explanation) stands below them, whole.
     The weight under the pointer is shown in place of the sentence, what a key does to it in place of the line below.
     """
 
     def __init__(self, theme: ThemeManager, actions: ActionRegistry, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setProperty("surface", "surface")
-        self.setFixedHeight(_HEIGHT)
         self._why = label("", "strong", self)
         self._progress = ElidedLabel("", "caption", self)
         self._rests = ElidedLabel("", "caption", self)
@@ -91,7 +94,19 @@ class WhyStrip(QFrame):
         self._text = self._made = self._between = self._below = ""
         self.legend = Legend(theme, self)
         self.trust = label("", "caption", self)
-        row = QHBoxLayout(self)
+        self.note = label("", "caption", self, wrap=True)
+        self.note.setContentsMargins(2 * GAP, 0, 2 * GAP, HALF)
+        self.note.hide()
+        upper = QFrame(self)
+        upper.setFixedHeight(_HEIGHT)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(upper)
+        column.addWidget(self.note)
+        self._fill(QHBoxLayout(upper), theme, actions)
+
+    def _fill(self, row: QHBoxLayout, theme: ThemeManager, actions: ActionRegistry) -> None:
         row.setContentsMargins(GAP, 0, 2 * GAP, 0)
         row.setSpacing(GAP)
         row.addWidget(IconButton("chevron-left", "review.explain-previous", theme, actions, self))
@@ -144,12 +159,22 @@ class WhyStrip(QFrame):
         """Say how far the explanation is."""
         self._text, self._below = (progress.text if progress is not None else ""), ""
         self._between = BETWEEN if progress is not None and progress.stage == Stage.READY else ""
-        set_role(self._progress, _ROLES.get(progress.stage, "caption") if progress is not None else "caption")
+        role = _ROLES.get(progress.stage, "caption") if progress is not None else "caption"
+        for line in (self._progress, self.note):
+            set_role(line, role)
+        self._place_note(lasting=progress is not None and progress.stage in _LASTING)
         self._say_progress()
         if progress is not None and progress.detail:
             self._progress.setToolTip(progress.detail)
         self._made = progress.rests if progress is not None else ""
         self._show_rests()
+
+    def _place_note(self, *, lasting: bool) -> None:
+        """Give a long sentence that stays the strip's whole width, and as many lines as it needs."""
+        self.note.ensurePolished()
+        long = lasting and self.note.fontMetrics().horizontalAdvance(self._text) > _ROOM_FOR_SENTENCE
+        self.note.setText(self._text if long else "")
+        self.note.setVisible(long)
 
     def _show_rests(self) -> None:
         """Where there is no room for the legend, the reliability stands in the lower line."""
@@ -169,9 +194,12 @@ class WhyStrip(QFrame):
         self._below = below
         if words:
             self._progress.setText(words)
+            self._progress.show()
         else:
             self._say_progress()
         self._show_rests()
 
     def _say_progress(self) -> None:
-        self._progress.show_list(self._text, self._between)
+        """Say it in the line, where it does not stand below already."""
+        self._progress.show_list("" if self.note.text() else self._text, self._between)
+        self._progress.setHidden(not self._progress.whole())

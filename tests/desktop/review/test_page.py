@@ -589,6 +589,24 @@ def test_a_long_session_still_fits_the_smallest_window(page: ReviewPage) -> None
     assert page.bar.minimumSizeHint().width() <= LEAST.width()
 
 
+def test_a_long_note_stands_whole_below_the_legend_also_in_a_narrow_window(
+    page: ReviewPage, qtbot: QtBot, make_explanation: Callable[..., Explanation]
+) -> None:
+    note = "The screenshot is one plain colour, so only the words are explained."
+    go_to(page, "tweet-5")
+    why = page.centre.why
+    page.window().resize(LEAST)
+    page.desk.explanationArrived.emit(make_explanation("tweet-5", "toxicity", "toxic", note=note))
+    qtbot.waitUntil(lambda: why.note.isVisible() and why.note.height() >= why.note.heightForWidth(why.note.width()))
+    assert (why.note.text(), why._progress.whole(), why.progress) == (note, "", note)
+    page.centre.crossing.step(1)
+    assert why._progress.whole().startswith("“Item”"), "what is stepped to has the line for itself"
+    assert why.note.isVisible()
+    go_to(page, "tweet-0")
+    assert not why.note.isVisible()
+    assert why._progress.whole() == why.progress == "LIME, 100 samples"
+
+
 # --- somebody else, meanwhile ------------------------------------------------------------------------------------
 
 
