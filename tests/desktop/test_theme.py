@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QFontInfo, QGuiApplication, QImage, QPainter
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtWidgets import QApplication, QLabel, QPlainTextEdit, QWidget
 
 import resources
 from desktop.theme import DARK, LIGHT, TYPE, ThemeManager, Tokens, font, icons, manager
@@ -170,6 +170,23 @@ def test_the_application_is_dressed_and_dressed_again(theme: ThemeManager, qapp:
     assert qapp.palette().window().color().name() == DARK.window
     assert theme.mode == "dark"
     assert DARK.window in qapp.styleSheet()
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_nothing_stands_in_the_corner_between_two_scroll_bars(theme: ThemeManager, qtbot: Any, mode: str) -> None:
+    theme.set_mode(mode)
+    holder = QWidget()
+    view = QPlainTextEdit(f"{'long ' * 200}\n" * 50, holder)
+    view.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+    view.setProperty("role", "code")
+    view.setStyleSheet("border: none; background: transparent;")
+    view.resize(200, 120)
+    holder.resize(200, 120)
+    qtbot.addWidget(holder)
+    holder.show()
+    image = holder.grab().toImage()
+    corner = {image.pixelColor(x, y).name() for x in range(189, 199) for y in range(109, 119)}
+    assert corner == {theme.tokens.window}
 
 
 def test_the_same_theme_again_changes_nothing(theme: ThemeManager, qtbot: Any) -> None:
