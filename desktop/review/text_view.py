@@ -53,7 +53,8 @@ class TextView(QTextEdit):
         self.setReadOnly(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.setStyleSheet(f"font-size: {TYPE.reading}px; border: none; background: transparent; padding: 0 8px;")
+        look = f"font-size: {TYPE.reading}px; border: none; background: transparent; padding: 0 8px;"
+        self.setStyleSheet(f"TextView {{ {look} }}")  # named, so that the view's own menu keeps its background
         self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
         self.setUndoRedoEnabled(False)
         self.setAccessibleName("Title and text")

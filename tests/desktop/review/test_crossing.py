@@ -248,6 +248,18 @@ def test_the_mouse_crosses_out_a_word(page: ReviewPage) -> None:
     assert waiting(page) == ["Item"]
 
 
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_the_menu_of_the_text_has_the_background_of_every_menu(page: ReviewPage, mode: str) -> None:
+    page.window().theme.set_mode(mode)  # type: ignore[attr-defined]
+    grounds = []
+    for menu in (page.centre.text.createStandardContextMenu(), QMenu(page.window())):
+        menu.addAction("One")
+        menu.resize(menu.sizeHint())
+        grounds.append(menu.grab().toImage().pixelColor(menu.width() - 4, menu.height() // 2).name())
+        menu.deleteLater()
+    assert grounds[0] == grounds[1] == page.window().theme.tokens.raised  # type: ignore[attr-defined]
+
+
 # --- what is seen ------------------------------------------------------------------------------------------------
 
 
