@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.counting import counted
 from engine.evidence import is_clear
 from engine.looks import evidence, line
 from engine.types import Explanation
@@ -25,7 +26,7 @@ _PARTS = {"text": "words", "image": "screenshot"}
 def made(explanation: Explanation) -> str:
     """Name the method, and its samples where it draws any."""
     method = _METHODS.get(explanation.method, explanation.method)
-    return f"{method}, {explanation.samples:,} samples" if explanation.samples else method
+    return f"{method}, {counted(explanation.samples, 'sample')}" if explanation.samples else method
 
 
 def looks_at(explanation: Explanation) -> str:

@@ -41,6 +41,9 @@ class ExplainableModel(Protocol):
     def text_of(self, content: ItemContent) -> str:
         """The raw text that the model reads; empty where the item has none."""
 
+    def reads_all(self, text: str) -> bool:
+        """Whether the model reads a raw text to its last word, not only the beginning of it."""
+
     def pixels(self, content: ItemContent) -> npt.NDArray[np.float32] | None:
         """The screenshot at the model's size, (3, S, S) in [0, 1], or None where there is none that can be used."""
 

@@ -7,6 +7,8 @@ from engine.explain.image_part import ImagePart
 from engine.explain.surrogate import Surrogate
 from engine.explain.text_part import TextPart
 
+CUT = "The model reads only the beginning of this text: words further on count where some before them are hidden."
+
 
 def note(
     text: TextPart | None,
@@ -33,6 +35,8 @@ def note(
         sentences.append("No word or part of the screenshot makes a difference that can be told from chance.")
     if words is not None and text is not None and text.together > 1:
         sentences.append(f"The text is long: its words are weighed in groups of {text.together}.")
+    if final and words is not None and text is not None and text.cut:
+        sentences.append(CUT)
     return " ".join(sentences)
 
 

@@ -81,6 +81,11 @@ class TextPart:
             return listed(self.features)
         return thinned(samples, self.features, np.random.RandomState(seed))
 
+    @property
+    def cut(self) -> bool:
+        """Whether the model reads only the beginning of the whole text."""
+        return not self._question.model.reads_all(self._raw)
+
     def without(self, kept: npt.NDArray[np.bool_]) -> str:
         """The raw text with only the features that `kept` keeps, (features,)."""
         return "".join(piece for piece, feature in self._pieces if feature < 0 or kept[feature])

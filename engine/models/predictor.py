@@ -202,6 +202,14 @@ class Predictor:
         """The raw text that the model reads of an item."""
         return model_text(content)
 
+    def reads_all(self, text: str) -> bool:
+        """Whether the network reads a raw text to its last word: without that its tokens are others then."""
+        words, tokenizer = text.rsplit(maxsplit=1), self._scorer.tokenizer
+        if tokenizer is None or not words:
+            return True
+        whole, shorter = tokenizer.encode([text, words[0] if len(words) > 1 else ""])
+        return whole != shorter
+
     def pixels(self, content: ItemContent) -> NDArray[np.float32] | None:
         """The prepared screenshot, (3, S, S) in [0, 1]; None where there is none that can be used."""
         square = self.prepare(content)

@@ -43,6 +43,7 @@ def test_reliability_has_a_word_and_a_number(
 
 def test_the_method_is_named_with_its_samples(make_explanation: Callable[..., Explanation]) -> None:
     assert made(make_explanation(samples=1200)) == "LIME, 1,200 samples"
+    assert made(make_explanation(method="occlusion", samples=1)) == "Occlusion, 1 sample"
     assert made(make_explanation(method="gradcam", samples=0)) == "Grad-CAM"
     assert made(make_explanation(method="new", samples=0)) == "new"
 

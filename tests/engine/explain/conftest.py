@@ -30,12 +30,16 @@ class FakeModel:
         self.packs_images = False
         self.packs_texts = False
         self._text, self._image = text, image
+        self.most_words = 10_000
         self.texts: list[str] = []
         self.images = 0
         self.remembered: list[tuple[str, bool, tuple[int, ...], tuple[int, ...]]] = []
 
     def text_of(self, content: ItemContent) -> str:
         return model_text(content)
+
+    def reads_all(self, text: str) -> bool:
+        return len(text.split()) <= self.most_words
 
     def pixels(self, content: ItemContent) -> npt.NDArray[np.float32] | None:
         square = prepare_capture(content, ImageSpec(size=SIZE))

@@ -12,7 +12,7 @@ from PIL import Image
 
 from engine.errors import CancelledError, InputError, NotFoundError
 from engine.evidence import is_clear
-from engine.explain import explain, explain_steps
+from engine.explain import explain, explain_steps, notes
 from engine.explain.image_part import ImagePart
 from engine.explain.model import Question
 from engine.explain.text_part import TextPart
@@ -207,6 +207,14 @@ def test_a_single_word_weighs_the_difference_that_it_makes(fake: Any, make_item:
     found = explain(fake, make_item("glorp", capture=None), "toxicity", "toxic")
     sigmoid = 1 / (1 + math.exp(-1)), 1 / (1 + math.exp(1))
     assert [token.weight for token in found.tokens] == pytest.approx([sigmoid[0] - sigmoid[1]], abs=1e-6)
+
+
+def test_a_text_that_is_read_in_part_is_said_to_be(fake: Any, make_item: Any) -> None:
+    fake.most_words = 7
+    item = make_item("one two glorp four five six seven eight", capture=None)
+    assert explain(fake, item, "toxicity", "toxic").note == notes.CUT
+    fake.most_words = 8
+    assert explain(fake, item, "toxicity", "toxic").note == ""
 
 
 def test_a_very_long_text_is_explained_in_groups_of_words(fake: Any, make_item: Any) -> None:

@@ -129,6 +129,12 @@ def test_blank_text_is_the_missing_vector(predictor: Predictor) -> None:
     assert not torch.equal(vectors[1], predictor.missing_text)
 
 
+def test_a_text_is_read_to_its_last_word_up_to_the_most_tokens(predictor: Predictor, spec: NetworkSpec) -> None:
+    assert predictor.reads_all("river")
+    assert predictor.reads_all(" ")
+    assert not predictor.reads_all("river " * (spec.text.max_tokens + 1))
+
+
 def test_one_damaged_capture_does_not_fail_the_batch(
     predictor: Predictor, make_items: MakeItems, caplog: pytest.LogCaptureFixture
 ) -> None:
