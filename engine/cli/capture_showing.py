@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 import msgspec
 
 from engine.cli.output import PROGRESS_LINES, note, table
-from engine.counting import counted, fit
+from engine.counting import counted
 from engine.intake.capture.campaign import CampaignReport, Progress, Standing
 
 _EVERY_LINE, _EVERY_REWRITE = 30.0, 0.2
@@ -83,7 +83,7 @@ def name_way_out(report: CampaignReport) -> None:
     """Say on standard error what can be done about the failures: another try helps no address that was refused."""
     refused = report.failed.get(REFUSED, 0)
     if refused:
-        which = fit(refused, "the address that was refused", f"the {refused:,} addresses that were refused")
+        which = counted(refused, "refused address", "refused addresses")
         note(f"To capture {which}, add --resume --allow-local: only for pages of your own network.")
     if len(report.failures) > refused:
         note(f"To try {'the others' if refused else 'these'} again later, give the same command with --resume.")

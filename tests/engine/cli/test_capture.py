@@ -121,7 +121,7 @@ def test_pages_become_items_and_the_ends_are_told(secondlook: Any, home: Path, b
 def test_a_refused_address_names_its_own_way_out(secondlook: Any, home: Path, browser: Fake, listed: Listed) -> None:
     ended = secondlook("capture", home, listed("refused"), "--rate", 0)
     assert ended.status == 2
-    assert "To capture the address that was refused, add --resume --allow-local: only for" in ended.err
+    assert "To capture 1 refused address, add --resume --allow-local: only for" in ended.err
     assert "later" not in ended.err, "the same command once more would be refused once more"
 
 
@@ -129,7 +129,7 @@ def test_refused_addresses_and_others_are_told_apart(
     secondlook: Any, home: Path, browser: Fake, listed: Listed
 ) -> None:
     ended = secondlook("capture", home, listed("1/refused", "2/refused", "500"), "--rate", 0, "--passes", 1)
-    assert "To capture the 2 addresses that were refused, add --resume --allow-local" in ended.err
+    assert "To capture 2 refused addresses, add --resume --allow-local" in ended.err
     assert "To try the others again later, give the same command with --resume." in ended.err
 
 
