@@ -24,11 +24,6 @@ from engine.types import Explanation, ItemContent, Segment
 
 STEP_IMAGE, STEP_TEXT = 32, 44
 """Further samples of a part before the next map."""
-SECOND_TEXT = 140
-"""Samples before the second map of words: before, few are told from chance, and a map takes its time, too. From so many
-on the five strongest words are as close to those that `lime` names after 5,000 samples as those after its 1,000 are:
-on a hundred posts of about 40 tokens 0.915 of them against 0.913 (0.89 with 104 samples).
-"""
 MOST_IMAGE, MOST_TEXT = 256, 384
 """Samples of each part after which the explanation is final, stable or not."""
 UNMOVED_SAMPLES = 64
@@ -113,7 +108,7 @@ class _Side:
         self.answers = Answers(question, self.sampler, self.width, text=text)
         self.evidence = Evidence(surrogate=None)
         self._first = part.first
-        self._second, self._step = (SECOND_TEXT, STEP_TEXT) if text else (0, STEP_IMAGE)
+        self._second, self._step = (part.second, STEP_TEXT) if isinstance(part, TextPart) else (0, STEP_IMAGE)
         self._enough = (STABLE_TEXT if text else STABLE_IMAGE) if samples is None else None
         self._ahead = (samples or self._second) if alone else 0
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from engine.explain import explain, lime
-from engine.explain.lime import SECOND_TEXT, STEP_TEXT, doubled, likeness
+from engine.explain.lime import STEP_TEXT, doubled, likeness
 from engine.explain.surrogate import Surrogate
+from engine.explain.text_part import SECOND, SECOND_OF_WIDE
 from engine.types import ItemContent
 
 TEXT = " ".join(["glorp", *(f"word{number}" for number in range(24))])
@@ -42,18 +43,21 @@ def test_halves_that_contradict_each_other_foretell_nothing() -> None:
     assert doubled(-0.5) == doubled(0.0) == 0.0
 
 
-@pytest.mark.parametrize(("agreed", "samples"), [(0.9, SECOND_TEXT), (0.1, SECOND_TEXT + 3 * STEP_TEXT)])
+@pytest.mark.parametrize(("backbone", "second"), [("some/bert", SECOND_OF_WIDE), ("minilm", SECOND), ("cnn", SECOND)])
+@pytest.mark.parametrize(("agreed", "steps"), [(0.9, 0), (0.1, 3)])
 def test_words_are_final_when_their_halves_agree_though_errors_are_large(
     make_fake: Callable[..., Any],
     make_item: Callable[..., ItemContent],
     monkeypatch: pytest.MonkeyPatch,
     agreed: float,
-    samples: int,
+    steps: int,
+    backbone: str,
+    second: int,
 ) -> None:
     monkeypatch.setattr(lime, "likeness", lambda _: 0.0)
     monkeypatch.setattr("engine.explain.joint._reliability", lambda *_: agreed)
-    monkeypatch.setattr(lime, "MOST_TEXT", SECOND_TEXT + 3 * STEP_TEXT)
+    monkeypatch.setattr(lime, "MOST_TEXT", second + 3 * STEP_TEXT)
     model = make_fake()
-    model.card = msgspec.structs.replace(model.card, network={"text": {"backbone": "some/bert"}})
+    model.card = msgspec.structs.replace(model.card, network={"text": {"backbone": backbone}})
     found = explain(model, make_item(TEXT, capture=None), "toxicity", "toxic")
-    assert found.samples == samples
+    assert found.samples == second + steps * STEP_TEXT
