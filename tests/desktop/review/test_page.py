@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QShortcut
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from desktop.actions import LABEL_KEYS
 from desktop.children.states import EngineState
 from desktop.desk import Desk
 from desktop.review.page import ReviewPage
-from desktop.theme import ThemeManager
 from desktop.window import LEAST
 from engine.errors import StorageError
 from engine.service.protocol import Priority
 from engine.types import Action, Decision, Explanation
-from engine.workspace import NewDecision, QueueQuery, Workspace
+from engine.workspace import QueueQuery
 
 Key = Qt.Key
 
@@ -556,39 +553,6 @@ def test_another_queue_opens_with_its_items(page: ReviewPage) -> None:
     assert page.model.rowCount() == 1
 
 
-# --- everybody ---------------------------------------------------------------------------------------------------
-
-
-def test_whatever_can_be_used_has_a_name_for_screen_readers(page: ReviewPage) -> None:
-    found = [widget for widget in page.findChildren(QWidget) if widget.focusPolicy() != Qt.FocusPolicy.NoFocus]
-    buttons: list[QWidget] = list(page.findChildren(QAbstractButton))
-    nameless = [
-        repr(widget)
-        for widget in {*found, *buttons}
-        if widget.isVisible() and not widget.accessibleName() and not isinstance(widget.parent(), QAbstractButton)
-    ]
-    assert nameless == []
-
-
-@pytest.mark.parametrize("mode", ["light", "dark"])
-def test_it_paints_in_both_themes(page: ReviewPage, theme: ThemeManager, mode: str, qtbot: QtBot) -> None:
-    theme.set_mode(mode)
-    qtbot.waitUntil(lambda: not page.pool.busy())
-    image = page.grab().toImage()
-    assert image.pixelColor(page.queue.x() + 2, page.queue.height() - 2).name() == theme.tokens.surface
-    assert image.pixelColor(page.centre.mapTo(page, page.centre.capture.pos()).x() + 2, 300).lightness() != 0
-
-
-def test_a_long_session_still_fits_the_smallest_window(page: ReviewPage) -> None:
-    for number in range(2000):
-        page.controller.pace.ended(f"a{number}", (Action.CONFIRM, Action.SKIP, Action.ESCALATE)[number % 3], 2.0)
-    page.bar.show_progress(page.controller.pace, 123_456)
-    assert page.bar.tally == "667 decided · 667 skipped · 666 escalated · 123,456 left · 30 a minute"
-    page.window().resize(LEAST)
-    assert page.window().width() == LEAST.width()
-    assert page.bar.minimumSizeHint().width() <= LEAST.width()
-
-
 def test_a_long_note_stands_whole_below_the_legend_also_in_a_narrow_window(
     page: ReviewPage, qtbot: QtBot, make_explanation: Callable[..., Explanation]
 ) -> None:
@@ -605,35 +569,3 @@ def test_a_long_note_stands_whole_below_the_legend_also_in_a_narrow_window(
     go_to(page, "tweet-0")
     assert not why.note.isVisible()
     assert why._progress.whole() == why.progress == "LIME, 100 samples"
-
-
-# --- somebody else, meanwhile ------------------------------------------------------------------------------------
-
-
-def test_what_a_command_decides_is_marked_and_told_on_the_item_on_screen(page: ReviewPage, folder: Path) -> None:
-    page.desk._elsewhere.start()
-    item = on_screen(page)
-    other = page.model.row_at(page.controller.place + 1).item
-    with Workspace.open(folder) as beside:
-        for one in (item, other):
-            new = NewDecision(item=one, task="toxicity", action=Action.CORRECT, labels=("non-toxic",), reviewer="ben")
-            beside.decisions.record([new])
-    for _ in range(2):
-        page.desk._elsewhere.look()
-    assert page.panel.message.text() == f"ben just said: Non-toxic → {item}. Your answer is kept beside it."
-    assert [page.model.row_at(place).state for place in (0, 1)] == ["decided", "decided"]
-    press(page, Key.Key_Return)
-    assert on_screen(page) not in (item, other), "what somebody else decided no longer waits in this queue"
-    assert [row.reviewer for row in page.desk.workspace.decisions.of(item)] == ["ben", "ana"]
-
-
-def test_an_answer_that_is_taken_back_elsewhere_is_told(page: ReviewPage, folder: Path) -> None:
-    page.desk._elsewhere.start()
-    with Workspace.open(folder) as beside:
-        beside.decisions.record(
-            [NewDecision(item=on_screen(page), task="toxicity", action=Action.SKIP, reviewer="ben")]
-        )
-        beside.decisions.undo("ben")
-    for _ in range(2):
-        page.desk._elsewhere.look()
-    assert page.panel.message.text() == "ben just took an answer back."
