@@ -97,9 +97,9 @@ class ImagePart:
         step = _batch_size(self._question, self._seen.shape[-1])
         return (np.arange(start, min(start + step, len(masks))) for start in range(0, len(masks), step))
 
-    def answers(self, masks: Masks, first: int) -> Iterator[Answer]:
-        """The vectors of the `first` rows."""
-        return in_batches(self, masks[:first])
+    def answers(self, masks: Masks, stops: Sequence[int]) -> Iterator[Answer]:
+        """The vectors of the rows before the first stop."""
+        return in_batches(self, masks[: stops[0]])
 
     def vectors(self, masks: Masks) -> Tensor:
         """What the image backbone gives of every row, (n, Di)."""

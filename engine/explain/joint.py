@@ -22,9 +22,10 @@ from torch import Tensor
 from engine.explain.designs import Design, first
 from engine.explain.interactions import without_interactions
 from engine.explain.model import Question, Values
-from engine.explain.projection import every_version, projected, projected_weights
+from engine.explain.projection import projected, projected_weights
 from engine.explain.sampling import Sampler
 from engine.explain.surrogate import Groups, Regression, Surrogate, shared_kernel
+from engine.explain.versions import every_version
 from engine.models.workers import one_core
 
 UNMOVED = 1e-6

@@ -50,8 +50,10 @@ class ExplainableModel(Protocol):
     def text_vectors(self, texts: Sequence[str]) -> Tensor:
         """(n, Dt) for n raw texts; a blank one counts as missing."""
 
-    def text_vectors_in_turn(self, groups: Iterable[Sequence[str]]) -> Iterator[Tensor | None]:
-        """The `text_vectors` of each group in turn; None now and then, while the encoder goes on in the background."""
+    def text_vectors_in_turn(self, texts: Iterable[str], stops: Sequence[int]) -> Iterator[Tensor | None]:
+        """The `text_vectors` of the first `stops[0]` texts, then those up to `stops[1]`, and so on; of some more where
+        they take no more time. None comes now and then, while the encoder goes on in the background.
+        """
 
     def image_vectors(self, pixels: Tensor) -> Tensor:
         """(n, Di) for (n, 3, S, S) float in [0, 1]."""

@@ -15,26 +15,19 @@ least squares: Aitken 1936, "On least squares and linear combination of observat
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-import msgspec
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from engine.explain.designs import listed
-from engine.explain.surrogate import NORMAL_97_5, TEXT_KERNEL_WIDTH, Masks, Surrogate, Values, kernel
+from engine.explain.surrogate import NORMAL_97_5, Masks, Surrogate, Values
+from engine.explain.versions import FEW_VERSIONS, HALF_VERSIONS, TINY, Signs, Target, alike_in_threes, signs_of, target
 
 Places = npt.NDArray[np.intp]
 
-VERSIONS, FEW_VERSIONS = 8192, 400
-"""About so many versions stand for all in LIME's sampling, for weights and for their errors."""
-FEWEST_DRAWN = 11
-"""Of up to so many words there are no more versions than that."""
 CERTAIN = 1e-6
 """Probabilities nearer to 0 or 1 than this count as so near: a logit has no end."""
-ALONE, TOGETHER = 3.0, (0.0, 0.3)
-"""The variance, beside that of the logits, of what all words do alone, and shares of it for what pairs do."""
+ALONE, TOGETHER = 3.0, 0.3
+"""The variance, beside that of the logits, of what all words do alone, and the share of it for what pairs do."""
 NOISES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 """The variance, beside that of the logits, of what neither words nor pairs tell."""
 NEAR, REACH = 5.0, 1.5
@@ -53,79 +46,6 @@ LEAST_STRENGTH = 0.15
 """Of a word that hardly weighs beside the strongest."""
 INTERCEPT = 100.0
 RIDGE = 0.1
-TINY = 1e-12
-
-
-class Target(msgspec.Struct, frozen=True):
-    """Versions of a text as LIME draws them: `signs` (m, features), 1 kept and -1 hidden, and what each counts, (m,).
-
-    `onto` (features, m) makes of a function's values there the weights of the linear model nearest to it. Every
-    `together` versions in a row were drawn together; 0 says that these are all versions there are.
-    """
-
-    signs: Values
-    counts: Values
-    onto: Values
-    together: int
-
-    @classmethod
-    def of(cls, masks: Masks, counts: Values, together: int) -> Target:
-        """Versions (m, features) that count (m,)."""
-        centred = masks - counts @ masks / counts.sum()
-        weighted = (centred * counts[:, None]).T
-        return cls(np.where(masks, 1.0, -1.0), counts, np.linalg.solve(weighted @ centred, weighted), together)
-
-    def centred(self, values: Values) -> Values:
-        """Values (m,) less their mean."""
-        found: Values = values - self.counts @ values / self.counts.sum()
-        return found
-
-    def variances(self, left: Values) -> Values:
-        """What versions that were not drawn may change in weights, (features,): from what these leave open, (m,)."""
-        if not self.together:
-            return np.zeros(len(self.onto))
-        drawn = (self.onto * left).reshape(len(self.onto), -1, self.together).sum(axis=2)
-        found: Values = (drawn**2).sum(axis=1)
-        return found
-
-
-def sizes_of(features: int) -> Values:
-    """What all versions with 0, 1, … `features` words hidden count together in `lime_text`'s limit, (features + 1,)."""
-    kept = 1 - np.arange(features + 1) / features
-    shares = kernel(1 - np.sqrt(kept), TEXT_KERNEL_WIDTH)
-    shares[0] = 0.0  # the text as it is, is one of all samples
-    return shares
-
-
-def every_version(masks: Masks) -> Values:
-    """What each of all versions counts in the limit of `lime_text`, (2^features,)."""
-    features = masks.shape[1]
-    hidden = features - masks.sum(axis=1)
-    counts: Values = (sizes_of(features) / special.comb(features, np.arange(features + 1)))[hidden]
-    return counts
-
-
-@lru_cache(maxsize=8)
-def target(features: int, versions: int = VERSIONS) -> Target:
-    """All versions of a few words, and about `versions` of more, the same at every call.
-
-    Each of these is there with all its rotations, so that no word is hidden more often than another among as many. How
-    many hide how many words follows what tells most of each number, and what a version counts makes up for it.
-    """
-    if features <= FEWEST_DRAWN:
-        masks = listed(features).masks
-        return Target.of(masks, every_version(masks), 0)
-    random = np.random.RandomState(features)
-    hidden = np.arange(features + 1)
-    drawn = sizes_of(features) * np.sqrt(hidden * (features - hidden)) + TINY
-    drawn /= drawn.sum()
-    seeds = -(-versions // features)
-    sizes = np.searchsorted(np.cumsum(drawn), (np.arange(seeds) + 0.5) / seeds)
-    order = random.random_sample((seeds, features)).argsort(axis=1).argsort(axis=1)
-    kept = order >= sizes[:, None]
-    masks = np.stack([np.roll(kept, by, axis=1) for by in range(features)], axis=1).reshape(-1, features)
-    share = sizes_of(features) / drawn
-    return Target.of(masks, share[features - masks.sum(axis=1)], features)
 
 
 def projected(masks: Masks, answers: Values) -> Surrogate:
@@ -139,8 +59,8 @@ def projected(masks: Masks, answers: Values) -> Surrogate:
     curve = _Curve(masks, answers)
     whole = target(masks.shape[1])
     values = curve.values(whole)
-    weights = whole.onto @ values
-    left = whole.centred(values - whole.signs @ weights / 2)
+    weights = whole.weights(values)
+    left = whole.open(values, weights)
     spread = float(whole.counts @ whole.centred(values) ** 2)
     variances = curve.variances(target(masks.shape[1], FEW_VERSIONS)) + whole.variances(left)
     return Surrogate(
@@ -151,23 +71,22 @@ def projected(masks: Masks, answers: Values) -> Surrogate:
 
 
 def projected_weights(masks: Masks, answers: Values) -> Values:
-    """The weights of `projected` alone."""
-    whole = target(masks.shape[1])
-    found: Values = whole.onto @ _Curve(masks, answers).values(whole)
-    return found
+    """About the weights of `projected`, for what halves of the answers agree on."""
+    whole = target(masks.shape[1], HALF_VERSIONS)
+    return whole.weights(_Curve(masks, answers).values(whole))
 
 
 class _Curve:
     """The logit as a function of a version, learned from answers."""
 
     def __init__(self, masks: Masks, answers: Values) -> None:
-        self._signs = np.where(masks, 1.0, -1.0)
+        self._signs = signs_of(masks)
         self._answers = np.clip(answers, CERTAIN, 1 - CERTAIN)
         logits = special.logit(self._answers)
         self._mean = float(logits.mean())
         self._centred = logits - self._mean
         self._scale = float(self._centred.var()) + TINY
-        self._doubts = _doubts(self._signs)
+        self._doubts = _doubts(masks.mean(axis=1))
         self._strengths = self._alone()
         self._left, self._right = self._pairs()
         self._table = self._terms(self._signs) / self._doubts[:, None]
@@ -175,23 +94,30 @@ class _Curve:
 
     def values(self, versions: Target) -> Values:
         """The probability at each version, (m,), with what is not known of the logit averaged out (`_shrink`)."""
-        found: Values = special.expit(self._shrink(versions.signs) * self._logits(versions.signs))
+        found: Values = special.expit(self._shrink(versions) * self._logits(versions.signs))
         return found
 
     def variances(self, versions: Target) -> Values:
         """Squared standard errors of the weights that `values` are projected to, (features,)."""
         values = self.values(versions)
-        onto = versions.onto * (self._shrink(versions.signs) * values * (1 - values))
+        onto = versions.onto(self._shrink(versions) * values * (1 - values))
         sensitivity = onto @ self._terms(versions.signs)
         scaled = sensitivity * self._variances
         turned = self._vectors.T @ (self._table @ scaled.T)
         known = (turned * self._inverse[:, None] * turned).sum(axis=0)
         unknown = np.maximum((scaled * sensitivity).sum(axis=1) - known, 0)
-        learned = self._vectors @ (self._inverse[:, None] * turned)
-        threes = np.concatenate([onto * _doubts(versions.signs), -learned.T], axis=1)
-        signs = np.concatenate([versions.signs, self._signs])
-        missing = THREES * self._noise * ((threes @ _of_threes(signs)) * threes).sum(axis=1)
+        learned = (self._vectors @ (self._inverse[:, None] * turned)).T
+        missing = THREES * self._noise * self._threes(versions, onto * _doubts(versions.left), learned)
         found: Values = (unknown + missing) * self._calibration * self._student**2
+        return found
+
+    def _threes(self, versions: Target, there: Values, learned: Values) -> Values:
+        """The variance of weights, (features,), where what threes do has the variance 1: a weight changes by what they
+        do at the versions, times `there` (features, m), less what they did in the answers, times `learned`.
+        """
+        both = there @ alike_in_threes(versions.signs, self._signs)
+        own = learned @ alike_in_threes(self._signs, self._signs)
+        found: Values = ((there @ versions.threes) * there).sum(axis=1) + ((own - 2 * both) * learned).sum(axis=1)
         return found
 
     def _alone(self) -> Values:
@@ -217,72 +143,64 @@ class _Curve:
         found: Values = (self._strengths[left] * self._strengths[right]) ** 2 * near
         return found
 
-    def _terms(self, signs: Values) -> Values:
+    def _terms(self, signs: Signs) -> Values:
         """(m, terms): one, the words, the pairs."""
-        return np.column_stack([np.ones(len(signs)), signs, signs[:, self._left] * signs[:, self._right]])
+        words = np.ascontiguousarray(signs.T)
+        found: Values = np.ones((1 + len(words) + len(self._left), len(signs)))
+        found[1 : 1 + len(words)] = words
+        np.multiply(words[self._left], words[self._right], out=found[1 + len(words) :])
+        return found.T
 
-    def _prior(self, together: float) -> Values:
+    def _prior(self) -> Values:
+        """The variances of the terms."""
         features = len(self._strengths)
         pairs = self._expected(self._left, self._right)
-        shares = together * ALONE * pairs / max(float(pairs.sum()), TINY)
+        shares = TOGETHER * ALONE * pairs / max(float(pairs.sum()), TINY)
         return self._scale * np.concatenate([[INTERCEPT], np.full(features, ALONE / features), shares])
 
     def _learn(self) -> None:
-        """Choose how much pairs do and how much neither tells by what foretells left-out probabilities best."""
-        best, centred = np.inf, self._centred / self._doubts
-        for together in TOGETHER if len(self._left) else (0.0,):
-            variances = self._prior(together)
-            values, vectors = _decomposed(self._table * np.sqrt(variances))
-            turned, squares = vectors.T @ centred, vectors**2
-            for noise in (one * self._scale for one in NOISES):
-                kept = values / (values + noise)
-                certainty = (1 - squares @ kept) / noise
-                solved = (centred - vectors @ (kept * turned)) / noise
-                missed = solved / certainty
-                foretold = special.expit(self._mean + self._centred - missed * self._doubts)
-                miss = float(np.square(self._answers - foretold).sum())
-                if miss < best:
-                    best = miss
-                    self._variances, self._vectors, self._inverse = variances, vectors, 1 / (values + noise)
-                    self._solved, self._missed, self._noise = solved, missed, noise
-                    self._calibration = float(np.mean(missed**2 * certainty))
-                    self._freedom = max(len(solved) - float(kept.sum()), 1.0)
+        """Choose how much neither words nor pairs tell by what foretells left-out probabilities best."""
+        self._variances = self._prior()
+        values, self._vectors = _decomposed(self._table * np.sqrt(self._variances))
+        noises, centred = self._scale * np.array(NOISES), self._centred / self._doubts
+        inverses = 1 / (values[:, None] + noises)
+        kept = values[:, None] * inverses
+        certainties = (1 - np.square(self._vectors) @ kept) / noises
+        solved = (centred[:, None] - self._vectors @ (kept * (self._vectors.T @ centred)[:, None])) / noises
+        missed = solved / certainties
+        foretold = special.expit(self._mean + self._centred[:, None] - missed * self._doubts[:, None])
+        best = int(np.square(self._answers[:, None] - foretold).sum(axis=0).argmin())
+        self._noise, self._inverse = float(noises[best]), inverses[:, best]
+        self._solved, self._missed = solved[:, best], missed[:, best]
+        self._calibration = float(np.mean(self._missed**2 * certainties[:, best]))
+        self._freedom = max(len(solved) - float(kept[:, best].sum()), 1.0)
 
-    def _shrink(self, signs: Values) -> Values:
-        """What the mean of the logistic function over the logit's doubt at `signs` (m, features) makes of the logit,
-        (m,) (MacKay 1992, "The evidence framework applied to classification networks", equation 10).
+    def _shrink(self, versions: Target) -> Values:
+        """What the mean of the logistic function over the logit's doubt at each version makes of the logit, (m,)
+        (MacKay 1992, "The evidence framework applied to classification networks", equation 10).
         """
-        found: Values = 1 / np.sqrt(1 + np.pi / 8 * np.mean(self._missed**2) * np.square(_doubts(signs)))
+        doubts = np.square(_doubts(versions.left))
+        found: Values = 1 / np.sqrt(1 + np.pi / 8 * np.mean(self._missed**2) * doubts)
         return found
 
     @property
     def _student(self) -> float:
         return float(special.stdtrit(self._freedom, 0.975) / NORMAL_97_5)
 
-    def _logits(self, signs: Values) -> Values:
+    def _logits(self, signs: Signs) -> Values:
         """At `signs` (m, features)."""
-        terms = self._variances * (self._table.T @ self._solved)
+        terms = (self._variances * (self._table.T @ self._solved)).astype(np.float32)
         features = signs.shape[1]
-        found: Values = self._mean + terms[0] + signs @ terms[1 : 1 + features]
-        if len(self._left):
-            together = np.zeros((features, features))
-            together[self._left, self._right] = terms[1 + features :]
-            found += np.einsum("ij,ij->i", signs @ together, signs)
+        pairs = np.zeros((features, features), np.float32)
+        pairs[self._left, self._right] = terms[1 + features :]
+        sums = np.einsum("ij,ij->i", signs @ pairs + terms[1 : 1 + features], signs)
+        found: Values = self._mean + float(terms[0]) + sums.astype(np.float64)
         return found
 
 
-def _doubts(signs: Values) -> Values:
-    """How much neither words nor pairs tell at `signs` (m, features), (m,); 1 where half of the words are left."""
-    found: Values = np.exp(-FADING / 4 * signs.mean(axis=1))
-    return found
-
-
-def _of_threes(signs: Values) -> Values:
-    """How alike what three words do only together is in two versions, (m, m), 1 on the diagonal; 0 of two words."""
-    features = signs.shape[1]
-    alike = signs @ signs.T
-    alike *= alike * alike - (3 * features - 2)
-    found: Values = alike / max(6 * special.comb(features, 3), 1)
+def _doubts(left: Values) -> Values:
+    """How much neither words nor pairs tell of a version of which a share (m,) is left, (m,); 1 where half is."""
+    found: Values = np.exp(-FADING / 4 * (2 * left - 1))
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -25,10 +25,11 @@ class Part(Protocol):
     def design(self, samples: int, seed: int) -> Design:
         """What to ask about, at most `samples` rows unless there is no more to know."""
 
-    def answers(self, masks: Masks, first: int) -> Iterator[Answer]:
+    def answers(self, masks: Masks, stops: Sequence[int]) -> Iterator[Answer]:
         """Numbers of rows and what the part's backbone gives of them, (n, D); None after work of 100 ms at most.
 
-        The `first` rows come first, and those after them only where it pays to ask about all in one go.
+        Those before the first stop come first; those before the others, and more, only where it pays to ask about them
+        in one go.
         """
 
 
@@ -53,27 +54,29 @@ class Sampler:
 
     def __init__(self, part: Part, design: Design) -> None:
         self.part, self.design = part, design
-        self._distinct, self._first, inverse = np.unique(design.masks, axis=0, return_index=True, return_inverse=True)
-        self._which = torch.from_numpy(inverse.reshape(-1))
+        self._first, which = _distinct(design.masks)
+        self._distinct = design.masks[self._first]
+        self._which = torch.from_numpy(which)
         self._asked = np.zeros(len(self._distinct), dtype=bool)
         self._found: Tensor | None = None
         self._begun: Iterator[None] = iter(())
         self.samples = 0
 
     def extend(self, samples: int, ahead: int = 0) -> Iterator[None]:
-        """Answer the first `samples` rows; yields often, so that the caller can stop or do other work.
+        """Answer the first `samples` rows, and more where they take no more time; yields often, so that the caller can
+        stop or do other work.
 
         Where it pays, those before row number `ahead` are begun, too: whoever asks for them then waits for less.
         """
-        samples = min(samples, len(self.design.masks))
-        while self._missing(0, samples).size:
+        while not self._asked[: self._before(samples)].all():
             for _ in self._begun:
                 yield
-                if not self._missing(0, samples).size:
+                if self._asked[: self._before(samples)].all():
                     break
             else:
-                self._begun = self._answer(self._missing(0, samples), self._missing(samples, ahead))
-        self.samples = max(samples, self.samples)
+                self._begun = self._answer(samples, ahead)
+        answered = len(self._asked) if self._asked.all() else int(self._asked.argmin())
+        self.samples = int(self._first[answered]) if answered < len(self._first) else len(self.design.masks)
 
     def vectors(self, start: int, stop: int) -> Tensor:
         """(stop - start, D) of rows that are answered."""
@@ -81,13 +84,14 @@ class Sampler:
         with one_core():  # the others may be at work on the next rows
             return self._found[self._which[start:stop]]
 
-    def _missing(self, start: int, stop: int) -> npt.NDArray[np.intp]:
-        """Distinct rows that are not answered yet and come first in these rows of the design."""
-        return np.flatnonzero(~self._asked & (self._first >= start) & (self._first < stop))
+    def _before(self, row: int) -> int:
+        """How many distinct rows come first before this row of the design."""
+        return int(np.searchsorted(self._first, row))
 
-    def _answer(self, now: npt.NDArray[np.intp], later: npt.NDArray[np.intp]) -> Iterator[None]:
-        rows = np.concatenate([now, later])
-        for answer in self.part.answers(self._distinct[rows], len(now)):
+    def _answer(self, samples: int, ahead: int) -> Iterator[None]:
+        rows = np.flatnonzero(~self._asked)
+        stops = [int(np.searchsorted(rows, self._before(row))) for row in (samples, ahead)]
+        for answer in self.part.answers(self._distinct[rows], stops if stops[1] > stops[0] else stops[:1]):
             if answer is not None:
                 with one_core():
                     self._keep(rows[answer[0]], answer[1])
@@ -98,3 +102,15 @@ class Sampler:
             self._found = vectors.new_zeros((len(self._distinct), vectors.shape[1]))
         self._found[torch.from_numpy(rows)] = vectors
         self._asked[rows] = True
+
+
+def _distinct(masks: Masks) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Where each distinct row of (n, features) comes first, in this order, and which of them every row is, (n,).
+
+    Rows are compared with eight features in a byte, which takes a tenth of the time.
+    """
+    bits = np.ascontiguousarray(np.packbits(masks, axis=1))
+    rows = bits.view(np.dtype((np.void, bits.shape[1]))).reshape(-1)
+    _, first, which = np.unique(rows, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    return first[order], np.argsort(order)[which.reshape(-1)]

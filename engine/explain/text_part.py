@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from itertools import chain
 
 import msgspec
 import numpy as np
@@ -30,7 +32,7 @@ PACKED = (1000, 250)
 TOKENS_OF_A_WORD, SPECIAL_TOKENS = 1.5, 2
 FIRST_OF_ENCODER, FIRST = 20, 64
 """Samples before the first map, which is not to wait for an encoder."""
-SECOND, SECOND_OF_WIDE = 140, 104
+SECOND, SECOND_OF_WIDE = 130, 98
 """Samples before the second map: before, few words are told from chance, and a map takes its time, too. From 140 on the
 five strongest words are as close to those that `lime` names after 5,000 samples as those after its 1,000 are: with
 MiniLM on a hundred posts of about 40 tokens 0.915 of them against 0.913 (0.894 with 104). A wide encoder takes seven
@@ -90,7 +92,7 @@ class TextPart:
         """Which words to hide together, at most `samples` times."""
         if self.features <= MOST_LISTED:
             return listed(self.features)
-        return thinned(samples, self.features, np.random.RandomState(seed))
+        return _thinned(samples, self.features, seed)
 
     @property
     def cut(self) -> bool:
@@ -119,16 +121,16 @@ class TextPart:
             yield order[start:end]
             start = end
 
-    def answers(self, masks: Masks, first: int) -> Iterator[Answer]:
-        """The vectors of the `first` rows, and where texts share rows of the encoder those of all others after them."""
+    def answers(self, masks: Masks, stops: Sequence[int]) -> Iterator[Answer]:
+        """The vectors of the rows before the first stop, and where texts share rows of the encoder of those before each
+        other one and of as many more as fill its runs.
+        """
         if not self._question.model.packs_texts:
-            yield from in_batches(self, masks[:first])
+            yield from in_batches(self, masks[: stops[0]])
             return
-        start, whole = 0, [self._raw] if self._whole is None else []
-        groups = (
-            begun + [self.without(row) for row in rows] for begun, rows in ((whole, masks[:first]), ([], masks[first:]))
-        )
-        for found in self._question.model.text_vectors_in_turn(groups):
+        whole = [self._raw] if self._whole is None else []
+        texts, start = chain(whole, map(self.without, masks)), 0
+        for found in self._question.model.text_vectors_in_turn(texts, [stop + len(whole) for stop in stops]):
             if found is None:
                 yield None
                 continue
@@ -170,6 +172,12 @@ class TextPart:
             )
             for place in self._places
         )
+
+
+@lru_cache(maxsize=32)
+def _thinned(samples: int, features: int, seed: int) -> Design:
+    """Texts of as many words are asked about in the same way."""
+    return thinned(samples, features, np.random.RandomState(seed))
 
 
 def _places(question: Question, raw: str) -> list[_Place]:

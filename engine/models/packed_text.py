@@ -6,7 +6,7 @@ nothing there, so that the cores never wait for one another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from engine.models.bulk import bert
-from engine.models.bulk.packing import Floats, Form
+from engine.models.bulk.packing import Floats, Form, filling
 
 
 class Run(NamedTuple):
@@ -42,9 +42,13 @@ class PackedText:
             for start in range(0, len(rows), form.rows):
                 yield Run(form, rows[start : start + form.rows])
 
-    def vectors(self, run: Run, tokens: Sequence[Sequence[int]]) -> Floats:
-        """(n, D) vectors of a run's texts; `tokens` are those of all texts."""
-        return np.concatenate(self._encoder([[tokens[text] for text in row] for row in run.rows], run.form))
+    def filling(self, lengths: Sequence[int], fewest: int) -> int:
+        """How many of the first texts, `fewest` or more, take no more time than these."""
+        return filling(lengths, self._encoder.forms, fewest)
+
+    def vectors(self, run: Run, tokens: Sequence[Sequence[int]], begun: Callable[[], object] | None = None) -> Floats:
+        """(n, D) vectors of a run's texts; `tokens` are those of all texts. See `Encoder` for `begun`."""
+        return np.concatenate(self._encoder([[tokens[text] for text in row] for row in run.rows], run.form, begun))
 
     def __call__(self, ids: Tensor, mask: Tensor) -> Tensor:
         """The vectors; those of rows without a token are zeros."""

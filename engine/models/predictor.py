@@ -221,12 +221,13 @@ class Predictor:
         """(n, Dt) float32 vectors of raw texts; the learned vector of a missing part for a blank one."""
         return self._scorer.text_vectors(texts)
 
-    def text_vectors_in_turn(self, groups: Iterable[Sequence[str]]) -> Iterator[Tensor | None]:
-        """The `text_vectors` of each group in turn; None now and then, while the encoder goes on in the background.
+    def text_vectors_in_turn(self, texts: Iterable[str], stops: Sequence[int]) -> Iterator[Tensor | None]:
+        """The `text_vectors` of the first `stops[0]` texts, then those up to `stops[1]`, and so on; of some more where
+        they take no more time. None comes now and then, while the encoder goes on in the background.
 
         Closing the iterator stops it, after the runs of the encoder that are under way.
         """
-        return self._scorer.text_vectors_in_turn(groups)
+        return self._scorer.text_vectors_in_turn(texts, stops)
 
     def image_vectors(self, pixels: Tensor) -> Tensor:
         """(n, Di) float32 vectors of (n, 3, S, S) float pixels in [0, 1]."""

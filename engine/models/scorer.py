@@ -8,7 +8,8 @@ from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from itertools import chain
+from itertools import chain, islice
+from threading import Semaphore
 
 import numpy as np
 import torch
@@ -34,6 +35,10 @@ Vectors = tuple[Tensor, Tensor]
 _IMAGES_ON_CPU, _IMAGES_ON_GPU = 8, 256
 _TOKENS_ON_CPU, _TOKENS_ON_GPU = 256, 32_768
 """So many at a time: small batches keep a CPU's caches warm and share the cores evenly, a GPU wants large ones."""
+Tokens = list[list[int]]
+"""Numbers of tokens, text by text."""
+SPARE = 28
+"""So many texts more are looked at to fill the last runs of the encoder."""
 AHEAD = 2
 """So many runs of the text encoder a core are begun before anybody asks for what they give."""
 
@@ -70,7 +75,7 @@ class Scorer:
     def text_vectors(self, texts: Sequence[str]) -> Tensor:
         """(n, Dt) vectors of raw texts; the vector that stands for a missing part for a blank one."""
         answer = self._missing_texts(len(texts))
-        self._run(self._text_tasks(texts, answer))
+        self._run(self._text_tasks(self._tokens(texts), answer))
         return answer
 
     def _missing_texts(self, count: int) -> Tensor:
@@ -78,28 +83,49 @@ class Scorer:
         with one_core():
             return self.network.missing_text.detach().repeat(count, 1)
 
-    def text_vectors_in_turn(self, groups: Iterable[Sequence[str]]) -> Generator[Tensor | None, None, None]:
-        """The (n, Dt) vectors of each group of raw texts in turn; None now and then, before a group has all of its own.
+    def text_vectors_in_turn(self, texts: Iterable[str], stops: Sequence[int]) -> Generator[Tensor | None, None, None]:
+        """The (n, Dt) vectors of raw texts in parts: of the first `stops[0]`, then of those up to `stops[1]`, ….
 
-        Between two of these a core runs the encoder once. It goes on meanwhile: only a few runs ahead, and not after
-        the iterator is closed.
+        A part has some more texts, if there are any, where they take no more time. None comes now and then, before a
+        part has all of its own: between two of these a core runs the encoder once. It goes on meanwhile: only a few
+        runs ahead, and not after the iterator is closed.
         """
         threads = torch.get_num_threads() if self.device.type == "cpu" else 1
         with single_threaded(threads) as pool:
             under_way: deque[Callable[[], Tensor | None]] = deque()
-            for step in chain.from_iterable(self._text_steps(texts, pool) for texts in groups):
+            steps = (self._text_steps(part, pool, threads) for part in self._parts(texts, stops))
+            for step in chain.from_iterable(steps):
                 under_way.append(step)
                 if len(under_way) > AHEAD * threads:
                     yield under_way.popleft()()
             while under_way:
                 yield under_way.popleft()()
 
-    def _text_steps(self, texts: Sequence[str], pool: Executor) -> Iterator[Callable[[], Tensor | None]]:
-        """Begins a task of a group each time it is asked, and gives what waits for it; at last what has the vectors."""
-        answer = self._missing_texts(len(texts))
-        for task in self._text_tasks(texts, answer):
-            yield pool.submit(task).result
+    def _parts(self, texts: Iterable[str], stops: Sequence[int]) -> Iterator[Tokens]:
+        """The tokens of each part's texts; those that had no room begin the next one, and are dropped at the end."""
+        rest, done = iter(texts), 0
+        left: Tokens = []
+        for stop in stops:
+            left += self._tokens(list(islice(rest, max(0, stop + SPARE - done - len(left)))))
+            fewest = min(max(0, stop - done), len(left))
+            packed = self.encoders.packed
+            count = packed.filling([len(one) for one in left], fewest) if packed is not None else fewest
+            yield left[:count]
+            done, left = done + count, left[count:]
+
+    def _text_steps(self, tokens: Tokens, pool: Executor, threads: int) -> Iterator[Callable[[], Tensor | None]]:
+        """Begins a task of a part each time it is asked, and gives what waits for it; at last what has the vectors.
+
+        Asked once more, it waits until every thread is at work outside Python: whoever prepares the next part would
+        keep them from it for a millisecond or two.
+        """
+        answer, begun = self._missing_texts(len(tokens)), Semaphore(0)
+        tasks = self._text_tasks(tokens, answer, begun.release)
+        for task in tasks:
+            yield pool.submit(_telling, task, begun.release).result
         yield lambda: answer
+        for _ in range(min(threads, len(tasks))):
+            begun.acquire()
 
     def _run(self, tasks: Sequence[Callable[[], None]]) -> None:
         """Do tasks that need not wait for one another: on a CPU shared out, each on one core."""
@@ -126,7 +152,7 @@ class Scorer:
         """
         text = self.network.missing_text.detach().repeat(len(texts), 1)
         image = self.network.missing_image.detach().repeat(len(squares), 1)
-        tasks = [*self._text_tasks(texts, text), *self._image_tasks(squares, image)]
+        tasks = [*self._text_tasks(self._tokens(texts), text), *self._image_tasks(squares, image)]
         if pool is None or len(tasks) < 2:
             for task in tasks:
                 task()
@@ -173,20 +199,30 @@ class Scorer:
         """(n, 3, S, S) normalised pixels of those screenshots that are there."""
         return self.network.normalised(self._pixels([square for square in squares if square is not None]))
 
-    def _text_tasks(self, texts: Sequence[str], answer: Tensor) -> list[Callable[[], None]]:
-        """What fills in the vectors of texts, the longest texts first."""
+    def _tokens(self, texts: Sequence[str]) -> Tokens:
+        """The numbers of each text's tokens; none of a blank one, nor where nothing reads texts."""
+        found: Tokens = [[] for _ in texts]
         if self.tokenizer is None:
-            return []
+            return found
         written = [row for row, text in enumerate(texts) if text.strip()]
-        ids = self.tokenizer.encode([texts[row] for row in written])
+        for row, own in zip(written, self.tokenizer.encode([texts[row] for row in written]), strict=True):
+            found[row] = own
+        return found
+
+    def _text_tasks(
+        self, tokens: Tokens, answer: Tensor, begun: Callable[[], object] | None = None
+    ) -> list[Callable[[], None]]:
+        """What fills in the vectors of texts, the longest texts first; `begun` is called as `PackedText` does it."""
+        written = [row for row, own in enumerate(tokens) if own]
+        ids = [tokens[row] for row in written]
 
         def task(chunk: Sequence[int]) -> Callable[[], None]:
             return lambda: self._fill_text([written[at] for at in chunk], [ids[at] for at in chunk], answer)
 
-        lengths = [len(tokens) for tokens in ids]
+        lengths = [len(own) for own in ids]
         packed = self.encoders.packed
         if packed is not None:
-            return [partial(_fill_packed, packed, run, ids, written, answer) for run in packed.runs(lengths)]
+            return [partial(_fill_packed, packed, run, ids, written, answer, begun) for run in packed.runs(lengths)]
         return [task(chunk) for chunk in _by_length(lengths, self._at_once(_TOKENS_ON_CPU, _TOKENS_ON_GPU))]
 
     def _image_tasks(self, squares: Squares, answer: Tensor) -> list[Callable[[], None]]:
@@ -240,10 +276,23 @@ class Scorer:
 
 
 def _fill_packed(
-    packed: PackedText, run: Run, ids: Sequence[Sequence[int]], written: Sequence[int], answer: Tensor
+    packed: PackedText,
+    run: Run,
+    ids: Sequence[Sequence[int]],
+    written: Sequence[int],
+    answer: Tensor,
+    begun: Callable[[], object] | None,
 ) -> None:
     """Fill in the vectors of a run's texts: rows `written` of the answer have the tokens `ids`."""
-    answer.numpy()[[written[text] for text in run.texts]] = packed.vectors(run, ids)
+    answer.numpy()[[written[text] for text in run.texts]] = packed.vectors(run, ids, begun)
+
+
+def _telling(task: Callable[[], None], done: Callable[[], object]) -> None:
+    """Do a task and tell, also where it goes wrong."""
+    try:
+        task()
+    finally:
+        done()
 
 
 @cache

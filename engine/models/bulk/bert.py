@@ -8,7 +8,7 @@ calculated for the first tokens alone: they read the keys and values of all, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
@@ -110,12 +110,18 @@ class Encoder:
         """Numbers of texts of so many tokens each, by the row that they share, and rows by the form of runs."""
         return packed(lengths, self.forms)
 
-    def __call__(self, texts: Texts, form: Form) -> list[Floats]:
-        """The (n, D) vectors of each row's texts, of at most as many rows as `form` has."""
+    def __call__(self, texts: Texts, form: Form, begun: Callable[[], object] | None = None) -> list[Floats]:
+        """The (n, D) vectors of each row's texts, of at most as many rows as `form` has.
+
+        `begun` is called where the graph begins, which leaves Python to other threads.
+        """
         layout = Layout(texts, form)
-        values = self._embedded(layout)
+        values, mask = self._embedded(layout), layout.mask()
         wanted = layout.shares() if self._mean else layout.firsts()
-        answers = self._graphs[form].run()(values, layout.mask(), wanted)
+        run = self._graphs[form].run()
+        if begun is not None:
+            begun()
+        answers = run(values, mask, wanted)
         found = [answers[at, : len(row)].copy() for at, row in enumerate(texts)]
         self._room[form].append(values)
         return found

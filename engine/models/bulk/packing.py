@@ -20,6 +20,11 @@ Texts = Sequence[Sequence[Sequence[int]]]
 """Token numbers of the texts of each row."""
 
 
+PAIR = 2
+FULL = 0.98
+"""Rows are hardly ever filled better."""
+
+
 class Form(NamedTuple):
     """What one run takes: `rows` of `tokens` tokens and at most `texts` texts each."""
 
@@ -51,6 +56,24 @@ def packed(lengths: Sequence[int], forms: Sequence[Form]) -> list[tuple[Form, li
             roomy[room - length].append(row)
     found = [(form, [texts for its, texts in rows if its == form]) for form in forms]
     return [(form, own) for form, own in found if own]
+
+
+def filling(lengths: Sequence[int], forms: Sequence[Form], fewest: int) -> int:
+    """How many of the first texts fill the runs that the `fewest` first take: as many more as there is room for.
+
+    Runs come in pairs: where two cores share them, one would wait for the other at the end.
+    """
+
+    def runs(count: int) -> int:
+        found = packed([length for length in lengths[:count] if length], forms)
+        return sum(-(-len(rows) // form.rows) for form, rows in found)
+
+    room = -(-runs(fewest) // PAIR) * PAIR
+    tokens = room * forms[0].rows * forms[0].tokens
+    count = max(fewest, int(np.searchsorted(np.cumsum(lengths), FULL * tokens, side="right")))
+    while count > fewest and runs(count) > room:
+        count -= 1
+    return count
 
 
 class Layout:

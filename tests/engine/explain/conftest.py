@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ class FakeModel:
         self.packs_texts = False
         self._text, self._image = text, image
         self.most_words = 10_000
+        self.spare = 0
         self.texts: list[str] = []
         self.images = 0
         self.remembered: list[tuple[str, bool, tuple[int, ...], tuple[int, ...]]] = []
@@ -49,10 +51,14 @@ class FakeModel:
         self.texts += texts
         return torch.tensor([[float(text.count("glorp"))] for text in texts])
 
-    def text_vectors_in_turn(self, groups: Iterable[Sequence[str]]) -> Iterator[torch.Tensor | None]:
-        for texts in groups:
+    def text_vectors_in_turn(self, texts: Iterable[str], stops: Sequence[int]) -> Iterator[torch.Tensor | None]:
+        """A part has room for `spare` more texts than it must have."""
+        rest, done = iter(texts), 0
+        for stop in stops:
+            part = list(islice(rest, stop + self.spare - done))
+            done += len(part)
             yield None
-            yield self.text_vectors(texts)
+            yield self.text_vectors(part)
 
     def image_vectors(self, pixels: torch.Tensor) -> torch.Tensor:
         self.images += len(pixels)

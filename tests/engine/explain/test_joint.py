@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,9 @@ from engine.explain import explain
 from engine.explain.designs import Design, coin_flips, folded, listed
 from engine.explain.joint import CONTEXTS, Answers, as_it_is, contexts_of
 from engine.explain.model import Question
-from engine.explain.projection import every_version
 from engine.explain.sampling import Answer, Sampler, in_batches
 from engine.explain.surrogate import Masks, Values, distances, kernel
+from engine.explain.versions import every_version
 from engine.models.checkpoint import Checkpoint
 from engine.models.network import build
 from engine.models.predictor import Predictor
@@ -42,8 +42,8 @@ class Part:
     def batches(self, masks: Masks) -> Iterator[npt.NDArray[np.intp]]:
         return iter(np.array_split(np.arange(len(masks)), 3))
 
-    def answers(self, masks: Masks, first: int) -> Iterator[Answer]:
-        return in_batches(self, masks[:first])
+    def answers(self, masks: Masks, stops: Sequence[int]) -> Iterator[Answer]:
+        return in_batches(self, masks[: stops[0]])
 
     def vectors(self, masks: Masks) -> torch.Tensor:
         self.asked += len(masks)

@@ -275,8 +275,9 @@ def test_a_model_that_answers_by_chance_shows_nothing_clear(fake: Any, make_item
         return torch.tensor(drawn, dtype=torch.float32)[:, None] / 10
 
     fake.text_vectors = noise
-    found = explain(fake, make_item(" ".join("abcdefghijklmnop"), capture=None), "toxicity", "toxic")
-    assert sum(is_clear(token.weight, token.error) for token in found.tokens) <= 3
-    assert abs(found.reliability["text"]) < 0.7
-    if not any(is_clear(token.weight, token.error) for token in found.tokens):
-        assert "told from chance" in found.note
+    item = make_item(" ".join("abcdefghijklmnop"), capture=None)
+    found = [explain(fake, item, "toxicity", "toxic", seed=seed) for seed in range(6)]
+    clear = [sum(is_clear(token.weight, token.error) for token in one.tokens) for one in found]
+    assert max(clear) <= 3
+    assert all("told from chance" in one.note for one, some in zip(found, clear, strict=True) if not some)
+    assert abs(np.mean([one.reliability["text"] for one in found])) < 0.4

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from engine.explain import explain
+from engine.explain.designs import coin_flips
 from engine.explain.model import Question
 from engine.explain.sampling import Sampler
 from engine.explain.text_part import PACKED, SECOND_OF_WIDE, TOKENS, TextPart
@@ -66,8 +67,8 @@ def test_texts_that_share_rows_fill_runs_of_the_encoder(
 def test_all_rows_are_asked_about_in_one_go_where_texts_share_rows(part: Callable[..., TextPart], packs: bool) -> None:
     made = part("minilm", "CPU, 1 thread, fp32 image, int8 text", packs=packs)
     masks = np.random.default_rng(0).random((30, WORDS)) < 0.5
-    answers = [answer for answer in made.answers(masks, 10) if answer is not None]
-    asked = 30 if packs else 10
+    answers = [answer for answer in made.answers(masks, (10, 24)) if answer is not None]
+    asked = 24 if packs else 10
     assert sorted(np.concatenate([rows for rows, _ in answers]).tolist()) == list(range(asked))
     for rows, vectors in answers:
         torch.testing.assert_close(vectors, made.vectors(masks[rows]))
@@ -85,6 +86,39 @@ def test_a_sampler_waits_for_what_is_under_way_and_asks_nothing_twice(part: Call
     assert len(model.texts) == len(set(model.texts)) == 71
     assert sampler.samples == 70
     assert torch.equal(sampler.vectors(0, 70), made.vectors(sampler.design.masks[:70]))
+
+
+def test_a_sampler_takes_what_it_gets_beyond_what_it_asked_for(part: Callable[..., TextPart]) -> None:
+    """Each part fills the runs of the encoder; the next one begins behind it, and the design ends where it ends."""
+    made = part("minilm", "CPU, 1 thread, fp32 image, int8 text", packs=True)
+    model: Any = made._question.model
+    model.spare = 7
+    sampler = Sampler(made, made.design(80, 0))
+    list(sampler.extend(20, ahead=50))
+    assert sampler.samples == 20 + model.spare
+    list(sampler.extend(50))
+    assert sampler.samples == 50 + model.spare
+    list(sampler.extend(80))
+    assert sampler.samples == 80
+    assert len(model.texts) == len(set(model.texts)) == 81
+    assert torch.equal(sampler.vectors(0, 80), made.vectors(sampler.design.masks))
+
+
+@pytest.mark.parametrize("packs", [True, False])
+def test_a_design_with_repeated_rows_is_answered_row_by_row(part: Callable[..., TextPart], packs: bool) -> None:
+    made = part("minilm", "CPU, 1 thread, fp32 image, int8 text", packs=packs)
+    masks = np.random.default_rng(0).random((12, WORDS)) < 0.5
+    masks = masks[[0, 1, 0, 2, 3, 3, 4, 1, 5, 6, 7, 8, 0, 9, 10, 11]]
+    sampler = Sampler(made, coin_flips(masks))
+    list(sampler.extend(3))
+    assert sampler.samples == 3
+    list(sampler.extend(7))
+    assert sampler.samples == 8, "the eighth row is one that came before"
+    assert torch.equal(sampler.vectors(0, 8), made.vectors(masks[:8]))
+    list(sampler.extend(16))
+    model: Any = made._question.model
+    made.whole()
+    assert len(set(model.texts)) == 12 + 1, "the whole text, too"
 
 
 def test_what_never_moves_is_asked_about_twice_before_it_is_called_indifferent(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from engine.models.scorer import AHEAD, Scorer, _by_length
+from engine.models.scorer import AHEAD, SPARE, Scorer, _by_length
 
 
 @pytest.mark.parametrize("tokens", [1, 10, 40, 1000])
@@ -29,38 +29,79 @@ def test_no_rows_make_no_chunks() -> None:
     assert list(_by_length([], 10)) == []
 
 
-def scorer_of(tasks: Callable[[Sequence[str], torch.Tensor], list[Callable[[], None]]]) -> Scorer:
+class Letters:
+    """A tokenizer: a letter is a token."""
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        return [[ord(letter) for letter in text] for text in texts]
+
+
+class Filled:
+    """An encoder that has room for some more texts than are asked for."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+
+    def filling(self, lengths: Sequence[int], fewest: int) -> int:
+        return min(fewest + self.room, len(lengths))
+
+
+Task = Callable[[], None]
+
+
+def scorer_of(tasks: Callable[[Sequence[Sequence[int]], torch.Tensor], list[Task]], room: int = 0) -> Scorer:
     """A scorer whose text encoder does these tasks."""
 
     class Counted(Scorer):
-        def _text_tasks(self, texts: Sequence[str], answer: torch.Tensor) -> list[Callable[[], None]]:
-            return tasks(texts, answer)
+        def _text_tasks(self, tokens: list[list[int]], answer: torch.Tensor, *_: object) -> list[Task]:
+            return tasks(tokens, answer)
 
     network: Any = SimpleNamespace(missing_text=torch.zeros(1))
-    encoders: Any = None
-    return Counted(network, None, {}, encoders, torch.device("cpu"))
+    encoders: Any = SimpleNamespace(packed=Filled(room))
+    tokenizer: Any = Letters()
+    return Counted(network, tokenizer, {}, encoders, torch.device("cpu"))
 
 
-def lengths_into(texts: Sequence[str], answer: torch.Tensor) -> list[Callable[[], None]]:
-    return [partial(answer.__setitem__, row, float(len(text))) for row, text in enumerate(texts)]
+def lengths_into(tokens: Sequence[Sequence[int]], answer: torch.Tensor) -> list[Task]:
+    return [partial(answer.__setitem__, row, float(len(own))) for row, own in enumerate(tokens)]
 
 
-def test_groups_of_texts_come_in_turn_and_whole() -> None:
-    groups = [["a", "bb", "ccc"] * 3, [], ["dddd"], ["", "ee"]]
-    found = [one for one in scorer_of(lengths_into).text_vectors_in_turn(groups) if one is not None]
-    assert [one[:, 0].tolist() for one in found] == [[len(text) for text in texts] for texts in groups]
+TEXTS = ["a", "bb", "", "ccc", "dddd", "e", "ff", "ggg", "h"]
+
+
+@pytest.mark.parametrize(
+    ("stops", "room", "parts"),
+    [
+        ((3, 5), 0, [(0, 3), (3, 5)]),
+        ((3, 5), 1, [(0, 4), (4, 6)]),
+        ((3, 4), 2, [(0, 5), (5, 7)]),
+        ((3, 40), 2, [(0, 5), (5, 9)]),
+        ((9, 9), 4, [(0, 9), (9, 9)]),
+    ],
+)
+def test_texts_come_in_turn_and_some_more_where_there_is_room(
+    stops: tuple[int, ...], room: int, parts: list[tuple[int, int]]
+) -> None:
+    found = [one for one in scorer_of(lengths_into, room).text_vectors_in_turn(TEXTS, stops) if one is not None]
+    assert [one[:, 0].tolist() for one in found] == [[len(text) for text in TEXTS[a:b]] for a, b in parts]
+
+
+def test_no_more_texts_are_read_than_may_be_needed() -> None:
+    texts = iter(["text"] * 1000)
+    list(scorer_of(lengths_into).text_vectors_in_turn(texts, (10, 50)))
+    assert len(list(texts)) == 1000 - 50 - SPARE
 
 
 def test_only_a_few_texts_are_begun_ahead_and_none_after_it_is_closed() -> None:
-    begun: list[str] = []
-    scorer = scorer_of(lambda texts, _: [partial(begun.append, text) for text in texts])
-    steps = scorer.text_vectors_in_turn([["text"] * 100])
+    begun: list[int] = []
+    scorer = scorer_of(lambda tokens, _: [partial(begun.append, len(own)) for own in tokens])
+    steps = scorer.text_vectors_in_turn(["text"] * 100, (100,))
     assert next(iter(steps)) is None
     steps.close()
     assert 0 < len(begun) <= AHEAD + 2
 
 
 def test_what_goes_wrong_in_a_task_is_told() -> None:
-    steps = scorer_of(lambda texts, _: [partial(texts.index, "absent")]).text_vectors_in_turn([["text"]])  # type: ignore[list-item]
+    scorer = scorer_of(lambda tokens, _: [partial(tokens.index, "absent")])  # type: ignore[list-item]
     with pytest.raises(ValueError, match="absent"):
-        list(steps)
+        list(scorer.text_vectors_in_turn(["text", "text"], (1, 2)))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.models.bulk.packing import Form, Layout, packed
+from engine.models.bulk.packing import PAIR, Form, Layout, filling, packed
 
 SHORT, LONG = Form(4, 16, 5), Form(2, 32, 10)
 FORMS = (SHORT, LONG)
@@ -38,6 +38,25 @@ def test_no_two_rows_of_a_form_would_go_into_one(lengths: list[int]) -> None:
 
 def test_short_texts_fill_what_long_ones_leave() -> None:
     assert packed([3, 30, 2, 17], FORMS) == [(LONG, [[1, 2], [3, 0]])]
+
+
+def runs(lengths: list[int]) -> int:
+    return sum(-(-len(rows) // form.rows) for form, rows in packed([one for one in lengths if one], FORMS))
+
+
+@given(st.lists(st.integers(0, LONG.tokens), max_size=60), st.integers(0, 60))
+def test_what_is_filled_up_takes_no_more_pairs_of_runs(lengths: list[int], fewest: int) -> None:
+    fewest = min(fewest, len(lengths))
+    count = filling(lengths, FORMS, fewest)
+    assert fewest <= count <= len(lengths)
+    assert count == fewest or runs(lengths[:count]) <= -(-runs(lengths[:fewest]) // PAIR) * PAIR
+
+
+def test_texts_are_taken_until_both_runs_are_full() -> None:
+    """Four rows of 16 tokens twice: three texts of 5 go into each."""
+    assert filling([5] * 100, FORMS, 2) == 2 * 4 * 3
+    assert filling([5] * 20, FORMS, 2) == 20
+    assert filling([5] * 100, FORMS, 25) == 4 * 4 * 3
 
 
 def test_a_layout_tells_places_and_who_may_read_whom() -> None:
