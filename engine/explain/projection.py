@@ -20,7 +20,17 @@ import numpy.typing as npt
 from scipy import special
 
 from engine.explain.surrogate import NORMAL_97_5, Masks, Surrogate, Values
-from engine.explain.versions import FEW_VERSIONS, HALF_VERSIONS, TINY, Signs, Target, alike_in_threes, signs_of, target
+from engine.explain.versions import (
+    FEW_VERSIONS,
+    HALF_VERSIONS,
+    TINY,
+    VERSIONS,
+    Signs,
+    Target,
+    alike_in_threes,
+    signs_of,
+    target,
+)
 
 Places = npt.NDArray[np.intp]
 
@@ -57,7 +67,7 @@ def projected(masks: Masks, answers: Values) -> Surrogate:
     too small: on a made-up model two of them then held 82 to 87, not 95, of 100 weights.
     """
     curve = _Curve(masks, answers)
-    whole = target(masks.shape[1])
+    whole = target(masks.shape[1], VERSIONS if curve.knows_pairs else HALF_VERSIONS)
     values = curve.values(whole)
     weights = whole.weights(values)
     left = whole.open(values, weights)
@@ -91,6 +101,11 @@ class _Curve:
         self._left, self._right = self._pairs()
         self._table = self._terms(self._signs) / self._doubts[:, None]
         self._learn()
+
+    @property
+    def knows_pairs(self) -> bool:
+        """Whether there were answers enough to look at pairs."""
+        return len(self._left) > 0
 
     def values(self, versions: Target) -> Values:
         """The probability at each version, (m,), with what is not known of the logit averaged out (`_shrink`)."""

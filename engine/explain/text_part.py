@@ -32,12 +32,14 @@ PACKED = (1000, 250)
 TOKENS_OF_A_WORD, SPECIAL_TOKENS = 1.5, 2
 FIRST_OF_ENCODER, FIRST = 20, 64
 """Samples before the first map, which is not to wait for an encoder."""
-SECOND, SECOND_OF_WIDE = 130, 98
-"""Samples before the second map: before, few words are told from chance, and a map takes its time, too. From 140 on the
+SECOND, SECOND_OF_WIDE = 130, 104
+"""Samples before the second map: before, few words are told from chance, and a map takes its time, too. From 130 on the
 five strongest words are as close to those that `lime` names after 5,000 samples as those after its 1,000 are: with
-MiniLM on a hundred posts of about 40 tokens 0.915 of them against 0.913 (0.894 with 104). A wide encoder takes seven
-times as long for each.
+MiniLM on 120 posts of about 40 tokens 0.903 of them against 0.904 (0.893 with 104). A wide encoder takes seven times as
+long for each.
 """
+ROOM, ROOM_OF_WIDE = 12, 6
+"""Where texts fill runs of the encoder, about so many more are asked about on average than must be."""
 MOST_FEATURES = 64
 """Neighbouring words of a text with more different ones than this are weighed together."""
 
@@ -85,8 +87,10 @@ class TextPart:
 
     @property
     def second(self) -> int:
-        """Samples before the second map."""
-        return SECOND_OF_WIDE if _encoder(self._question) and _backbone(self._question) != MINILM else SECOND
+        """Samples before the second map, at least."""
+        wide = _encoder(self._question) and _backbone(self._question) != MINILM
+        second, room = (SECOND_OF_WIDE, ROOM_OF_WIDE) if wide else (SECOND, ROOM)
+        return second - room if self._question.model.packs_texts else second
 
     def design(self, samples: int, seed: int) -> Design:
         """Which words to hide together, at most `samples` times."""

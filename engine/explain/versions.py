@@ -20,7 +20,7 @@ Signs = npt.NDArray[np.float32]
 """1 where a word is kept, -1 where it is hidden: 32 bits hold that exactly, in half of the memory to go through."""
 
 VERSIONS, HALF_VERSIONS, FEW_VERSIONS = 16384, 4096, 400
-"""About so many versions stand for all in LIME's sampling: for weights, for those of half of the answers, for errors.
+"""About so many versions stand for all in LIME's sampling: for weights, for those of few answers, for errors.
 With 8,192 for weights 0.006 less of the five strongest words were those of `lime`, on 120 posts; with more no more.
 """
 FEWEST_DRAWN = 11
