@@ -32,6 +32,10 @@ def main(
     Raises:
         EngineError: there is no display, or (with `screenshot`) the workspace or the file cannot be used.
     """
+    if screenshot is not None:
+        from engine.intake.formats.base import check_picture
+
+        check_picture(screenshot)
     _choose_platform(off_screen=screenshot is not None)
     application = _application()
     from desktop.faults import FaultCatcher, start_logging

@@ -14,7 +14,7 @@ from engine.cli.signals import cancelled_by_signals
 from engine.counting import counted, fit
 from engine.errors import InputError, NotFoundError, did_you_mean
 from engine.evidence import is_clear
-from engine.intake.formats.base import check_place
+from engine.intake.formats.base import check_picture
 from engine.trust import looks_at, made, reliability_words, weight_words
 from engine.types import Explanation, Item, TokenWeight, Verdict
 from engine.workspace import Workspace
@@ -77,7 +77,7 @@ def explain(
     comparison only and explains nothing.
     """
     if png is not None:
-        check_place(png)  # before the work, which may take a minute
+        check_picture(png)  # before the work, which may take a minute
     _check_samples(method, samples)
     asked = _Asked(model=model, task=task, label=label, method=method, seed=seed, samples=samples)
     with Workspace.open(workspace) as ws:

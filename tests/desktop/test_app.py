@@ -95,6 +95,18 @@ def test_a_picture_of_a_missing_workspace_says_so(tmp_path: Path, capsys: pytest
     assert "Traceback" not in said
 
 
+def test_a_picture_is_never_written_over_a_workspace(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (workspace / "workspace.db").read_bytes()
+    assert run([str(workspace), "--screenshot", str(workspace / "workspace.db")]) == 2
+    assert "lies inside the workspace" in capsys.readouterr().err
+    assert (workspace / "workspace.db").read_bytes() == before
+
+
+def test_a_picture_of_the_desk_is_called_png(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--screenshot", str(tmp_path / "desk.jpg")]) == 2
+    assert "Call it 'desk.png'." in capsys.readouterr().err
+
+
 def test_a_picture_leaves_no_trace_in_the_settings(shell: Shell, settings: Settings, workspace: Path) -> None:
     shell.open(workspace)
     assert settings.recent == ()

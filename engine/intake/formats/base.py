@@ -152,6 +152,13 @@ def check_place(path: Path) -> None:
     check_outside(path)
 
 
+def check_picture(path: Path) -> None:
+    """Raise `InputError` where no PNG file can be written to, or where it would be called a picture of another kind."""
+    check_place(path)
+    if path.suffix.lower() != ".png":
+        raise InputError(f"'{path.name}' is to be a PNG picture.", f"Call it '{path.stem}.png'.")
+
+
 def check_outside(path: Path) -> None:
     """Raise `InputError` where a file would be written into a workspace's folder, over its own files perhaps."""
     inside = next((folder for folder in path.resolve().parents if (folder / DATABASE_NAME).is_file()), None)

@@ -55,6 +55,12 @@ def test_explain_looks_at_the_pictures_place_before_the_work(secondlook: Any, ma
         assert "no place for a file" in ended.err or "lies inside the workspace" in ended.err
 
 
+def test_a_picture_is_not_called_by_another_kinds_name(secondlook: Any, made: Path, tmp_path: Path) -> None:
+    ended = secondlook("explain", made, "t1", "--png", tmp_path / "why.jpg")
+    assert ended.status == 2
+    assert "'why.jpg' is to be a PNG picture. Call it 'why.png'." in ended.err
+
+
 def test_init_takes_a_taxonomy_of_ones_own(secondlook: Any, tmp_path: Path) -> None:
     (tmp_path / "t.toml").write_text("[[tasks]]\nname='a'\nlabels=[{name='x'},{name='x'}]")
     ended = secondlook("init", tmp_path / "x.secondlook", "--taxonomy", tmp_path / "t.toml")
