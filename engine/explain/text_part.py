@@ -32,14 +32,13 @@ PACKED = (1000, 250)
 TOKENS_OF_A_WORD, SPECIAL_TOKENS = 1.5, 2
 FIRST_OF_ENCODER, FIRST = 20, 64
 """Samples before the first map, which is not to wait for an encoder."""
-SECOND, SECOND_OF_WIDE = 130, 104
+SECOND = 130
 """Samples before the second map: before, few words are told from chance, and a map takes its time, too. From 130 on the
 five strongest words are as close to those that `lime` names after 5,000 samples as those after its 1,000 are: with
-MiniLM on 120 posts of about 40 tokens 0.903 of them against 0.904 (0.893 with 104). A wide encoder takes seven times as
-long for each.
+MiniLM on 120 posts of about 40 tokens 0.903 of them against 0.904 (0.893 with 104).
 """
-ROOM, ROOM_OF_WIDE = 12, 6
-"""Where texts fill runs of the encoder, about so many more are asked about on average than must be."""
+ROOM = 12
+"""Where texts fill runs of the encoder, so many more at most are asked about on average than must be."""
 MOST_FEATURES = 64
 """Neighbouring words of a text with more different ones than this are weighed together."""
 
@@ -88,9 +87,7 @@ class TextPart:
     @property
     def second(self) -> int:
         """Samples before the second map, at least."""
-        wide = _encoder(self._question) and _backbone(self._question) != MINILM
-        second, room = (SECOND_OF_WIDE, ROOM_OF_WIDE) if wide else (SECOND, ROOM)
-        return second - room if self._question.model.packs_texts else second
+        return SECOND - ROOM if self._question.model.packs_texts else SECOND
 
     def design(self, samples: int, seed: int) -> Design:
         """Which words to hide together, at most `samples` times."""

@@ -14,7 +14,7 @@ from engine.explain import explain
 from engine.explain.designs import coin_flips
 from engine.explain.model import Question
 from engine.explain.sampling import Sampler
-from engine.explain.text_part import PACKED, SECOND_OF_WIDE, TOKENS, TextPart
+from engine.explain.text_part import PACKED, SECOND, TOKENS, TextPart
 from engine.types import ItemContent
 
 WORDS = 40
@@ -127,5 +127,5 @@ def test_what_never_moves_is_asked_about_twice_before_it_is_called_indifferent(
     model = make_fake(text=0.0)
     model.card = msgspec.structs.replace(model.card, network={"text": {"backbone": "some/bert"}})
     found = explain(model, make_item(TEXT, capture=None), "toxicity", "toxic")
-    assert found.samples == SECOND_OF_WIDE
+    assert found.samples == SECOND
     assert "does not depend" in found.note
