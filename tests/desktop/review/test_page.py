@@ -174,7 +174,9 @@ def test_undo_reaches_back_over_a_restart(
     open_desk: Callable[[], Desk], show_page: Callable[[Desk], ReviewPage], qtbot: QtBot
 ) -> None:
     first = open_desk()
-    press(show_page(first), "2")
+    page = show_page(first)
+    press(page, "2")
+    page.stop()
     first.close()
     again = show_page(open_desk())
     assert on_screen(again) == "tweet-1"

@@ -19,6 +19,7 @@ def test_dragged_lines_stay_where_they_are_left(
         splitter.moveSplitter(place, 1)
     sides, rows = page.splitter.sizes(), page.centre.splitter.sizes()
     assert (sides[0], rows[0]) == (360, 300)
+    page.stop()
     desk.close()
     again = show_page(open_desk())
     assert (again.splitter.sizes(), again.centre.splitter.sizes()) == (sides, rows)
