@@ -187,9 +187,9 @@ def desk(open_desk: Callable[[], QuietDesk]) -> QuietDesk:
 def show_page(qtbot: QtBot, theme: ThemeManager, settings: Settings) -> Callable[[Desk], ReviewPage]:
     def build(desk: Desk) -> ReviewPage:
         window = DeskWindow(settings, theme)
-        qtbot.addWidget(window)
         window.resize(1280, 800)
         page = ReviewPage(desk, theme, window.actions_table)
+        qtbot.addWidget(window, before_close_func=lambda _window: page.stop())
         window.add_page("review", page)
         with qtbot.waitExposed(window):
             window.show()
