@@ -256,14 +256,14 @@ def row_of(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def words_of(found: dict[str, Any]) -> str:
-    """The tables as people read them."""
+    """The tables of what was written as people read them."""
     blocks = []
     for task in (BADGE, WORD):
         one = found[task]
         lines = [
             [
                 name,
-                *(f"{row[key].mean:.2f} ± {row[key].error or 0:.2f}" for key in ("hits", "share", "rank")),
+                *(f"{row[key]['mean']:.2f} ± {row[key]['error'] or 0:.2f}" for key in ("hits", "share", "rank")),
                 f"{row['cpu_seconds']:.2f}",
             ]
             for name, row in one["rows"].items()
@@ -298,9 +298,10 @@ def main(arguments: Sequence[str]) -> int:
         asked = [Asked(method, predictor, task, options.seed, options.library_samples) for method in methods]
         rows = measure(asked, chosen, kept)
         results[task] = {"items": len(chosen), "accuracy": accuracy, "rows": rows}
-    print(words_of(results))  # noqa: T201
+    written = msgspec.json.encode(results)
+    print(words_of(msgspec.json.decode(written)))  # noqa: T201
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2))
+    options.out.write_bytes(msgspec.json.format(written, indent=2))
     return 0
 
 

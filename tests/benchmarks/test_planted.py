@@ -46,6 +46,7 @@ def test_methods_find_the_badge_more_often_than_chance(
     assert "attention" not in rows
     told = capsys.readouterr()
     assert "badge: 1 captures have it" in told.out
+    assert told.out.strip() == script.words_of(found).strip(), "the report prints what was written"
     assert "attention is left out" in told.err
     for done in ("train", "found_by"):
         monkeypatch.setattr(script, done, lambda *_: pytest.fail("what was done is done again"))
