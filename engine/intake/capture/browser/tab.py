@@ -31,6 +31,7 @@ _READING = (3.0, 15.0)
 interrupted. At least the first and at most the second figure; in between as long as a page may take to be ready."""
 _PATIENCE = 15.0
 _GLANCE = 0.001
+_ABORTED, _LAST_WORDS_S = "net::ERR_ABORTED", 0.5
 _SHOTS = 4
 _MOST = {"boxes": 500, "text": 100_000, "title": 1000, "elements": 100_000, "html": 16_000_000}
 _BREATH = 0.05
@@ -155,6 +156,9 @@ class Tab:
                 self._session.post("Fetch.disable")
         if answer.get("isDownload"):
             return "Refused: the address is a file to download, not a page."
+        if answer.get("errorText") == _ABORTED:
+            # A tab that dies breaks off what it loads first and says so a moment later.
+            self._session.pump(lambda: False, min(until, time.monotonic() + _LAST_WORDS_S))
         refused = self._refusal(job.url)
         if refused or answer.get("errorText"):
             return refused or f"The page cannot be opened: {answer['errorText']}."
