@@ -285,10 +285,15 @@ def test_a_page_that_always_kills_its_tab_is_told(browser: Browser, site: Any) -
 
 
 def kill(browser: Browser, mark: str) -> None:
+    """Kill those that run now, not what is started in place of the first of them while the others are looked for."""
+    found = []
     for process in psutil.Process(browser.process_group).children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+        with contextlib.suppress(psutil.NoSuchProcess):
             if any(word.startswith(mark) for word in process.cmdline()):
-                os.kill(process.pid, signal.SIGKILL)
+                found.append(process.pid)
+    for number in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
 
 
 def test_settings_are_local_only_when_asked() -> None:
