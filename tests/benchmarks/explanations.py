@@ -54,7 +54,18 @@ CODE = (
     Path(explaining_images.__file__),
 )
 """What figures of images depend on: where it changes, they are measured again."""
-_TEXT_PARTS = ("designs", "hadamard", "joint", "lime", "projection", "sampling", "surrogate", "text_part", "words")
+_TEXT_PARTS = (
+    "designs",
+    "hadamard",
+    "joint",
+    "lime",
+    "projection",
+    "sampling",
+    "surrogate",
+    "text_part",
+    "versions",
+    "words",
+)
 TEXT_CODE = (
     *(Path(explain.__path__[0]) / f"{name}.py" for name in _TEXT_PARTS),
     *(
