@@ -15,6 +15,7 @@ from engine.explain.image_part import ImagePart
 from engine.explain.joint import Answers, Evidence, as_it_is, contexts_of
 from engine.explain.model import ExplainableModel, Question
 from engine.explain.notes import note
+from engine.explain.projection import PER_WORD
 from engine.explain.sampling import Sampler
 from engine.explain.shares import modality_share, region_shares
 from engine.explain.surrogate import IMAGE_KERNEL_WIDTH, TEXT_KERNEL_WIDTH, Surrogate
@@ -109,6 +110,7 @@ class _Side:
         self.evidence = Evidence(surrogate=None)
         self._first = part.first
         self._second, self._step = (part.second, STEP_TEXT) if isinstance(part, TextPart) else (0, STEP_IMAGE)
+        self._fewest = PER_WORD * part.features if text else 0  # before, pairs of words are not looked at
         self._enough = (STABLE_TEXT if text else STABLE_IMAGE) if samples is None else None
         self._ahead = (samples or self._second) if alone else 0
 
@@ -129,7 +131,9 @@ class _Side:
             return True
         if self.surrogate is None:
             return self.sampler.samples >= UNMOVED_SAMPLES
-        return self._enough is not None and self._alike >= self._enough
+        if self._enough is None or self.sampler.samples < self._fewest:
+            return False
+        return self._alike >= self._enough
 
     @property
     def _alike(self) -> float:

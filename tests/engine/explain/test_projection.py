@@ -80,6 +80,41 @@ def test_a_tenth_of_limes_samples_comes_as_close(every: Masks) -> None:
     assert miss([explained(seed).weights for seed in range(20)]) < miss(theirs)
 
 
+@pytest.mark.parametrize(("features", "samples"), [(20, 20), (60, 20), (60, 64), (60, 118), (40, 118)])
+def test_errors_hold_where_one_word_of_many_decides(features: int, samples: int) -> None:
+    """Complements foretell one another nearly exactly then, also where hardly anything is known."""
+    held, coloured = [], []
+    for seed in range(8):
+        masks = thinned(384, features, np.random.RandomState(seed)).masks[:samples]
+        found = projected(masks, decided(masks))
+        versions = target(features)
+        true = versions.weights(decided(versions.signs > 0))
+        weights, errors = np.array(found.weights), np.array(found.errors)
+        held.append(np.abs(weights - true) <= 2 * errors)
+        coloured.append(np.abs(weights[1:]) > 2 * errors[1:])
+    assert np.mean(held) > 0.88
+    assert np.mean(coloured) < 0.08
+
+
+def decided(masks: Masks) -> Values:
+    """The first word decides, and nothing else matters."""
+    found: Values = special.expit(4 * masks[:, 0] - 2.0)
+    return found
+
+
+def test_pairs_left_out_are_foretold_as_by_learning_without_them() -> None:
+    """The closed form against one solution for each pair left out; the last row has no complement."""
+    random = np.random.default_rng(0)
+    table = random.normal(size=(9, 12))
+    covariance, answers = table @ table.T + 0.3 * np.eye(9), random.normal(size=9)
+    inverse = np.linalg.inv(covariance)
+    found = projection._left_out(np.diag(inverse).copy(), np.diag(inverse, 1)[::2].copy(), inverse @ answers)
+    for rows in ([0, 1], [2, 3], [4, 5], [6, 7], [8]):
+        others = np.setdiff1d(np.arange(9), rows)
+        solved = np.linalg.solve(covariance[np.ix_(others, others)], answers[others])
+        np.testing.assert_allclose(found[rows], answers[rows] - covariance[np.ix_(rows, others)] @ solved)
+
+
 def test_chance_has_no_clear_weights() -> None:
     clear = []
     for seed in range(20):

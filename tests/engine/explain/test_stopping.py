@@ -9,11 +9,12 @@ import msgspec
 import numpy as np
 import pytest
 
+from engine.evidence import is_clear
 from engine.explain import explain, lime
 from engine.explain.lime import STEP_TEXT, doubled, likeness
 from engine.explain.surrogate import Surrogate
 from engine.explain.text_part import SECOND
-from engine.types import ItemContent
+from engine.types import Explanation, ItemContent
 
 TEXT = " ".join(["glorp", *(f"word{number}" for number in range(24))])
 
@@ -60,3 +61,21 @@ def test_words_are_final_when_their_halves_agree_though_errors_are_large(
     model.card = msgspec.structs.replace(model.card, network={"text": {"backbone": backbone}})
     found = explain(model, make_item(TEXT, capture=None), "toxicity", "toxic")
     assert found.samples == SECOND + steps * STEP_TEXT
+
+
+@pytest.mark.parametrize("backbone", ["minilm", "cnn"])
+def test_words_are_not_final_before_their_pairs_are_looked_at(
+    make_fake: Callable[..., Any], make_item: Callable[..., ItemContent], backbone: str
+) -> None:
+    """One word of sixty decides: a first map knows little of the others, and says so."""
+    text = " ".join(["glorp", *(f"word{number}" for number in range(59))])
+    model = make_fake(text=4.0)
+    model.card = msgspec.structs.replace(model.card, network={"text": {"backbone": backbone}})
+    maps: list[Explanation] = []
+    explain(model, make_item(text, capture=None), "toxicity", "toxic", emit=maps.append)
+    assert [one.final for one in maps] == [False, True]
+    assert maps[-1].samples >= 120
+    for one in maps:
+        coloured = [token.text for token in one.tokens if is_clear(token.weight, token.error)]
+        assert len(set(coloured) - {"glorp"}) <= 6
+    assert "glorp" in coloured
