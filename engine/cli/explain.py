@@ -26,6 +26,8 @@ EXAMPLES = (
 )
 _LIME = "lime"
 _WORDS_SHOWN = 10
+_FAINT = 0.1
+"""Words and screenshot share one scale: of the strongest word's colour, less than this is hardly seen."""
 LEAST_SAMPLES, MOST_SAMPLES = {_LIME: 16, "ig": 3, "gradient": 1}, 100_000
 """The fewest that a method takes; those left out take none. With more than the most, memory would not do."""
 
@@ -60,7 +62,10 @@ def explain(
     samples: Annotated[
         int | None,
         typer.Option(
-            "--samples", metavar="N", help=f"So many samples: {_samples_taken()}.", show_default="until stable"
+            "--samples",
+            metavar="N",
+            help=f"So many samples, lime of words and of screenshot each: {_samples_taken()}.",
+            show_default="until stable",
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -207,13 +212,20 @@ def _words(tokens: Iterable[TokenWeight]) -> Iterator[str]:
     if strongest:
         yield table(["word", "weight"], [[token.text, weight_words(token.weight, token.error)] for token in strongest])
     if len(words) > len(clear):
-        yield f"{counted(len(words) - len(clear), 'more word')} cannot be told from nothing."
+        yield f"{counted(len(words) - len(clear), 'more word' if clear else 'word')} cannot be told from nothing."
 
 
 def _screenshot(explanation: Explanation, png: Path | None) -> Iterator[str]:
-    seen = sum(is_clear(segment.weight, segment.error) for segment in explanation.segments)
+    seen = [one for one in explanation.segments if is_clear(one.weight, one.error)]
     if seen:
-        weigh = f"{counted(seen, 'part')} of the screenshot {fit(seen, 'weighs', 'weigh')} something"
-        yield f"{weigh}; see {'the picture' if png else 'them with --png'}."
+        strongest = max(seen, key=lambda one: abs(one.weight))
+        weigh = f"{counted(len(seen), 'part')} of the screenshot {fit(len(seen), 'weighs', 'weigh')} something"
+        most = weight_words(strongest.weight, strongest.error)
+        faint = _FAINT * max((abs(token.weight) for token in explanation.tokens), default=0.0) > abs(strongest.weight)
+        yield f"{weigh}, {most} at most{', faint beside the words' if faint else ''}; {_where(png)}."
     if png is not None:
         yield f"Picture: {png}"
+
+
+def _where(png: Path | None) -> str:
+    return "see the picture" if png else "see them with --png"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from engine.evidence import is_clear
 from engine.explain.image_part import ImagePart
 from engine.explain.surrogate import Surrogate
 from engine.explain.text_part import TextPart
 
 CUT = "The model reads only the beginning of this text: words further on count where some before them are hidden."
+SLIGHT = 0.02
+"""Shares and colours are relative: where the largest weight is smaller, they make much of little."""
 
 
 def note(
@@ -31,8 +35,8 @@ def note(
         sentences.append("The screenshot is one plain colour, so only the words are explained.")
     elif image is not None and superpixels is None:
         sentences.append("The verdict does not depend on the screenshot.")
-    if final and not any(_some_clear(part) for part in (words, superpixels)):
-        sentences.append("No word or part of the screenshot makes a difference that can be told from chance.")
+    if final:
+        sentences += filter(None, [_weakness([part for part in (words, superpixels) if part is not None])])
     if words is not None and text is not None and text.together > 1:
         sentences.append(f"The text is long: its words are weighed in groups of {text.together}.")
     if final and words is not None and text is not None and text.cut:
@@ -40,8 +44,19 @@ def note(
     return " ".join(sentences)
 
 
-def _some_clear(part: Surrogate | None) -> bool:
-    return part is not None and any(map(is_clear, part.weights, part.errors))
+def _weakness(parts: Sequence[Surrogate]) -> str:
+    """What to say where no weight can be told from chance, or even the largest is slight; else nothing."""
+    clear = [
+        abs(weight)
+        for part in parts
+        for weight, error in zip(part.weights, part.errors, strict=True)
+        if is_clear(weight, error)
+    ]
+    if not clear:
+        return "No word or part of the screenshot makes a difference that can be told from chance."
+    if max(clear) < SLIGHT:
+        return f"No word or part of the screenshot changes the probability by more than {max(clear):.3f}."
+    return ""
 
 
 def _why_nothing(*, has_text: bool, has_image: bool, plain: bool) -> str:
@@ -55,4 +70,4 @@ def _why_nothing(*, has_text: bool, has_image: bool, plain: bool) -> str:
         return "the verdict does not depend on the words"
     if has_image:
         return "the verdict does not depend on the screenshot"
-    return "the verdict does not depend on anything in this item, which has neither words nor a screenshot to look at"
+    return "this item has neither words nor a screenshot that could be hidden"

@@ -15,7 +15,7 @@ from engine.cli.main import run
 from engine.explain.methods import METHODS
 from engine.models.predictor import Predictor
 from engine.taxonomy import preset
-from engine.types import Explanation, Item, TokenWeight, Verdict
+from engine.types import Explanation, Item, Segment, TokenWeight, Verdict
 from engine.workspace import Workspace
 
 
@@ -128,6 +128,30 @@ def test_words_that_may_be_nothing_are_counted_and_not_shown() -> None:
     text = _text(Explanation(item="i", task="t", label="l", model="m", probability=0.5, tokens=tokens), None)
     assert "glorp  +0.400 ± 0.050\n2 more words cannot be told from nothing." in text
     assert "home" not in text
+
+
+def segment(number: int, weight: float) -> Segment:
+    return Segment(id=number, weight=weight, box=(0, 0, 1, 1), area=1, error=0.001)
+
+
+@pytest.mark.parametrize(
+    ("weight", "sentence"),
+    [
+        (0.3, "1 part of the screenshot weighs something, +0.300 ± 0.001 at most; see them with --png."),
+        (0.02, "1 part of the screenshot weighs something, +0.020 ± 0.001 at most, faint beside the words; see them"),
+    ],
+)
+def test_parts_of_the_screenshot_are_counted_with_the_strongest(weight: float, sentence: str) -> None:
+    token = TokenWeight(field="text", start=0, end=1, text="glorp", weight=0.4, error=0.05)
+    segments = segment(0, weight), segment(1, 0.001)
+    asked = {"item": "i", "task": "t", "label": "l", "model": "m", "probability": 0.5}
+    assert sentence in _text(Explanation(**asked, tokens=(token,), segments=segments), None)
+
+
+def test_no_word_that_can_be_told_from_nothing_has_no_more_words_beside_it() -> None:
+    token = TokenWeight(field="text", start=0, end=1, text="home", weight=0.01, error=0.05)
+    text = _text(Explanation(item="i", task="t", label="l", model="m", probability=0.5, tokens=(token,)), None)
+    assert "\n1 word cannot be told from nothing." in text
 
 
 def test_every_method_is_named_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -182,9 +182,18 @@ def test_a_constant_model_of_one_part_says_which(make_fake: Any, make_item: Any)
 
 @pytest.mark.parametrize(("kind", "sentence"), [("text", "the words"), ("image", "the screenshot")])
 def test_a_part_that_does_not_matter_is_said_to_be_so(make_fake: Any, make_item: Any, kind: str, sentence: str) -> None:
-    found = explain(make_fake(**{kind: 0}), make_item(), "toxicity", "toxic")
+    found = explain(make_fake(**{"image": 8.0, kind: 0}), make_item(), "toxicity", "toxic")
     assert found.note == f"The verdict does not depend on {sentence}."
     assert any(weights(found))
+
+
+def test_weights_that_change_little_are_said_to_be_slight(make_fake: Any, make_item: Any) -> None:
+    """Colours and shares are relative: they look the same where hiding anything changes a verdict by a point or two."""
+    slight = explain(make_fake(text=0.05, image=0), make_item(capture=None), "toxicity", "toxic")
+    largest = max(abs(token.weight) for token in slight.tokens)
+    assert 0 < largest < 0.02
+    assert slight.note == f"No word or part of the screenshot changes the probability by more than {largest:.3f}."
+    assert not explain(make_fake(image=0), make_item(capture=None), "toxicity", "toxic").note
 
 
 def test_an_item_with_nothing_in_it_has_nothing_to_explain(fake: Any, make_item: Any) -> None:
