@@ -255,6 +255,18 @@ def test_the_number_of_samples_can_be_given(fake: Any, make_item: Any, samples: 
     assert explain(fake, make_item(text, capture=None), "toxicity", "toxic", samples=samples).samples == samples
 
 
+@pytest.mark.parametrize("given", [{"text": " ".join(f"w{n}" for n in range(20)), "capture": None}, {"text": ""}])
+def test_many_samples_make_few_maps(fake: Any, make_item: Any, given: dict[str, Any]) -> None:
+    seen: list[Explanation] = []
+    fake.text_vectors = lambda texts: torch.tensor([[text.count("w7") / 2 + text.count("w1")] for text in texts])
+    explain(fake, make_item(**given), "toxicity", "toxic", samples=3000, emit=seen.append)
+    assert seen[-1].samples == 3000
+    assert len(seen) < 25
+    samples = [one.samples for one in seen]
+    usual = [more - some for some, more in itertools.pairwise(samples) if 128 < some < 384]
+    assert max(usual) <= 44
+
+
 def test_too_few_samples_are_refused(fake: Any, make_item: Any) -> None:
     with pytest.raises(InputError, match="at least 16"):
         explain(fake, make_item(), "toxicity", "toxic", samples=15)
