@@ -16,6 +16,7 @@ from engine.explain import explain, explain_steps, notes
 from engine.explain.image_part import ImagePart
 from engine.explain.model import Question
 from engine.explain.text_part import TextPart
+from engine.trust import reliability_words
 from engine.types import Explanation
 
 
@@ -247,6 +248,16 @@ def test_all_versions_of_a_short_text_leave_nothing_to_chance(fake: Any, make_it
     assert [token.error for token in first.tokens] == [0, 0, 0]
     assert first.reliability == {"text": 1}
     assert first.samples == 8
+
+
+@pytest.mark.parametrize(("text", "told"), [("glorp it", False), ("glorp it is", False), ("glorp it is so", True)])
+def test_the_agreement_of_few_words_is_no_evidence_beside_versions_drawn_by_chance(
+    fake: Any, make_item: Any, text: str, told: bool
+) -> None:
+    found = explain(fake, make_item(text), "toxicity", "toxic")
+    assert ("text" in found.reliability, "image" in found.reliability) == (told, True)
+    assert reliability_words(found)[1].count("words") == told
+    assert explain(fake, make_item(text, capture=None), "toxicity", "toxic").reliability == {"text": 1}
 
 
 @pytest.mark.parametrize("samples", [16, 50, 200])
