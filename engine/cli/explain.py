@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from engine.cli.common import ItemArgument, JsonOption, ModelOption, WorkspaceArgument, answer, no_model_yet, table
+from engine.cli.common import ItemArgument, JsonOption, ModelOption, WorkspaceArgument, answer, champion_of, table
 from engine.cli.signals import cancelled_by_signals
 from engine.counting import counted, fit
 from engine.errors import InputError, NotFoundError, did_you_mean
@@ -121,7 +121,7 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 def _explanation(ws: Workspace, item: Item, asked: _Asked) -> Explanation:
     """The stored explanation where that is asked for and there is one, else a new one."""
-    model = asked.model or _champion(ws)
+    model = asked.model or champion_of(ws)
     task = asked.task or _first_task(ws, item)
     verdict = ws.verdicts.of_model(item.id, model).get(task)
     label = asked.label or (verdict.label if verdict else None)
@@ -155,13 +155,6 @@ def _made(ws: Workspace, item: Item, model: str, task: str, label: str | None, a
             samples=asked.samples,
             cancelled=cancelled,
         )
-
-
-def _champion(ws: Workspace) -> str:
-    champion = ws.models.champion()
-    if champion is None:
-        raise no_model_yet(ws.path)
-    return champion.card.id
 
 
 def _first_task(ws: Workspace, item: Item) -> str:
