@@ -10,7 +10,7 @@ import pytest
 from scipy import special
 
 from engine.explain import projection
-from engine.explain.designs import folded, thinned
+from engine.explain.designs import thinned
 from engine.explain.projection import projected, projected_weights
 from engine.explain.surrogate import TEXT_KERNEL_WIDTH, Masks, Surrogate, Values, fit, text_masks
 from engine.explain.versions import every_version, signs_of, target
@@ -52,7 +52,7 @@ def explained(seed: int, samples: int = 96) -> Surrogate:
 
 
 def test_what_only_the_logistic_function_bends_is_found_from_few_answers(every: Masks) -> None:
-    masks = folded(48, FEATURES, np.random.RandomState(1), tight=True).masks
+    masks = thinned(48, FEATURES, np.random.RandomState(1)).masks
     found, true = projected(masks, additive(masks)), exact(every, additive(every))
     np.testing.assert_allclose(found.weights, true, atol=0.006)
     assert max(found.errors) < 0.01
