@@ -9,6 +9,7 @@ from engine.types import Explanation
 
 RELIABLE, FAIR = 0.9, 0.7
 """Agreement of two independent halves of the samples from which on an explanation is called reliable, or fairly so."""
+MOST_OF_IT = 0.5
 WORTH_NAMING = 0.05
 """A share of the evidence from which on a part of the page is named beside an item."""
 
@@ -39,14 +40,17 @@ def looks_at(explanation: Explanation) -> str:
 def reliability(explanation: Explanation) -> float | None:
     """Return how well two independent halves of the samples agree, in [-1, 1]; None where that is not known.
 
-    Words and screenshot count by their share of the evidence: noise in a part that does not matter does no harm.
+    Words and screenshot count by their share of the evidence: noise in a part that does not matter does no harm. Where
+    it is known of less than half of the evidence, it is not known.
     """
     found = explanation.reliability
     shares = {part: explanation.modality_share.get(part, 0.0) for part in found}
     if not found:
         return None
-    if not any(shares.values()):
+    if not any(explanation.modality_share.values()):
         return min(found.values())
+    if sum(shares.values()) < MOST_OF_IT:
+        return None
     return sum(found[part] * share for part, share in shares.items()) / sum(shares.values())
 
 

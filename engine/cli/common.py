@@ -13,7 +13,7 @@ import typer
 
 from engine.cli.output import Progress, answer, note, progress, table
 from engine.errors import InputError, NotFoundError
-from engine.workspace import exclusive
+from engine.workspace import Workspace, exclusive
 
 __all__ = [
     "DEMO_NAME",
@@ -23,6 +23,7 @@ __all__ = [
     "Progress",
     "WorkspaceArgument",
     "answer",
+    "champion_of",
     "no_model_yet",
     "note",
     "progress",
@@ -60,6 +61,14 @@ def typed(path: Path | str) -> str:
 def no_model_yet(workspace: Path) -> NotFoundError:
     """Return what to raise where a workspace has no champion."""
     return NotFoundError("There is no model yet.", f"Train one with: secondlook retrain {typed(workspace)}")
+
+
+def champion_of(workspace: Workspace) -> str:
+    """Return the champion's id. Raises `NotFoundError` where there is none."""
+    champion = workspace.models.champion()
+    if champion is None:
+        raise no_model_yet(workspace.path)
+    return champion.card.id
 
 
 def reviewer_name(given: str | None) -> str:

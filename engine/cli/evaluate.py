@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.cli.common import JsonOption, ModelOption, WorkspaceArgument, answer, no_model_yet, table
+from engine.cli.common import JsonOption, ModelOption, WorkspaceArgument, answer, champion_of, table
 from engine.errors import InputError, NotFoundError, did_you_mean
 from engine.taxonomy import Taxonomy
 from engine.types import TaskMetrics, TrainingItem
@@ -44,7 +44,7 @@ def evaluate(
     if level not in _LEVELS:
         raise InputError(f"There is no level '{level}'.", did_you_mean(level, _LEVELS))
     with Workspace.open(workspace, read_only=True) as ws:
-        name = model or _champion(ws)
+        name = model or champion_of(ws)
         folder = ws.models.folder(name)
         labelled = list(ws.runs.labelled(profiles=level == "author"))
         taxonomy = ws.taxonomy
@@ -91,13 +91,6 @@ def _nothing(what: str, split: str) -> InputError:
     return InputError(
         f"No {what} is in the split '{split}'.", "Splits are assigned by 'secondlook retrain', or imported."
     )
-
-
-def _champion(ws: Workspace) -> str:
-    champion = ws.models.champion()
-    if champion is None:
-        raise no_model_yet(ws.path)
-    return champion.card.id
 
 
 def _text(document: dict[str, Any], tasks: dict[str, TaskMetrics]) -> str:

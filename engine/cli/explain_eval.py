@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.common import JsonOption, ModelOption, WorkspaceArgument, answer, no_model_yet, note, progress, table
+from engine.cli.common import JsonOption, ModelOption, WorkspaceArgument, answer, champion_of, note, progress, table
 from engine.cli.signals import cancelled_by_signals
 from engine.counting import counted
 from engine.errors import InputError, did_you_mean
@@ -60,7 +60,7 @@ def explain_eval(
     """
     methods = _methods(method or ["lime"])
     with Workspace.open(workspace, read_only=True) as ws:
-        name = model or _champion(ws)
+        name = model or champion_of(ws)
         folder = ws.models.folder(name)
         contents = _held_out(ws, items, seed)
         taxonomy = ws.taxonomy
@@ -94,13 +94,6 @@ def _methods(given: Sequence[str]) -> list[str]:
         if one not in METHODS:
             raise InputError(f"There is no method '{one}'.", did_you_mean(one, [*METHODS, ALL]))
     return list(dict.fromkeys(given))
-
-
-def _champion(ws: Workspace) -> str:
-    champion = ws.models.champion()
-    if champion is None:
-        raise no_model_yet(ws.path)
-    return champion.card.id
 
 
 def _held_out(ws: Workspace, most: int, seed: int) -> list[ItemContent]:

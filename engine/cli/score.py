@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.cli.common import JsonOption, ModelOption, Progress, WorkspaceArgument, answer, no_model_yet, progress, turn
+from engine.cli.common import JsonOption, ModelOption, Progress, WorkspaceArgument, answer, champion_of, progress, turn
 from engine.counting import counted
 from engine.types import ItemContent, Struct
 from engine.workspace import Workspace
@@ -64,7 +64,7 @@ def score_workspace(
         ModelUnavailableError: its folder is missing or damaged.
         CancelledError: `cancelled` said so.
     """
-    model = model_id or _champion(workspace)
+    model = model_id or champion_of(workspace)
     total = workspace.items.count_without_verdict(model)
     folder = workspace.models.folder(model)
     if total == 0:
@@ -92,13 +92,6 @@ def _scorer(workspace: Path, folder: Path) -> BulkScorer | Predictor:
     from engine.service.loading import Loader
 
     return Loader(workspace)(folder)
-
-
-def _champion(workspace: Workspace) -> str:
-    champion = workspace.models.champion()
-    if champion is None:
-        raise no_model_yet(workspace.path)
-    return champion.card.id
 
 
 def _unscored(workspace: Workspace, model: str) -> Iterator[ItemContent]:

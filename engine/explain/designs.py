@@ -38,23 +38,23 @@ def coin_flips(masks: Masks) -> Design:
     return Design(masks=masks, groups=np.arange(len(masks)))
 
 
-def folded(samples: int, features: int, random: np.random.RandomState, *, tight: bool = False) -> Design:
+def folded(samples: int, features: int, random: np.random.RandomState) -> Design:
     """Hide each feature in half of the rows: columns of Hadamard matrices and their complements (fold-over).
 
     Each block is a Hadamard matrix of an order that is not below `features`, with randomly chosen columns and signs
     and its rows in random order: within a block every feature's column is orthogonal to every other's, and no row is
     more likely than another, so that the weights are those of coin flips with fewer samples. A partial block is
-    balanced, only not quite orthogonal. `tight` takes the smallest matrix at hand (`hadamard.smallest`), not only
-    powers of two, so that a whole block may be there much sooner.
+    balanced, only not quite orthogonal.
     """
-    least = max(LEAST_ORDER, features)
-    matrix = smallest(least) if tight else hadamard(1 << (least - 1).bit_length())
+    matrix = hadamard(1 << (max(LEAST_ORDER, features) - 1).bit_length())
     blocks = [_block(matrix, features, random) for _ in range(-(-samples // (2 * len(matrix))))]
     return _paired(np.concatenate(blocks)[:samples])
 
 
 def thinned(samples: int, features: int, random: np.random.RandomState) -> Design:
-    """Pairs as in `folded` with a tight matrix; past its first block one of a pair hides fewer, the other one more.
+    """Pairs as in `folded`; past the first block one of a pair hides fewer, the other one more.
+
+    Blocks are of the smallest matrix at hand, not only of a power of two, so that a whole one may be there much sooner.
 
     What the first block hides in half of the rows says most about each feature alone. How that changes where little or
     nearly everything is hidden, as in most of LIME's versions of a text, only other numbers of features can tell.

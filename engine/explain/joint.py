@@ -20,6 +20,7 @@ from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from engine.explain.designs import Design, first
+from engine.explain.halves import UNMOVED, agreement
 from engine.explain.interactions import without_interactions
 from engine.explain.model import Question, Values
 from engine.explain.projection import projected, projected_weights
@@ -28,8 +29,6 @@ from engine.explain.surrogate import Groups, Regression, Surrogate, shared_kerne
 from engine.explain.versions import every_version
 from engine.models.workers import one_core
 
-UNMOVED = 1e-6
-"""Probabilities that differ by less than this are equal: rounding differs between batches by up to 1e-7."""
 CONTEXTS = 32
 """So many rows of the other part, unless it has a complete design."""
 FEWEST_PROJECTED = 16
@@ -70,7 +69,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
     `reliability` is Pearson's correlation of the weights from two independent halves of the samples, in [-1, 1]: as in
     a heatmap, the strong weights make it, and the order of those that hardly differ does not. None where the halves
-    are too small. It is lower than the agreement of two explanations from all samples.
+    are too small, or the features too few (`engine.explain.halves`). It is lower than the agreement of two explanations
+    from all samples. Where nothing is left to chance it is 1, however few they are.
     """
 
     surrogate: Surrogate | None
@@ -214,10 +214,9 @@ def _reliability(estimate: _Estimate, table: Values, contexts: Contexts) -> floa
             return None
         shares = contexts.shares[seen] / contexts.shares[seen].sum()
         halves.append(estimate.part(rows).weights(shares @ table[np.ix_(seen, rows)]))
-    if min(np.ptp(weights) for weights in halves) < UNMOVED:
-        return None
-    return float(np.corrcoef(halves[0], halves[1])[0, 1])
+    return agreement(halves[0], halves[1])
 
 
 def _half(groups: Groups, half: int, *, whole: bool) -> npt.NDArray[np.bool_]:
+    """Which rows are in a half, (rows,): every other group, for rows that were drawn together are not independent."""
     return np.ones(len(groups), dtype=bool) if whole else groups % 2 == half

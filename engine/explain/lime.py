@@ -145,12 +145,13 @@ class _Side:
         return max(told, doubled(self.reliability))
 
     def extend(self) -> Iterator[None]:
-        """Ask the backbone about the next rows."""
+        """Ask the backbone about the next rows: past the usual, ever more at a time, for a map of many takes long."""
         if self.sampler.samples == 0:
             whole = self.sampler.design.complete
             yield from self.sampler.extend(len(self.sampler.design.masks) if whole else self._first, self._ahead)
         elif not self.settled:
-            yield from self.sampler.extend(max(self._second, self.sampler.samples + self._step))
+            further = max(self._step, (self.sampler.samples - MOST_TEXT) // 2)
+            yield from self.sampler.extend(max(self._second, self.sampler.samples + further))
 
 
 def likeness(surrogate: Surrogate) -> float:

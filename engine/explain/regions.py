@@ -42,7 +42,12 @@ def region_share(
     weights = np.array([clear.get(number, 0.0) for number in range(len(covered))])
     evidence = weights @ (covered / np.maximum(covered.sum(axis=1, keepdims=True), 1))
     total = evidence.sum()
-    return {name: float(share / total) for name, share in zip(names, evidence, strict=True)} if total else {}
+    if not total:
+        return {}
+    shares = dict.fromkeys(names, 0.0)
+    for name, share in zip(names, evidence, strict=True):
+        shares[name] += float(share / total)  # a page may call a region "elsewhere", too
+    return shares
 
 
 def _covered(labels: Labels, owners: Labels, names: int, width: int, height: int) -> Areas:

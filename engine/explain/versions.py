@@ -111,9 +111,14 @@ def every_version(masks: Masks) -> Values:
     return counts
 
 
-@lru_cache(maxsize=REMEMBERED)
 def target(features: int, versions: int = VERSIONS) -> Target:
-    """All versions of a few words, and about `versions` of more, the same at every call.
+    """All versions of a few words, and about `versions` of more, the same at every call."""
+    return _target(features, versions if features > FEWEST_DRAWN else 2**features)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _target(features: int, versions: int) -> Target:
+    """All versions of a few words, whatever `versions` says, or about so many.
 
     Each of these is there with all its rotations, so that no word is hidden more often than another among as many. How
     many hide how many words follows what tells most of each number, and what a version counts makes up for it.

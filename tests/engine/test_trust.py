@@ -24,7 +24,7 @@ def test_parts_count_by_their_share_of_the_evidence(make_explanation: Callable[.
     )
     assert reliability(make_explanation(reliability=both, modality_share={"text": 0.0, "image": 1.0})) == 0.9
     assert reliability(make_explanation(reliability=both)) == 0.1
-    assert reliability(make_explanation(reliability={"text": 0.4}, modality_share={"image": 1.0})) == 0.4
+    assert reliability(make_explanation(reliability={"text": 0.4}, modality_share={"image": 1.0})) is None
     assert reliability(make_explanation()) is None
 
 
@@ -39,6 +39,15 @@ def test_reliability_has_a_word_and_a_number(
     assert shown == words
     assert f"(screenshot {figure:.2f})".replace("-", "−") in told
     assert reliability_words(make_explanation()) == ("", "")
+
+
+def test_reliability_of_the_lesser_part_alone_is_not_the_explanations(
+    make_explanation: Callable[..., Explanation],
+) -> None:
+    """Two words beside a screenshot: how well halves agree on two weights says nothing, and words may be most."""
+    shares = {"text": 0.87, "image": 0.13}
+    assert reliability(make_explanation(reliability={"image": 0.99}, modality_share=shares)) is None
+    assert reliability(make_explanation(reliability={"text": 0.8}, modality_share=shares)) == pytest.approx(0.8)
 
 
 def test_the_method_is_named_with_its_samples(make_explanation: Callable[..., Explanation]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from engine.explain.halves import agreement
 from engine.explain.methods.masked import MaskedItem
 from engine.explain.methods.parts import IMAGE, TEXT, Values, Weights
 
@@ -64,7 +65,7 @@ def _weights(item: MaskedItem, means: Values, *, samples: int, final: bool) -> W
         image=image.mean(axis=0),
         text=text.mean(axis=0),
         errors={IMAGE: _errors(image), TEXT: _errors(text)} if several else {},
-        reliability={part: agreement for part, own in ((IMAGE, image), (TEXT, text)) for agreement in _agreement(own)},
+        reliability={part: found for part, own in ((IMAGE, image), (TEXT, text)) for found in _agreement(own)},
         shared_scale=True,
         samples=samples,
         final=final,
@@ -74,7 +75,6 @@ def _weights(item: MaskedItem, means: Values, *, samples: int, final: bool) -> W
 
 
 def _agreement(means: Values) -> Iterator[float]:
-    """The correlation of two halves' weights, where there are several weights and they differ."""
-    halves = means[::2].mean(axis=0), means[1::2].mean(axis=0) if len(means) > 1 else np.zeros(means.shape[1])
-    if means.shape[1] > 1 and all(np.ptp(half) > 0 for half in halves):
-        yield float(np.corrcoef(*halves)[0, 1])
+    """How well the weights of two halves of the pairs agree, where there are two and that says anything."""
+    if len(means) > 1 and (found := agreement(means[::2].mean(axis=0), means[1::2].mean(axis=0))) is not None:
+        yield found

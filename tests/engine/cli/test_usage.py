@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.cli.explain import LEAST_SAMPLES
+from engine.cli.explain import LEAST_SAMPLES, MOST_SAMPLES
 from engine.cli.main import command_of
 from engine.cli.registry import COMMANDS
 from engine.cli.usage import refusal_in_words
@@ -48,10 +48,12 @@ def test_defaults_that_the_help_has_in_words_are_the_real_ones() -> None:
     ("option", "words"),
     [
         (("--seed", "-1"), "'--seed': it must be 0 or more."),
-        (("--samples", "15"), "'lime' needs at least 16 samples and takes 100,000 at most, not 15."),
+        (("--samples", "15"), "'lime' needs at least 16 samples and takes 5,000 at most, not 15."),
+        (("--samples", "5001"), "'lime' needs at least 16 samples and takes 5,000 at most, not 5,001."),
+        (("--samples", "100001", "--method", "gradient"), "takes 100,000 at most, not 100,001."),
         (("--samples", "2", "--method", "ig"), "'ig' needs at least 3 samples"),
         (("--samples", "0", "--method", "gradient"), "'gradient' needs at least 1 sample and"),
-        (("--samples", "1000000000"), "100,000 at most, not 1,000,000,000."),
+        (("--samples", "1000000000", "--method", "ig"), "100,000 at most, not 1,000,000,000."),
         (("--seed", "x"), "'--seed': it must be a whole number."),
         (("--seed", "5000000000"), "'--seed': it must be 4294967295 or less."),
     ],
@@ -72,6 +74,7 @@ def test_the_fewest_samples_of_the_help_are_those_of_the_methods() -> None:
     from engine.explain.methods.integrated import LEAST
 
     assert {"lime": FEWEST, "ig": LEAST, "gradient": 1} == LEAST_SAMPLES
+    assert LEAST_SAMPLES.keys() == MOST_SAMPLES.keys()
     for method in METHODS.keys() - LEAST_SAMPLES.keys():
         with pytest.raises(InputError, match="takes no samples"):
             check(method, 100)

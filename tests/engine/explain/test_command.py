@@ -23,9 +23,11 @@ from engine.workspace import Workspace
 def workspace(tmp_path: Path, page: str, fake: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     folder = tmp_path / "w.secondlook"
-    item = Item(id="t1", kind="tweet", text="Καλημέρα glorp", width=300, height=240)
+    item = Item(id="t1", kind="tweet", text="Καλημέρα glorp went home", width=300, height=240)
+    short = Item(id="short", kind="tweet", text="Καλημέρα glorp", width=300, height=240)
+    alone = Item(id="alone", kind="tweet", text="Καλημέρα glorp")
     with Workspace.create(folder, preset("tweets")) as ws:
-        ws.items.add([(item, Path(page).read_bytes())])
+        ws.items.add([(item, Path(page).read_bytes()), (short, Path(page).read_bytes()), (alone, None)])
         (folder / "models" / "fake").mkdir()
         ws.models.register(fake.card, folder / "models" / "fake")
         ws.models.promote("fake", "the first")
@@ -76,6 +78,8 @@ def test_the_document_says_how_sure_it_is(workspace: Path, capsys: pytest.Captur
     assert sum(document["modality_share"].values()) == pytest.approx(1)
     assert document["region_share"] == {}
     assert all(one["error"] >= 0 for one in (*document["tokens"], *document["segments"]))
+    assert explained(capsys, workspace, "short")["reliability"].keys() == {"image"}  # two words agree by 1 or by -1
+    assert explained(capsys, workspace, "alone")["reliability"] == {"text": 1.0}  # nothing is left to chance
     exact = explained(capsys, workspace, "t1", "--method", "occlusion")
     assert exact["method"] == "occlusion"
     assert {one["error"] for one in (*exact["tokens"], *exact["segments"])} == {None}
@@ -144,8 +148,8 @@ def segment(number: int, weight: float) -> Segment:
 def test_parts_of_the_screenshot_are_counted_with_the_strongest(weight: float, sentence: str) -> None:
     token = TokenWeight(field="text", start=0, end=1, text="glorp", weight=0.4, error=0.05)
     segments = segment(0, weight), segment(1, 0.001)
-    asked = {"item": "i", "task": "t", "label": "l", "model": "m", "probability": 0.5}
-    assert sentence in _text(Explanation(**asked, tokens=(token,), segments=segments), None)
+    found = Explanation(item="i", task="t", label="l", model="m", probability=0.5, tokens=(token,), segments=segments)
+    assert sentence in _text(found, None)
 
 
 def test_no_word_that_can_be_told_from_nothing_has_no_more_words_beside_it() -> None:

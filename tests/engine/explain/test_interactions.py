@@ -32,8 +32,8 @@ def true() -> Values:
     return np.asarray(solution[1:], dtype=np.float64)
 
 
-def fitted(seed: int, *, clean: bool) -> Surrogate:
-    design = folded(SAMPLES, FEATURES, np.random.RandomState(seed))
+def fitted(seed: int, *, clean: bool, samples: int = SAMPLES) -> Surrogate:
+    design = folded(samples, FEATURES, np.random.RandomState(seed))
     answers = answer(design.masks)
     answers = without_interactions(design.masks, answers) if clean else answers
     return fit(design.masks, answers, IMAGE_KERNEL_WIDTH, groups=design.groups)
@@ -62,8 +62,8 @@ def test_nothing_is_taken_from_what_features_do_alone() -> None:
     np.testing.assert_allclose(without_interactions(design.masks, answers), answers, atol=5e-3)
 
 
-def foretold(states: Values, odd: Values, clean: Values, scale: float, noise: float) -> Values:
-    """What the other pairs foretell of each, by one solution for each pair left out; `clean` tells the strengths."""
+def foretold(states: Values, odd: Values, clean: Values, scale: float, noise: float, most: int = SAMPLES) -> Values:
+    """What the others of the first pairs foretell of each, by one solution for each; `clean` tells the strengths."""
     ridge = interactions.RIDGE * np.eye(FEATURES)
     squares = np.linalg.solve(states.T @ states + ridge, states.T @ clean) ** 2
     rho = scale * squares / squares.max()
@@ -74,14 +74,16 @@ def foretold(states: Values, odd: Values, clean: Values, scale: float, noise: fl
     whole = interactions.ALONE / FEATURES * alike.sum(axis=2) + shared + noise * np.eye(len(odd))
     found = []
     for pair in range(len(odd)):
-        others = np.arange(len(odd)) != pair
+        others = (np.arange(len(odd)) != pair) & (np.arange(len(odd)) < most)
         found.append(shared[pair, others] @ np.linalg.solve(whole[np.ix_(others, others)], odd[others]))
     return np.array(found)
 
 
-def test_left_out_pairs_are_foretold_as_by_fitting_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The closed form against one solution for each pair left out."""
+@pytest.mark.parametrize("most", [24, 31, 32])
+def test_left_out_pairs_are_foretold_as_by_fitting_without_them(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """The closed form against one solution for each pair left out; those after the most are foretold, too."""
     scale, noise = 0.7, 1e-2
+    monkeypatch.setattr(interactions, "MOST_LEARNED", most)
     monkeypatch.setattr(interactions, "SCALES", (scale,))
     monkeypatch.setattr(interactions, "NOISES", (noise,))
     design = folded(64, FEATURES, np.random.RandomState(1))
@@ -89,10 +91,23 @@ def test_left_out_pairs_are_foretold_as_by_fitting_without_them(monkeypatch: pyt
     states, odd = np.where(design.masks[::2], 1.0, -1.0), (answers[::2] - answers[1::2]) / 2
     expected = np.zeros(len(odd))
     for _ in range(2):
-        expected = foretold(states, odd, odd - expected, scale, noise)
+        expected = foretold(states, odd, odd - expected, scale, noise, most)
     found = without_interactions(design.masks, answers)
     np.testing.assert_allclose((answers - found)[::2], expected, atol=1e-8)
     np.testing.assert_allclose((answers - found)[1::2], -np.array(expected), atol=1e-8)
+
+
+def test_weights_from_more_pairs_than_are_learned_from_are_better_still(
+    true: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def miss(samples: int, learned: int) -> float:
+        monkeypatch.setattr(interactions, "MOST_LEARNED", learned)
+        expected = true * samples / (samples + 8)
+        found = [fitted(seed, clean=learned > 0, samples=samples).weights for seed in range(10)]
+        return float(np.sqrt(np.mean((np.array(found) - expected) ** 2)))
+
+    assert miss(4 * SAMPLES, SAMPLES // 2) < 0.6 * miss(SAMPLES, SAMPLES // 2)
+    assert miss(4 * SAMPLES, SAMPLES // 2) < 0.4 * miss(4 * SAMPLES, 0)
 
 
 @pytest.mark.parametrize("samples", [16, 46])

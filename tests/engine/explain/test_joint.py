@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from engine.explain import explain
+from engine.explain import explain, joint
 from engine.explain.designs import Design, coin_flips, folded, listed
-from engine.explain.joint import CONTEXTS, Answers, as_it_is, contexts_of
+from engine.explain.joint import CONTEXTS, Answers, _half, as_it_is, contexts_of
 from engine.explain.model import Question
 from engine.explain.sampling import Answer, Sampler, in_batches
 from engine.explain.surrogate import Masks, Values, distances, kernel
@@ -155,6 +155,35 @@ def test_two_errors_hold_the_weight_that_all_versions_together_give(question: Qu
 def test_halves_agree_where_there_is_evidence(question: Question) -> None:
     found = evidence(question, *samplers(128), text=False)
     assert 0.9 < found.reliability <= 1
+
+
+@pytest.mark.parametrize(("whole", "shared"), [(False, 0), (True, 12)])
+def test_rows_that_were_drawn_together_stay_in_one_half(whole: bool, shared: int) -> None:
+    """A row and its complement, one of three (a design cut in the midst of a pair), groups that do not begin with 0."""
+    groups = np.array([4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 8, 9])
+    one, other = (_half(groups, half, whole=whole) for half in (0, 1))
+    assert (one | other).all()
+    assert (one & other).sum() == shared
+    if not whole:
+        assert not set(groups[one]) & set(groups[other])
+        assert len(set(groups[one])) == len(set(groups[other])) == 3
+
+
+def test_halves_are_made_of_pairs_of_rows_and_pairs_of_contexts(
+    question: Question, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Masks] = []
+    part = joint._Estimate.part
+
+    def noted(self: joint._Estimate, rows: npt.NDArray[np.bool_]) -> joint._Estimate:
+        seen.append(self.design.masks[rows])
+        return part(self, rows)
+
+    monkeypatch.setattr(joint._Estimate, "part", noted)
+    evidence(question, *samplers(128), text=False)
+    assert [len(masks) for masks in seen] == [64, 64]
+    for masks in seen:
+        np.testing.assert_array_equal(masks[::2], ~masks[1::2])
 
 
 def test_vectors_are_asked_once_and_pairs_only_for_new_rows(question: Question) -> None:

@@ -16,6 +16,7 @@ from engine.explain import explain, explain_steps, notes
 from engine.explain.image_part import ImagePart
 from engine.explain.model import Question
 from engine.explain.text_part import TextPart
+from engine.trust import reliability_words
 from engine.types import Explanation
 
 
@@ -258,10 +259,32 @@ def test_all_versions_of_a_short_text_leave_nothing_to_chance(fake: Any, make_it
     assert first.samples == 8
 
 
+@pytest.mark.parametrize(("text", "told"), [("glorp it", False), ("glorp it is", False), ("glorp it is so", True)])
+def test_the_agreement_of_few_words_is_no_evidence_beside_versions_drawn_by_chance(
+    fake: Any, make_item: Any, text: str, told: bool
+) -> None:
+    found = explain(fake, make_item(text), "toxicity", "toxic")
+    assert ("text" in found.reliability, "image" in found.reliability) == (told, True)
+    assert reliability_words(found)[1].count("words") == told
+    assert explain(fake, make_item(text, capture=None), "toxicity", "toxic").reliability == {"text": 1}
+
+
 @pytest.mark.parametrize("samples", [16, 50, 200])
 def test_the_number_of_samples_can_be_given(fake: Any, make_item: Any, samples: int) -> None:
     text = "a b c d e f g glorp i j"
     assert explain(fake, make_item(text, capture=None), "toxicity", "toxic", samples=samples).samples == samples
+
+
+@pytest.mark.parametrize("given", [{"text": " ".join(f"w{n}" for n in range(20)), "capture": None}, {"text": ""}])
+def test_many_samples_make_few_maps(fake: Any, make_item: Any, given: dict[str, Any]) -> None:
+    seen: list[Explanation] = []
+    fake.text_vectors = lambda texts: torch.tensor([[text.count("w7") / 2 + text.count("w1")] for text in texts])
+    explain(fake, make_item(**given), "toxicity", "toxic", samples=3000, emit=seen.append)
+    assert seen[-1].samples == 3000
+    assert len(seen) < 25
+    samples = [one.samples for one in seen]
+    usual = [more - some for some, more in itertools.pairwise(samples) if 128 < some < 384]
+    assert max(usual) <= 44
 
 
 def test_too_few_samples_are_refused(fake: Any, make_item: Any) -> None:

@@ -80,6 +80,15 @@ def test_the_smallest_of_nested_regions_has_the_pixels() -> None:
     assert found == pytest.approx({"elsewhere": 0, "handle": 0.75, "text": 0.25})
 
 
+def test_a_region_that_is_called_elsewhere_is_counted_with_the_rest_of_the_page() -> None:
+    labels = np.arange(16).reshape(4, 4)
+    regions: Regions = {ELSEWHERE: ((0.0, 0.0, 10.0, 10.0),), "text": ((300.0, 300.0, 100.0, 100.0),)}
+    segments = [segment(0, 0.3), segment(12, 0.1), segment(15, 0.1)]
+    found = region_share(segments, stored(labels), regions, 400, 400)
+    assert found == pytest.approx({ELSEWHERE: 0.8, "text": 0.2})
+    assert region_share(segments[:1], stored(labels), {ELSEWHERE: regions[ELSEWHERE]}, 400, 400) == {ELSEWHERE: 1.0}
+
+
 def test_a_segment_cut_for_a_region_is_all_its_own() -> None:
     """The grid's cells are coarser than pixels, yet no evidence of the handle goes to the page around it."""
     image = Image.new("RGB", (600, 600), "white")

@@ -11,7 +11,7 @@ from scipy import special
 from engine.explain import versions
 from engine.explain.designs import listed
 from engine.explain.surrogate import TEXT_KERNEL_WIDTH, Masks, Values, fit, text_masks
-from engine.explain.versions import alike_in_threes, every_version, signs_of, target
+from engine.explain.versions import FEWEST_DRAWN, alike_in_threes, every_version, signs_of, target
 
 FEATURES = 11
 EVERY = listed(FEATURES).masks
@@ -57,11 +57,16 @@ def test_few_words_have_all_their_versions(true: Values) -> None:
     assert not target(FEATURES).variances(bent(EVERY)).any()
 
 
+def test_targets_of_few_words_are_kept_once_and_of_many_once_for_each_size() -> None:
+    assert target(FEWEST_DRAWN) is target(FEWEST_DRAWN, 400)
+    assert target(13, 400) is target(13, 400) is not target(13, 800)
+
+
 def test_versions_that_stand_for_all_miss_their_weights_by_what_they_say(
     true: Values, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(versions, "FEWEST_DRAWN", 0)
-    made = versions.target.__wrapped__(FEATURES, 2000)
+    made = versions._target.__wrapped__(FEATURES, 2000)
     values = bent(made.signs > 0)
     weights = made.weights(values)
     apart, errors = weights - true, np.sqrt(made.variances(made.open(values, weights)))

@@ -64,6 +64,14 @@ def test_the_mean_of_many_masks_is_the_mean_of_their_gradients(make_predictor: A
     assert found.reliability["text"] == pytest.approx(np.corrcoef(*(half[-words:] for half in halves))[0, 1], abs=1e-3)
 
 
+@pytest.mark.parametrize(("text", "told"), [("cheap silver watches", set()), ("cheap silver watches now", {"text"})])
+def test_the_agreement_of_few_words_is_not_told(
+    make_predictor: Any, masked: Any, item: Any, text: str, told: set[str]
+) -> None:
+    whole = masked(make_predictor(), msgspec.structs.replace(item, text=text, capture=None))
+    assert all(run.reliability.keys() == told for run in runs(whole, None, 1))
+
+
 def test_standard_errors_are_the_spread_over_seeds(make_predictor: Any, masked: Any, item: Any) -> None:
     whole = masked(make_predictor(), msgspec.structs.replace(item, capture=None))
     found = [runs(whole, 16, seed)[-1] for seed in range(24)]
