@@ -9,14 +9,13 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from pathlib import Path
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 from scipy import ndimage
 
+from engine.explain.screenshot import screenshot
 from engine.explain.superpixels import FLAT, Superpixels
 from engine.models.images import masked_boxes, resampling
 from engine.models.spec import ImageSpec
@@ -52,23 +51,21 @@ def changes(content: ItemContent, found: Superpixels, spec: ImageSpec, *, paint_
     page has one.
 
     Raises:
-        OSError: the screenshot cannot be read.
+        InputError: the screenshot cannot be read.
     """
-    screenshot = _screenshot(content)
-    height, width = screenshot.shape[:2]
+    pixels = _pixels(content)
+    height, width = pixels.shape[:2]
     labels = found.over(width, height)
-    fills = _fills(screenshot, labels, found, paint_plain=paint_plain)
+    fills = _fills(pixels, labels, found, paint_plain=paint_plain)
     for left, upper, right, lower in _scaled(masked_boxes(content, spec), width / found.width):
         labels[max(upper, 0) : max(lower, 0), max(left, 0) : max(right, 0)] = NOWHERE
     top = round(spec.crop_top * height / found.height)
-    return _resampled(screenshot[top:], labels[top:], fills, spec.size)
+    return _resampled(pixels[top:], labels[top:], fills, spec.size)
 
 
-def _screenshot(content: ItemContent) -> Bytes:
+def _pixels(content: ItemContent) -> Bytes:
     """The screenshot's RGB bytes, (height, width, 3), reduced where it is very large."""
-    assert content.capture is not None
-    with Image.open(Path(content.capture), formats=["PNG"]) as image:
-        rgb = image.convert("RGB")
+    rgb = screenshot(content)
     factor = math.ceil(math.sqrt(rgb.width * rgb.height / MOST_PIXELS))
     return np.asarray(rgb.reduce(factor) if factor > 1 else rgb)
 

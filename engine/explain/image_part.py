@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -12,11 +11,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from engine.errors import InputError
 from engine.explain.designs import MOST_LISTED, Design, folded, listed
 from engine.explain.hiding import changes
 from engine.explain.model import Question, Values
 from engine.explain.sampling import Answer, in_batches
+from engine.explain.screenshot import screenshot
 from engine.explain.superpixels import Superpixels, grid_size, superpixels
 from engine.explain.surrogate import Masks
 from engine.models.spec import ImageSpec
@@ -62,13 +61,8 @@ class ImagePart:
         self._seen = torch.from_numpy(pixels)
         spec = msgspec.convert(question.model.card.network.get("image", {}), ImageSpec)
         spec = msgspec.structs.replace(spec, size=pixels.shape[-1])
-        try:
-            self.superpixels = superpixels or cut(question.content)
-            found = changes(question.content, self.superpixels, spec, paint_plain=paint_plain)
-        except (OSError, SyntaxError, ValueError) as error:
-            raise InputError(
-                f"The screenshot of item '{question.content.id}' cannot be read: {error}.", "Import the item again."
-            ) from error
+        self.superpixels = superpixels or cut(question.content)
+        found = changes(question.content, self.superpixels, spec, paint_plain=paint_plain)
         self._changes = [(change.rows, change.columns, torch.from_numpy(change.values)) for change in found]
         self.visible = tuple(change.segment for change in found)
         self.features = len(found)
@@ -123,12 +117,10 @@ class ImagePart:
 
 
 def cut(content: ItemContent) -> Superpixels:
-    """The superpixels of an item's screenshot; raises `OSError` where it cannot be read."""
-    assert content.capture is not None
-    with Image.open(Path(content.capture), formats=["PNG"]) as image:
-        width, height = image.size
-        small = image.convert("RGB").resize(grid_size(width, height), Image.Resampling.BOX)
-    return superpixels(np.asarray(small, dtype=np.float64) / 255, width, height, content.regions)
+    """The superpixels of an item's screenshot; raises `InputError` where it cannot be read."""
+    image = screenshot(content)
+    small = image.resize(grid_size(image.width, image.height), Image.Resampling.BOX)
+    return superpixels(np.asarray(small, dtype=np.float64) / 255, image.width, image.height, content.regions)
 
 
 def _batch_size(question: Question, size: int) -> int:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from engine.explain.sampling import Sampler
 from engine.explain.shares import modality_share, region_shares
 from engine.explain.surrogate import IMAGE_KERNEL_WIDTH, TEXT_KERNEL_WIDTH, Surrogate
 from engine.explain.text_part import TextPart
+from engine.explain.waiting import beside
 from engine.models.workers import one_core
 from engine.types import Explanation, ItemContent, Segment
 
@@ -185,7 +187,7 @@ class _Lime:
     def take_apart(self, samples: int | None) -> Iterator[None]:
         """Look at the whole item and find its words and superpixels."""
         question, model = self._question, self._question.model
-        pixels = model.pixels(question.content)
+        pixels = yield from beside(partial(model.pixels, question.content))
         image_vector = (
             model.missing_image[None] if pixels is None else model.image_vectors(torch.from_numpy(pixels)[None])
         )
@@ -200,7 +202,7 @@ class _Lime:
         self._whole = as_it_is(text_vector), as_it_is(image_vector)
         yield
         if pixels is not None:
-            self._image = ImagePart(question, pixels, text_vector)
+            self._image = yield from beside(partial(ImagePart, question, pixels, text_vector))
             if self._image.features:
                 self._superpixels = _Side(question, self._image, self._seed, samples)
         yield

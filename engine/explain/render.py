@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from engine.errors import InputError, StorageError
+from engine.errors import StorageError
 from engine.evidence import is_clear
 from engine.explain.lettering import Colour, Piece, draw_paragraph
+from engine.explain.screenshot import screenshot
 from engine.explain.superpixels import decoded
 from engine.trust import looks_at, made, reliability_words
 from engine.types import Explanation, ItemContent, Segment, TokenWeight
@@ -97,13 +98,7 @@ def _every(explanation: Explanation) -> list[TokenWeight | Segment]:
 def _screenshot(content: ItemContent) -> Image.Image | None:
     if content.capture is None:
         return None
-    try:
-        with Image.open(Path(content.capture), formats=["PNG"]) as image:
-            picture = image.convert("RGB")
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(
-            f"The screenshot of item '{content.id}' cannot be read: {error}.", "Import the item again."
-        ) from error
+    picture = screenshot(content)
     picture.thumbnail((MOST_WIDTH, MOST_HEIGHT))
     return picture
 

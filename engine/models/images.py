@@ -28,7 +28,8 @@ Pixels = tuple[int, int, int, int]
 
 _log = logging.getLogger(__name__)
 _FILL = tuple(round(255 * value) for value in MEAN)
-_DAMAGE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning)
+DAMAGE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning)
+"""What opening and decoding a screenshot may raise where its file is not in order, or too large."""
 
 
 def prepare_capture(content: ItemContent, spec: ImageSpec) -> NDArray[np.uint8] | None:
@@ -38,7 +39,7 @@ def prepare_capture(content: ItemContent, spec: ImageSpec) -> NDArray[np.uint8] 
     try:
         with Image.open(Path(content.capture), formats=["PNG"]) as image:
             return _prepare(image, content, spec)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         _log.warning("item %s is looked at without its screenshot %s: %s", content.id, content.capture, error)
         return None
 
@@ -62,10 +63,16 @@ def resampling(source: int, target: int) -> NDArray[np.float64]:
     return matrix
 
 
-def _prepare(image: Image.Image, content: ItemContent, spec: ImageSpec) -> NDArray[np.uint8]:
+def check_size(image: Image.Image) -> None:
+    """Raise `ValueError` for more than `PIXEL_LIMIT` pixels, before any of them is decoded."""
     width, height = image.size
     if width * height > PIXEL_LIMIT:
         raise ValueError(f"{width} × {height} pixels are more than {PIXEL_LIMIT}")
+
+
+def _prepare(image: Image.Image, content: ItemContent, spec: ImageSpec) -> NDArray[np.uint8]:
+    check_size(image)
+    width, height = image.size
     if spec.crop_top >= height:
         raise ValueError(f"nothing is left of {height} rows after cutting {spec.crop_top} off the top")
     rgb = image if image.mode == "RGB" else image.convert("RGB")

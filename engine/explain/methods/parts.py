@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -18,6 +19,7 @@ from engine.explain.methods.notes import VANISHED, nothing
 from engine.explain.model import Question
 from engine.explain.regions import region_share
 from engine.explain.text_part import TextPart
+from engine.explain.waiting import Result, watched
 from engine.models.text import fields_of
 from engine.types import Explanation, Segment, TokenWeight
 
@@ -51,6 +53,7 @@ class Parts:
 
     Raises:
         InputError: the screenshot cannot be read any more.
+        CancelledError: `cancelled` said so.
     """
 
     def __init__(self, question: Question, method: str, seed: int, cancelled: Callable[[], bool] | None) -> None:
@@ -58,7 +61,7 @@ class Parts:
         self._method, self._seed, self._cancelled = method, seed, cancelled
         self.question = question
         model, content = question.model, question.content
-        self.pixels = pixels = model.pixels(content)
+        self.pixels = pixels = self.beside(partial(model.pixels, content))
         text_vector = model.text_vectors([model.text_of(content)])
         image_vector = (
             model.missing_image[None] if pixels is None else model.image_vectors(torch.from_numpy(pixels)[None])
@@ -67,7 +70,10 @@ class Parts:
         self.probability = float(question.answer(text_vector, image_vector)[0])
         text = TextPart(question, image_vector)
         self.text = text if text.features else None
-        self.image = None if pixels is None else ImagePart(question, pixels, text_vector)
+        self.check()
+        self.image = None
+        if pixels is not None:
+            self.image = self.beside(partial(ImagePart, question, pixels, text_vector))
 
     @property
     def image_features(self) -> int:
@@ -95,6 +101,10 @@ class Parts:
             return False
         without = part.probabilities(np.zeros((1, part.features), dtype=bool))
         return bool(abs(self.probability - without[0]) >= SAME)
+
+    def beside(self, work: Callable[[], Result]) -> Result:
+        """Do some work that takes long in one go; raises `CancelledError` as `check` does, while it goes on."""
+        return watched(work, self.check)
 
     def check(self) -> None:
         """Raise `CancelledError` where somebody asked for that."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -62,6 +64,7 @@ def explain_by(
         return explain(predictor, content, task, label, seed=seed, samples=samples, emit=emit, cancelled=cancelled)
     last: Explanation | None = None
     parts = Parts(Question.ask(predictor, content, task, label), method, seed, cancelled)
+    parts.beside(partial(_get_ready, method, predictor))
     for weights in _weights(method, parts, predictor, seed, samples):
         last = parts.explanation(weights)
         if emit is not None:
@@ -69,6 +72,14 @@ def explain_by(
         parts.check()
     assert last is not None
     return last
+
+
+def _get_ready(method: str, predictor: Predictor) -> None:
+    """Read and import what a method needs, which takes a second the first time."""
+    if method != OCCLUSION:
+        predictor.differentiable()
+    if method in (GRADCAM, IG):
+        importlib.import_module("captum.attr")
 
 
 def check(method: str, samples: int | None) -> None:

@@ -148,8 +148,10 @@ def test_what_the_model_does_not_read_is_counted(make_predictor: Any, masked: An
 
 
 def test_cancelling_stops_between_batches(make_predictor: Any, item: Any) -> None:
-    predictor = make_predictor()
-    parts = Parts(Question.ask(predictor, item, "toxicity", "toxic"), "ig", 0, lambda: True)
+    predictor, asked = make_predictor(), False
+    parts = Parts(Question.ask(predictor, item, "toxicity", "toxic"), "ig", 0, lambda: asked)
     whole = MaskedItem(parts, predictor.differentiable())
+    whole(torch.ones(1, whole.features))
+    asked = True
     with pytest.raises(CancelledError):
         whole(torch.ones(1, whole.features))

@@ -139,6 +139,18 @@ def test_cancelling(make_predictor: Any, item: Any, method: str) -> None:
         explain_by(method, make_predictor("bert-tiny"), item, "toxicity", "toxic", cancelled=lambda: True)
 
 
+@pytest.mark.parametrize("method", OURS)
+def test_cancelling_before_anything_is_done(
+    make_predictor: Any, item: Any, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor, done = make_predictor("bert-tiny"), []
+    for name in ("pixels", "text_vectors", "image_vectors", "differentiable"):
+        monkeypatch.setattr(predictor, name, lambda *_, name=name: done.append(name))
+    with pytest.raises(CancelledError):
+        explain_by(method, predictor, item, "toxicity", "toxic", cancelled=lambda: True)
+    assert set(done) <= {"pixels"}  # which ends by itself
+
+
 @pytest.mark.parametrize(
     ("method", "samples", "sentence"),
     [
