@@ -70,7 +70,7 @@ def looks(found: Iterable[Look]) -> Looks:
         parts = evidence(look.modality_share, look.region_share)
         if parts:
             items.setdefault(look.item, []).append(parts)
-            if look.region_share:
+            if _placed(look):
                 placed.setdefault(look.item, []).append(parts)
     return Looks(items=len(items), shares=_mean_of_items(items), shortcut=_shortcut(placed))
 
@@ -103,6 +103,13 @@ def line(shares: Mapping[str, float], most: int = 3) -> str:
     """Name the largest shares: "words 62 %, handle 21 %"; what is below half a percent is left out."""
     largest = list(_largest_first(shares).items())[:most]
     return BETWEEN.join(f"{title(part)} {percent(share)}" for part, share in largest if share >= 0.005)
+
+
+def _placed(look: Look) -> bool:
+    """Whether it is known where the screenshot's evidence lies, also where it has none, so that regions have no shares:
+    left out, such items would make much of a region that matters in a few.
+    """
+    return bool(look.region_share) or look.modality_share.get("image") == 0
 
 
 def _shortcut(placed: Mapping[str, list[dict[str, float]]]) -> Shortcut | None:

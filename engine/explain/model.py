@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from engine.errors import NotFoundError, did_you_mean
+from engine.errors import ModelUnavailableError, NotFoundError, did_you_mean
 from engine.types import ItemContent, ModelCard
 
 Values = npt.NDArray[np.float64]
@@ -92,8 +92,17 @@ class Question:
         return cls(model, content, task, label, labels.index(label))
 
     def answer(self, text: Tensor, image: Tensor) -> Values:
-        """The label's probability, (n,), for n vectors of one part and n or 1 of the other."""
+        """The label's probability, (n,), for n vectors of one part and n or 1 of the other.
+
+        Raises:
+            ModelUnavailableError: the model answers with something that is no number.
+        """
         rows = max(len(text), len(image))
         text, image = text.expand(rows, -1), image.expand(rows, -1)
         answer: Values = self.model.probabilities(self.task, text, image)[:, self.column]
+        if not np.isfinite(answer).all():
+            raise ModelUnavailableError(
+                f"Model '{self.model.card.id}' gives no number for '{self.label}' where it should give a probability.",
+                "Its training went wrong: go back to an earlier model, or train another one.",
+            )
         return answer

@@ -169,7 +169,7 @@ def _pieces(field: str, text: str, explanation: Explanation) -> Iterator[Piece]:
         paper = tuple(round(255 + (value - 255) * opacity / 255) for value in (red, green, blue))
         yield Piece(text=token.text, background=(paper[0], paper[1], paper[2]) if opacity else None)
         position = token.end
-    yield from _between(text[position:] if len(text) <= MOST_CHARACTERS else " …")
+    yield from _between(text[position:MOST_CHARACTERS] + (" …" if len(text) > MOST_CHARACTERS else ""))
 
 
 def _between(text: str) -> Iterator[Piece]:

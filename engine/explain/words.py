@@ -23,7 +23,7 @@ _WORD = regex.compile(
     "|".join(
         (
             r"(?:https?://|www\.)[^\s<>\"]*[^\s<>\"\p{P}]/?",  # a link, without the sentence's punctuation
-            r"[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+",  # a mail address
+            r"(?<![\w.+\-])[\w.+\-]{1,64}+@[\w\-]+(?:\.[\w\-]+)+",  # a mail address, looked for once a run of letters
             rf"(?<!\w)[@#]{_LETTER}(?:{_LETTER}|[.\-](?={_LETTER}))*",  # a mention or a hashtag
             r"\p{Regional_Indicator}{2}",  # a flag
             r"[#*0-9]\uFE0F?\u20E3",  # a key cap

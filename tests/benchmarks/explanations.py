@@ -37,7 +37,7 @@ from engine.explain.words import words_of
 from engine.models import checkpoint, minilm
 from engine.models.registry import MINILM
 from engine.types import ItemContent
-from tests.benchmarks import explaining_images, explaining_texts
+from tests.benchmarks import explaining, explaining_images, explaining_texts
 from tests.benchmarks.explaining import Row, demo_rows, settled
 from tests.benchmarks.explaining_images import KEPT, Pictures, capture_of, captures_model, item_of, measure_image
 from tests.benchmarks.explaining_texts import Texts, measure_text, posts, text_model
@@ -52,9 +52,10 @@ CODE = (
     _EXPLAIN,
     *(
         Path(models.__path__[0]) / f"{name}.py"
-        for name in ("encoders", "images", "int8", "packed_image", "bulk/resnet")
+        for name in ("encoders", "images", "int8", "packed_image", "scorer", "bulk/resnet")
     ),
     Path(explaining_images.__file__),
+    Path(explaining.__file__),
 )
 """What figures of images depend on: where it changes, they are measured again."""
 TEXT_CODE = (
@@ -65,6 +66,7 @@ TEXT_CODE = (
     ),
     *(Path(models.__path__[0]) / "bulk" / f"{name}.py" for name in ("bert", "packing", "runtime")),
     Path(explaining_texts.__file__),
+    Path(explaining.__file__),
 )
 """What figures of texts depend on."""
 HEAD_TEXTS = 130

@@ -64,6 +64,14 @@ def test_items_without_known_regions_hide_no_shortcut() -> None:
     assert found.shortcut.items == ENOUGH_ITEMS
 
 
+def test_items_whose_screenshots_say_nothing_are_items_too() -> None:
+    """A handle with half of the evidence on twenty of a thousand items is not what the model relies on."""
+    words = [Look(item=f"w{number}", modality_share={"text": 1.0, "image": 0.0}) for number in range(980)]
+    handles = [look(number, 0.5) for number in range(ENOUGH_ITEMS)]
+    assert looks([*words, *handles]).shortcut is None
+    assert looks([*words[:10], *handles]).shortcut is not None
+
+
 def test_a_line_names_the_largest_parts() -> None:
     shares = {"handle": 0.21, "words": 0.62, "link-preview": 0.1, "text": 0.069, "price": 0.001}
     assert line(shares) == "words 62 %, handle 21 %, link preview 10 %"

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.explain.halves import UNMOVED
 from engine.explain.image_part import COSTS
-from engine.explain.methods.parts import SAME, Parts, Values
+from engine.explain.methods.parts import Parts, Values
 from engine.explain.methods.pieces import token_shares
 from engine.models.differentiable import Differentiable
 from engine.models.located import Located
@@ -54,7 +55,7 @@ class MaskedItem:
     @property
     def moved(self) -> bool:
         """Whether the probability was not the same wherever it was asked for."""
-        return self._highest - self._lowest >= SAME
+        return self._highest - self._lowest >= UNMOVED
 
     @property
     def note(self) -> str:

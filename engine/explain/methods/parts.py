@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from engine.errors import CancelledError
 from engine.evidence import is_clear
+from engine.explain.halves import UNMOVED
 from engine.explain.image_part import ImagePart
 from engine.explain.methods.notes import VANISHED, nothing
 from engine.explain.model import Question
@@ -25,8 +26,6 @@ from engine.types import Explanation, Segment, TokenWeight
 
 Values = npt.NDArray[np.float64]
 IMAGE, TEXT = "image", "text"
-SAME = 1e-6
-"""Probabilities that differ by less than this are equal: rounding differs between batches by up to 1e-7."""
 
 
 class Weights(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +99,7 @@ class Parts:
         if part is None or not part.features:
             return False
         without = part.probabilities(np.zeros((1, part.features), dtype=bool))
-        return bool(abs(self.probability - without[0]) >= SAME)
+        return bool(abs(self.probability - without[0]) >= UNMOVED)
 
     def beside(self, work: Callable[[], Result]) -> Result:
         """Do some work that takes long in one go; raises `CancelledError` as `check` does, while it goes on."""
@@ -182,7 +181,7 @@ def _or_zeros(errors: Values | None, weights: Values) -> list[float]:
 def _without_rounding(weights: Weights) -> Weights:
     """Exact weights that are no more than differences of rounding between batches are zero."""
     kept = {
-        part: np.where(np.abs(found) < SAME, 0.0, found)
+        part: np.where(np.abs(found) < UNMOVED, 0.0, found)
         for part, found in ((IMAGE, weights.image), (TEXT, weights.text))
         if found is not None
     }

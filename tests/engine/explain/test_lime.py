@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from engine.errors import CancelledError, InputError, NotFoundError
+from engine.errors import CancelledError, InputError, ModelUnavailableError, NotFoundError
 from engine.evidence import is_clear
 from engine.explain import explain, explain_steps, notes
 from engine.explain.image_part import ImagePart
@@ -174,6 +174,13 @@ def test_a_constant_model_has_nothing_to_explain(make_fake: Any, make_item: Any)
     model = make_fake(text=0, image=0)
     assert_nothing(explain(model, make_item(), "toxicity", "toxic"), "the words or the screenshot")
     assert model.images <= 1 + 64
+
+
+@pytest.mark.parametrize("part", ["text", "image"])
+def test_a_model_that_answers_no_numbers_is_named(make_fake: Any, make_item: Any, part: str) -> None:
+    item = make_item() if part == "image" else make_item(capture=None)
+    with pytest.raises(ModelUnavailableError, match="Model 'fake' gives no number for 'toxic'"):
+        explain(make_fake(**{part: np.nan}), item, "toxicity", "toxic")
 
 
 def test_a_constant_model_of_one_part_says_which(make_fake: Any, make_item: Any) -> None:

@@ -53,9 +53,7 @@ def test_marked_words_are_orange_and_below_the_screenshot(fake: Any, make_item: 
     assert picture.height > 300
 
 
-def test_a_screenshot_with_too_many_pixels_is_refused_in_a_sentence(
-    fake: Any, make_item: Any, tmp_path: Path
-) -> None:
+def test_a_screenshot_with_too_many_pixels_is_refused_in_a_sentence(fake: Any, make_item: Any, tmp_path: Path) -> None:
     """A file of a few kilobytes may hold so many; the model looks at the item without it."""
     Image.new("1", (14_000, 14_000)).save(tmp_path / "bomb.png")
     item = make_item(capture=str(tmp_path / "bomb.png"))

@@ -26,12 +26,20 @@ from engine.explain.words import words_of
         ("see https://ex.example/ple?a=b&c=d. ok", ["see", "https://ex.example/ple?a=b&c=d", "ok"]),
         ("(www.shop.example/x)", ["www.shop.example/x"]),
         ("mail a.b@c.example now", ["mail", "a.b@c.example", "now"]),
+        ("(a.b@c.example),d+e@f.example", ["a.b@c.example", "d+e@f.example"]),
         ("€19.99 or 20% at 12:30, 19,99€", ["€19.99", "or", "20%", "at", "12:30", "19,99€"]),
         ("👨‍👩‍👧‍👦🎉 👍🏽 🇬🇷🇬🇷 ❤️ 5️⃣", ["👨‍👩‍👧‍👦", "🎉", "👍🏽", "🇬🇷", "🇬🇷", "❤️", "5️⃣"]),
     ],
 )
 def test_words_are_what_people_see(text: str, words: list[str]) -> None:
     assert [word.text for word in words_of(text)] == words
+
+
+@pytest.mark.parametrize("character", ["漢", "-", ".", "x", "@", "☃", "www.", "#"])
+def test_a_run_without_spaces_is_read_in_one_go(character: str) -> None:
+    """It took minutes when every place in it was tried as the beginning of a mail address."""
+    text = character * (200_000 // len(character))
+    assert sum(len(word.text) for word in words_of(text)) <= len(text)
 
 
 @given(st.text())
