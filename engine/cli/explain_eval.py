@@ -27,6 +27,7 @@ EXAMPLES = (
     "secondlook explain-eval tweets.secondlook --method all --json",
 )
 ALL, SPLIT = "all", "val"
+_BETTER = "Better than random order, item by item, by (below 0: worse; clear where more than twice the error behind ±):"
 _COLUMNS = {
     "deletion": "deletion (low)",
     "insertion": "insertion (high)",
@@ -186,7 +187,7 @@ def _text(found: Faithfulness) -> str:
     better = [
         [row.method, *(_cell(row.advantage.get(name), "+") for name in shown)] for row in found.rows if row.advantage
     ]
-    blocks = [head, table(headers, scores), "Better than random order by (below 0: worse):"]
+    blocks = [head, table(headers, scores), _BETTER]
     return "\n\n".join([*blocks, table(["method", *shown], better), *found.notes])
 
 

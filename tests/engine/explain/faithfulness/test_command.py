@@ -79,7 +79,7 @@ def test_people_read_a_table_with_random_order_and_what_is_better(
     assert run(["explain-eval", str(workspace), "--method", "occlusion", "--items", "2"]) == 0
     out = capsys.readouterr().out
     assert "2 held-out items" in out
-    assert "Better than random order by" in out
+    assert "Better than random order, item by item, by" in out
     assert [line.split()[0] for line in out.splitlines() if line.startswith(("occlusion", "random"))] == [
         "occlusion",
         "random",
