@@ -177,13 +177,18 @@ def unsized(line: dict[str, Any]) -> None:
     line.update(width="40", height=-1)
 
 
+def before_the_edge(line: dict[str, Any]) -> None:
+    unsized(line)
+    moved((-9.0, 0.0, 4.0, 4.0))(line)
+
+
 @pytest.mark.parametrize(
     ("edit", "kept"),
     [
         (unsized, [PART, PART, WORD]),
         (lambda line: line.update(text="hi there"), [PART, PART]),
         (lambda line: [one.update(region="price") for one in line["annotations"]], [WORD]),
-        (lambda line: (unsized(line), moved((-9.0, 0.0, 4.0, 4.0))(line)), [WORD]),
+        (before_the_edge, [WORD]),
         (lambda line: line.update(annotations=line["annotations"] * MOST), [PART, PART, WORD]),
     ],
     ids=["no size", "other words", "no such region", "before the edge", "too many"],
