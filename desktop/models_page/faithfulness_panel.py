@@ -18,6 +18,8 @@ from engine.types import Faithfulness, Spread
 
 HEADING = "Can the explanations be trusted?"
 NOT_MEASURED = "Not measured yet. Measure it with:"
+ITEM_BY_ITEM = "item by item, the difference is more than twice its standard error"
+"""What `is_clear` asks. The table's ± may overlap all the same: items differ more than methods on one item do."""
 RANDOM, THE_DESKS = "random", "lime"
 CHECKS = {
     "deletion": (
@@ -92,12 +94,12 @@ def conclusion(found: Faithfulness) -> str:
     better, worse = results.count("better"), results.count("worse")
     name = "" if row.method == THE_DESKS else f" ({title(row.method)})"
     if results and better == len(results):
-        return f"Yes{name}: clearly better than naming parts at random in every check."
+        return f"Yes{name}: clearly better than naming parts at random in every check: {ITEM_BY_ITEM}."
     checks = counted(len(results), "check")
     if worse:
-        return f"No{name}: clearly worse than naming parts at random in {worse} of {checks}."
+        return f"No{name}: clearly worse than naming parts at random in {worse} of {checks}: {ITEM_BY_ITEM}."
     if better:
-        return f"In part{name}: clearly better than naming parts at random in {better} of {checks}."
+        return f"In part{name}: clearly better than naming parts at random in {better} of {checks}: {ITEM_BY_ITEM}."
     few = " Measuring more items may tell." if found.items < 100 else ""
     return f"Not shown{name}: no check can be told from naming parts at random.{few}"
 

@@ -12,7 +12,7 @@ import typer
 from engine.cli.common import JsonOption, ModelOption, WorkspaceArgument, answer, champion_of, note, progress, table
 from engine.cli.signals import cancelled_by_signals
 from engine.counting import counted
-from engine.errors import InputError, did_you_mean
+from engine.errors import EngineError, InputError, did_you_mean
 from engine.taxonomy import Taxonomy
 from engine.types import Faithfulness, FaithfulnessRow, ItemContent, Spread, Verdict
 from engine.workspace import Workspace, faithfulness
@@ -27,6 +27,7 @@ EXAMPLES = (
     "secondlook explain-eval tweets.secondlook --method all --json",
 )
 ALL, SPLIT = "all", "val"
+_BETTER = "Better than random order, item by item, by (below 0: worse; clear where more than twice the error behind ±):"
 _COLUMNS = {
     "deletion": "deletion (low)",
     "insertion": "insertion (high)",
@@ -41,7 +42,12 @@ def explain_eval(
     *,
     method: Annotated[
         list[str] | None,
-        typer.Option("--method", metavar="M", help="One of those of explain, or all; repeatable.", show_default="lime"),
+        typer.Option(
+            "--method",
+            metavar="M",
+            help="One of those of explain, or all that the model allows; repeatable.",
+            show_default="lime",
+        ),
     ] = None,
     items: Annotated[
         int, typer.Option("--items", metavar="N", min=1, help="At most so many held-out items are explained.")
@@ -67,6 +73,7 @@ def explain_eval(
     from engine.models.predictor import Predictor
 
     predictor = Predictor.load(folder)
+    methods, impossible = _possible(predictor, methods, leave_out=ALL in (method or []))
     with cancelled_by_signals() as cancelled:
         asked = _questions(predictor.predict(contents, cancelled=cancelled), contents, taxonomy, name)
         rows, notes = _measured(predictor, asked, methods, seed, cancelled)
@@ -77,7 +84,7 @@ def explain_eval(
         items=len(asked),
         seed=seed,
         rows=tuple(rows),
-        notes=tuple(notes),
+        notes=(*impossible, *notes),
     )
     kept = faithfulness.write(folder, found)
     answer(found, lambda: _text(found), as_json=as_json)
@@ -94,6 +101,22 @@ def _methods(given: Sequence[str]) -> list[str]:
         if one not in METHODS:
             raise InputError(f"There is no method '{one}'.", did_you_mean(one, [*METHODS, ALL]))
     return list(dict.fromkeys(given))
+
+
+def _possible(predictor: Predictor, methods: Sequence[str], *, leave_out: bool) -> tuple[list[str], list[str]]:
+    """Return the methods that the model allows, and why others are left out; those that were named are refused."""
+    from engine.explain.methods import check_model
+
+    possible, reasons = [], []
+    for method in methods:
+        try:
+            check_model(method, predictor)
+            possible.append(method)
+        except EngineError as error:
+            if not leave_out:
+                raise
+            reasons.append(f"{method} was left out: {error.message}")
+    return possible, reasons
 
 
 def _held_out(ws: Workspace, most: int, seed: int) -> list[ItemContent]:
@@ -157,7 +180,7 @@ def _text(found: Faithfulness) -> str:
     better = [
         [row.method, *(_cell(row.advantage.get(name), "+") for name in shown)] for row in found.rows if row.advantage
     ]
-    blocks = [head, table(headers, scores), "Better than random order by (below 0: worse):"]
+    blocks = [head, table(headers, scores), _BETTER]
     return "\n\n".join([*blocks, table(["method", *shown], better), *found.notes])
 
 

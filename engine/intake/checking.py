@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from engine.counting import counted
 from engine.errors import EngineError
 from engine.intake.captures import Capture, CaptureError
 from engine.intake.formats import Reading
@@ -21,6 +22,8 @@ from engine.workspace.captures import digest
 from engine.workspace.imports import Place
 
 Picture = Capture | CaptureError | None
+
+_NOT_CROSSED_OUT = "its decisions came in without crossing that out"
 
 
 class Accepted(Struct, frozen=True, kw_only=True):
@@ -39,9 +42,13 @@ class Read(Struct, frozen=True, kw_only=True):
 
 
 class Said:
-    """What was said of rows: errors, warnings, and the columns that were remarked on."""
+    """What was said of rows: errors, warnings, and the columns that were remarked on.
 
-    def __init__(self) -> None:
+    With `strict` a row that loses something is an error.
+    """
+
+    def __init__(self, *, strict: bool = False) -> None:
+        self._strict = strict
         self.errors: list[RowError] = []
         self.warnings: list[RowError] = []
         self.columns: set[tuple[str, str]] = set()
@@ -55,6 +62,13 @@ class Said:
     def refuse(self, file: Path, line: int, reason: str) -> None:
         """Note a row that does not come in."""
         self.errors.append(RowError(file=str(file), line=line, reason=reason))
+
+    def lose(self, file: Path, line: int, reason: str, lost: str) -> None:
+        """Note a row that comes in without something; `lost` says without what."""
+        if self._strict:
+            self.refuse(file, line, reason)
+        else:
+            self.warn(file, line, f"{reason}; {lost}", kind=lost)
 
     def warn(self, file: Path, line: int, reason: str, *, kind: str = "") -> None:
         """Note a row that needed mending."""
@@ -175,10 +189,12 @@ class Checker:
         if first and item.id in known and not self._the_same(file, record.line, item):
             return None
         try:
-            given = self.ws.decisions.fitting(item, record.decisions)
+            given, faults = self.ws.decisions.fitting(item, record.decisions, record.size)
         except EngineError as error:
             self.said.refuse(file, record.line, f"{error}".rstrip("."))
             return None
+        if faults:
+            self.said.lose(file, record.line, _in_one(faults), _NOT_CROSSED_OUT)
         if record.repeats and first:
             seen.put(item.id, file, Place(line=record.line, mark=_mark(item)))
         return Accepted(item=item, new=first and item.id not in known, decisions=given)
@@ -252,6 +268,13 @@ class Checker:
                 reason = f"the unknown column '{name}' is kept in meta; did you mean '{near}'?"
                 self.said.warn(file, record.line, reason)
             self.said.columns.add((str(file), name))
+
+
+def _in_one(faults: Sequence[str]) -> str:
+    """Return what is wrong with parts that are crossed out as one clause: the first, and how many more there are."""
+    first = faults[0].rstrip(".")
+    more = f" (and {counted(len(faults) - 1, 'more part')})" if len(faults) > 1 else ""
+    return f"{first[:1].lower()}{first[1:]}{more}"
 
 
 def _mark(item: Item) -> bytes:

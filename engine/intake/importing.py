@@ -71,7 +71,7 @@ def import_paths(
     sources = find_sources([Path(path) for path in paths], format)
     with quiet_pillow(), ThreadPoolExecutor(_DECODERS, "captures") as decoders:
         how = Reading(taxonomy=ws.taxonomy, kind=kind, reviewer=reviewer)
-        run = _Import(ws, sources, how, decoders, progress, cancelled, passes=2 if strict else 1)
+        run = _Import(ws, sources, how, decoders, progress, cancelled, strict=strict)
         if strict:
             run.all_or_nothing()
         else:
@@ -126,7 +126,7 @@ class _Import:
         progress: Progress | None,
         cancelled: Callable[[], bool] | None,
         *,
-        passes: int,
+        strict: bool,
     ) -> None:
         self.ws = ws
         self.sources = sources
@@ -134,10 +134,10 @@ class _Import:
         self.decoders = decoders
         self.progress = progress
         self.cancelled = cancelled
-        self.total = passes * sum(one.format.count(one.path) for one in sources) if progress else 0
+        self.total = (2 if strict else 1) * sum(one.format.count(one.path) for one in sources) if progress else 0
         self.order = {str(one.path): number for number, one in enumerate(sources)}
         self.done = self.imported = self.skipped = self.decisions = self.known = 0
-        self.said = Said()
+        self.said = Said(strict=strict)
 
     def report(self) -> ImportReport:
         return ImportReport(

@@ -36,6 +36,7 @@ class Record(Struct, frozen=True, kw_only=True):
     `decisions` are answers that came with it, oldest first; their `item` is filled in later. Its screenshot is the
     path in the field `screenshot`, or `picture`, the bytes themselves, or `capture`, the SHA-256 of one that the
     workspace may have or that lies in the folder `captures` beside the file. `warnings` say what could not be kept.
+    `size` is that of the screenshot in pixels, which may be missing; zeros where the file does not say.
     `only_answers`: it says nothing of the item but its id; where there is such an item, its decisions are added to it.
     `repeats` where a format gives an item several records, each with other decisions.
     """
@@ -46,6 +47,7 @@ class Record(Struct, frozen=True, kw_only=True):
     decisions: tuple[GivenDecision, ...] = ()
     picture: bytes | None = None
     capture: str = ""
+    size: tuple[int, int] = (0, 0)
     warnings: tuple[str, ...] = ()
     repeats: bool = False
     only_answers: bool = False

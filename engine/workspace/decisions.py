@@ -111,12 +111,18 @@ class Decisions:
             board.refresh(self._db, self._taxonomy, [row])
         return Undone(act=act, item=last.item, decisions=tuple(taken), undo=recorded)
 
-    def fitting(self, item: Item, given: Sequence[GivenDecision]) -> list[GivenDecision]:
+    def fitting(
+        self, item: Item, given: Sequence[GivenDecision], size: tuple[int, int] = (0, 0)
+    ) -> tuple[list[GivenDecision], list[str]]:
         """Return the decisions as `adopt` would record them of this item, which need not be in the workspace yet.
+
+        What is crossed out where the item has nothing of the kind is left out of its decision, and a sentence says
+        so. `size` is that of the item's screenshot in pixels where the screenshot is missing; zeros: not known.
 
         Raises `InputError` for one that does not fit the taxonomy, the item, or those before it.
         """
         fit: list[GivenDecision] = []
+        faults: list[str] = []
         standing: set[tuple[str, str]] = set()
         for number, one in enumerate(given, 1):
             own = acts.checked_given(msgspec.structs.replace(one, item=item.id), self._taxonomy, kind=item.kind)
@@ -127,8 +133,10 @@ class Decisions:
                 )
             standing.discard((own.undoes, own.reviewer))
             standing |= set() if own.action is Action.UNDO else {(own.act, own.reviewer)}
-            fit.append(msgspec.structs.replace(own, crossed_out=marks.checked_in(item, own.crossed_out)))
-        return fit
+            kept, wrong = marks.fitting(item, own.crossed_out, size)
+            faults += wrong
+            fit.append(msgspec.structs.replace(own, crossed_out=kept))
+        return fit, faults
 
     def adopt(self, given: Sequence[GivenDecision]) -> list[Decision]:
         """Append decisions that were made elsewhere and return those that are new; all or none.
@@ -143,7 +151,7 @@ class Decisions:
             new = acts.unknown(self._db, checked, rows, known)
             if not new:
                 return []
-            crossed = [marks.checked(self._db, one.item, one.crossed_out) for one in new]
+            crossed = [marks.checked_from_elsewhere(self._db, one.item, one.crossed_out) for one in new]
             recorded = self._append(new, rows)
             acts.note(self._db, [one for one in recorded if one.action is not Action.UNDO], rows)
             attach(self._db, recorded, crossed, {item: row for item, (row, _) in rows.items()})

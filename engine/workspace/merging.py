@@ -340,7 +340,7 @@ class _Merge:
         origins.note(self.db, found)
 
     def _cross_out(self, new: Sequence[Carried], sealed: Sequence[Decision], rows: dict[str, int]) -> None:
-        crossed = [marks.checked(self.db, one.decision.item, _plain(one)) for one in new]
+        crossed = [marks.checked_from_elsewhere(self.db, one.decision.item, _plain(one)) for one in new]
         attach(self.db, sealed, crossed, rows)
         self.crossed += sum(map(len, crossed))
 

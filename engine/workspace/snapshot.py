@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from engine.taxonomy import PROFILE, Taxonomy
-from engine.types import Answer, Decision, Item, TrainingItem
+from engine.types import Answer, CrossedOut, Decision, Item, Mark, TrainingItem
 from engine.workspace import board
 from engine.workspace.annotations import crossed_out, of_rows
 from engine.workspace.database import Database
@@ -57,11 +57,16 @@ def _labelled(db: Database, taxonomy: Taxonomy, items: Items) -> Iterator[Traini
                     split=item.split,
                     decisions=resolution.decisions,
                     answers=answers_to(taxonomy, item, rows_of_item),
-                    crossed_out=crossed_out(annotations.get(row[0], ()), resolution.decisions),
+                    crossed_out=_seen(item, crossed_out(annotations.get(row[0], ()), resolution.decisions)),
                 )
         if len(rows) < BATCH:
             return
         after = rows[-1][0]
+
+
+def _seen(item: Item, crossed: tuple[CrossedOut, ...]) -> tuple[CrossedOut, ...]:
+    """Return what can be hidden from a model: without the screenshot there are no parts of it."""
+    return crossed if item.capture is not None else tuple(one for one in crossed if one.kind is Mark.WORD)
 
 
 def labels_of(taxonomy: Taxonomy, item: Item, resolved: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:

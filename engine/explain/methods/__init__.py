@@ -3,6 +3,6 @@
 Heavy (torch); used by the service and the command line.
 """
 
-from engine.explain.methods.table import METHODS, check, explain_by
+from engine.explain.methods.table import METHODS, check, check_model, explain_by
 
-__all__ = ["METHODS", "check", "explain_by"]
+__all__ = ["METHODS", "check", "check_model", "explain_by"]

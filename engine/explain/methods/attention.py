@@ -29,9 +29,7 @@ def rolled_out(parts: Parts, network: Differentiable) -> Weights:
     Raises:
         InputError: the text backbone has no attention.
     """
-    encoder, spec = network.encoder, network.network.spec.text
-    if encoder is None:
-        raise _without_attention(spec.backbone)
+    encoder, spec = check_encoder(network), network.network.spec.text
     parts.check()
     located = network.locate(parts.question.model.text_of(parts.question.content))
     if located is None or parts.text is None:
@@ -43,6 +41,13 @@ def rolled_out(parts: Parts, network: Differentiable) -> Weights:
     if not layers:
         raise _without_attention(spec.backbone)
     return Weights(text=rollout(layers, mean=spec.pooling == "mean") @ shares, samples=2, note=ABOUT)
+
+
+def check_encoder(network: Differentiable) -> HuggingFaceEncoder:
+    """Return the text backbone; raises `InputError` where it is none that has attention, whatever the item."""
+    if network.encoder is None:
+        raise _without_attention(network.network.spec.text.backbone)
+    return network.encoder
 
 
 def rollout(layers: Sequence[Values], *, mean: bool) -> Values:

@@ -21,11 +21,7 @@ def class_activation(parts: Parts, network: Differentiable) -> Weights:
     Raises:
         InputError: the model looks at no screenshots.
     """
-    if network.last_block is None:
-        raise InputError(
-            f"Model '{parts.question.model.card.id}' looks at no screenshots, and Grad-CAM explains nothing else.",
-            "Use --method ig, gradient, occlusion or lime.",
-        )
+    check_block(network, parts.question.model.card.id)
     parts.check()
     if parts.image is None or not parts.image.features:
         return Weights(image=np.zeros(0), samples=0)
@@ -34,6 +30,15 @@ def class_activation(parts: Parts, network: Differentiable) -> Weights:
     sizes = [(cam[rows, columns], values.abs().sum(dim=0).numpy()) for rows, columns, values in changes]
     weights = np.array([float((part * size).sum() / size.sum()) for part, size in sizes])
     return Weights(image=weights, samples=2, vanished=parts.moved_by(parts.image), note=ABOUT)
+
+
+def check_block(network: Differentiable, model: str) -> None:
+    """Raise `InputError` where the network has no block for screenshots, whatever the item."""
+    if network.last_block is None:
+        raise InputError(
+            f"Model '{model}' looks at no screenshots, and Grad-CAM explains nothing else.",
+            "Use --method ig, gradient, occlusion or lime.",
+        )
 
 
 def _map(parts: Parts, network: Differentiable, seen: Tensor) -> Values:

@@ -10,8 +10,8 @@ import numpy as np
 
 from engine.errors import InputError, did_you_mean
 from engine.explain.lime import explain
-from engine.explain.methods.attention import rolled_out
-from engine.explain.methods.gradcam import class_activation
+from engine.explain.methods.attention import check_encoder, rolled_out
+from engine.explain.methods.gradcam import check_block, class_activation
 from engine.explain.methods.gradients import averaged
 from engine.explain.methods.integrated import LEAST, integrated
 from engine.explain.methods.masked import MaskedItem
@@ -94,6 +94,17 @@ def check(method: str, samples: int | None) -> None:
         raise InputError(f"Integrated gradients need at least {LEAST} samples, not {samples}.", _MORE)
     if samples < 1:
         raise InputError(f"An explanation cannot be made of {samples} samples.", _MORE)
+
+
+def check_model(method: str, predictor: Predictor) -> None:
+    """Raise `InputError` where a method can explain nothing with this model, whatever the item.
+
+    Raises `ModelUnavailableError` where that needs the model's backbones, and they cannot be read.
+    """
+    if method == ATTENTION:
+        check_encoder(predictor.differentiable())
+    elif method == GRADCAM:
+        check_block(predictor.differentiable(), predictor.card.id)
 
 
 def _weights(method: str, parts: Parts, predictor: Predictor, seed: int, samples: int | None) -> Iterator[Weights]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from engine.intake.captures import LONGEST_SIDE
 from engine.intake.formats.base import Format, Reading, Writing, written_whole
 from engine.intake.formats.given import given_of
 from engine.intake.formats.known import Known, answer_of, answers, known_items
@@ -58,7 +59,15 @@ def _exported(record: Record) -> Record:
     except msgspec.ValidationError as error:
         return Record(line=record.line, problem=f"its decisions or annotations cannot be read ({error})")
     capture = told["capture"] if isinstance(told["capture"], str) else ""
-    return Record(line=record.line, fields=fields, decisions=given_of(decisions, annotations), capture=capture)
+    given = given_of(decisions, annotations)
+    return Record(line=record.line, fields=fields, decisions=given, capture=capture, size=_size(told))
+
+
+def _size(told: dict[str, Any]) -> tuple[int, int]:
+    """Return the screenshot's pixels, zeros for what is no size of one."""
+    sides = [told["width"], told["height"]]
+    fits = all(type(side) is int and 0 < side <= LONGEST_SIDE for side in sides)
+    return (sides[0], sides[1]) if fits else (0, 0)
 
 
 def write(ws: Workspace, path: Path, how: Writing) -> ExportReport:

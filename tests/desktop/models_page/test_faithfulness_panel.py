@@ -10,8 +10,9 @@ from pytestqt.qtbot import QtBot
 
 from desktop.actions import ActionRegistry
 from desktop.models_page import ModelsPage
-from desktop.models_page.faithfulness_panel import FaithfulnessPanel, basis, conclusion
+from desktop.models_page.faithfulness_panel import ITEM_BY_ITEM, FaithfulnessPanel, basis, conclusion
 from desktop.theme import ThemeManager
+from engine.evidence import CLEAR
 from engine.types import Faithfulness, FaithfulnessRow, ModelCard, Spread
 from engine.workspace import faithfulness
 
@@ -49,9 +50,15 @@ def shown(page: ModelsPage) -> list[FaithfulnessPanel]:
 @pytest.mark.parametrize(
     ("found", "sentence"),
     [
-        (measured(0.2, 0.1, 0.1, 0.05), "Yes: clearly better than naming parts at random in every check."),
-        (measured(0.2, 0.01, 0.1, -0.01), "In part: clearly better than naming parts at random in 2 of 4 checks."),
-        (measured(0.2, -0.1), "No: clearly worse than naming parts at random in 1 of 2 checks."),
+        (
+            measured(0.2, 0.1, 0.1, 0.05),
+            f"Yes: clearly better than naming parts at random in every check: {ITEM_BY_ITEM}.",
+        ),
+        (
+            measured(0.2, 0.01, 0.1, -0.01),
+            f"In part: clearly better than naming parts at random in 2 of 4 checks: {ITEM_BY_ITEM}.",
+        ),
+        (measured(0.2, -0.1), f"No: clearly worse than naming parts at random in 1 of 2 checks: {ITEM_BY_ITEM}."),
         (
             measured(0.01, 0.02),
             "Not shown: no check can be told from naming parts at random. Measuring more items may tell.",
@@ -63,12 +70,20 @@ def shown(page: ModelsPage) -> list[FaithfulnessPanel]:
         ),
         (
             measured(0.2, method="ig"),
-            "Yes (Integrated gradients): clearly better than naming parts at random in every check.",
+            f"Yes (Integrated gradients): clearly better than naming parts at random in every check: {ITEM_BY_ITEM}.",
         ),
     ],
 )
 def test_the_conclusion_counts_only_what_can_be_told_from_chance(found: Faithfulness, sentence: str) -> None:
     assert conclusion(found) == sentence
+
+
+def test_what_clearly_means_is_said_in_the_rules_own_number() -> None:
+    """Between the last difference that is not clear and the first that is lies twice the standard error."""
+    assert CLEAR == 2.0
+    assert "more than twice its standard error" in ITEM_BY_ITEM
+    assert conclusion(measured(0.041)).startswith("Yes")
+    assert conclusion(measured(0.039)).startswith("Not shown")
 
 
 def test_what_the_figures_rest_on_is_said() -> None:
@@ -85,7 +100,10 @@ def test_the_table_has_a_row_for_each_method_and_a_column_for_each_check(qtbot: 
     assert told.count("50 ± 10") == 2
     assert {"LIME, as on the desk", "At random", "One was left out."} <= set(told)
     assert not any("words" in text.lower() for text in told)
-    assert panel.accessibleDescription() == "Yes: clearly better than naming parts at random in every check."
+    assert (
+        panel.accessibleDescription()
+        == f"Yes: clearly better than naming parts at random in every check: {ITEM_BY_ITEM}."
+    )
     named = [one.accessibleName() for one in panel.findChildren(QLabel)]
     assert "Parts shown, At random: 50 ± 10" in named
 

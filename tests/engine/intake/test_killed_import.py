@@ -210,7 +210,7 @@ def test_what_is_in_is_not_done_again(
     asked: list[int] = []
     fitting = Decisions.fitting
 
-    def counting(*given: Any) -> list[Any]:
+    def counting(*given: Any) -> Any:
         asked.append(1)
         return fitting(*given)
 

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -78,7 +79,7 @@ def test_people_read_a_table_with_random_order_and_what_is_better(
     assert run(["explain-eval", str(workspace), "--method", "occlusion", "--items", "2"]) == 0
     out = capsys.readouterr().out
     assert "2 held-out items" in out
-    assert "Better than random order by" in out
+    assert "Better than random order, item by item, by" in out
     assert [line.split()[0] for line in out.splitlines() if line.startswith(("occlusion", "random"))] == [
         "occlusion",
         "random",
@@ -110,6 +111,33 @@ def test_mistakes_are_named_with_a_way_out(
     assert run(["explain-eval", str(workspace), *options]) == 2
     assert sentence in capsys.readouterr().err
     assert faithfulness.read(workspace / "models" / "fake") is None
+
+
+@pytest.fixture
+def without_attention(workspace: Path, fake: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The workspace, with a model whose text backbone has no attention."""
+    spec = SimpleNamespace(text=SimpleNamespace(backbone="cnn"))
+    fake.differentiable = lambda: SimpleNamespace(encoder=None, network=SimpleNamespace(spec=spec))
+    return workspace
+
+
+def test_a_named_method_that_the_model_does_not_allow_is_refused_before_any_work(
+    without_attention: Path, fake: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fake, "predict", lambda *_, **__: pytest.fail("there was nothing to ask the model for"))
+    assert run(["explain-eval", str(without_attention), "--method", "occlusion", "--method", "attention"]) == 2
+    assert "The text backbone 'cnn' has no attention" in capsys.readouterr().err
+
+
+def test_of_all_methods_those_that_the_model_does_not_allow_are_left_out_with_the_reason(
+    without_attention: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("engine.explain.methods.METHODS", {"occlusion": "", "attention": ""})
+    assert run(["explain-eval", str(without_attention), "--method", "all", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [row["method"] for row in document["rows"]] == ["occlusion", "random"]
+    (note,) = document["notes"]
+    assert note.startswith("attention was left out: The text backbone 'cnn' has no attention;")
 
 
 def test_without_held_out_items_it_says_where_they_come_from(

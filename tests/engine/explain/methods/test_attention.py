@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from engine.errors import InputError
-from engine.explain.methods import explain_by
+from engine.explain.methods import METHODS, check_model, explain_by
 from engine.explain.methods.attention import rollout
 from engine.explain.methods.pieces import token_shares
 
@@ -42,3 +43,19 @@ def test_words_have_the_attention_of_their_tokens(make_predictor: Any, parts_of:
 def test_which_backbones_have_attention_is_said(make_predictor: Any, item: Any, backbone: str) -> None:
     with pytest.raises(InputError, match=f"'{backbone}' has no attention; minilm, bert-tiny"):
         explain_by("attention", make_predictor(backbone), item, "toxicity", "toxic")
+    with pytest.raises(InputError, match="has no attention"):
+        check_model("attention", make_predictor(backbone))
+
+
+def test_every_method_is_told_apart_by_the_model_alone(make_predictor: Any) -> None:
+    def possible(predictor: Any) -> set[str]:
+        found = set()
+        for method in METHODS:
+            with contextlib.suppress(InputError):
+                check_model(method, predictor)
+                found.add(method)
+        return found
+
+    assert possible(make_predictor("bert-tiny")) == set(METHODS)
+    assert possible(make_predictor("cnn")) == set(METHODS) - {"attention"}
+    assert possible(make_predictor("bert-tiny", image="none")) == set(METHODS) - {"gradcam"}
