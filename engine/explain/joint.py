@@ -156,13 +156,18 @@ class _Estimate:
         return Regression(design.masks, self._width, groups=design.groups, complete=design.complete, counts=counts)
 
     def surrogate(self, answers: Values) -> Surrogate:
-        """Weights with errors."""
+        """Weights with errors; those of superpixels as large as from many samples, on one scale with those of words."""
         if self._projects:
             return projected(self.design.masks, answers)
         if self.design.complete:
             return self.regression.surrogate(answers)
         clean = self.regression.surrogate(without_interactions(self.design.masks, answers))
-        return msgspec.structs.replace(clean, fit=self.regression.surrogate(answers).fit)
+        weights, errors = (np.array(one) / self.regression.share_left for one in (clean.weights, clean.errors))
+        return Surrogate(
+            weights=tuple(weights.tolist()),
+            errors=tuple(errors.tolist()),
+            fit=self.regression.surrogate(answers).fit,
+        )
 
     def weights(self, answers: Values) -> Values:
         """Weights alone, (features,)."""
@@ -192,7 +197,7 @@ def _surrogate(estimate: _Estimate, table: Values, contexts: Contexts) -> Surrog
     found = estimate.surrogate(contexts.shares @ table)
     if contexts.complete:
         return found
-    weights = estimate.regression.weights(table.T)
+    weights = estimate.regression.weights(table.T) / estimate.regression.share_left
     apart = (weights - (weights @ contexts.shares)[:, None]) * contexts.shares
     groups = np.unique(contexts.groups, return_inverse=True)[1]
     sums = np.zeros((int(groups.max()) + 1, len(weights)))

@@ -116,9 +116,16 @@ class Regression:
         self._counts = shared_kernel(masks, self._groups, width) if counts is None else counts
         root = np.sqrt(self._counts)
         self._rows = (masks - self._counts @ masks / self._counts.sum()) * root[:, None]
-        penalty = 0.0 if self._complete else ALPHA
-        self._inverse = np.linalg.inv(self._rows.T @ self._rows + penalty * np.eye(masks.shape[1]))
+        self._penalty = 0.0 if self._complete else ALPHA
+        self._inverse = np.linalg.inv(self._rows.T @ self._rows + self._penalty * np.eye(masks.shape[1]))
         self._map = self._inverse @ (self._rows * root[:, None]).T
+
+    @property
+    def share_left(self) -> float:
+        """What the penalty leaves of the weights, in (0, 1], on average over features: hardly less than all of them from
+        the thousand samples for which `lime` set it, but 0.9 from a hundred. A balanced design holds all back alike.
+        """
+        return 1.0 - self._penalty * float(np.trace(self._inverse)) / len(self._inverse)
 
     def weights(self, answers: Values) -> Values:
         """The weights, (features,) or (features, k), from answers (n,) or (n, k)."""
