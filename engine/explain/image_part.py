@@ -128,5 +128,5 @@ def _batch_size(question: Question, size: int) -> int:
         return GPU_BATCH
     cost = COSTS.get(question.model.card.network.get("image", {}).get("backbone", ""), 1.0) * (size / 224) ** 2
     if question.model.packs_images:
-        return torch.get_num_threads() * max(1, round(PACKED_BATCH / max(1.0, cost)))
+        return torch.get_num_threads() * min(MOST_CPU_BATCH, max(1, round(PACKED_BATCH / cost)))
     return min(MOST_CPU_BATCH, max(1, round(CPU_BATCH / cost)))

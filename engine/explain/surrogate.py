@@ -122,8 +122,9 @@ class Regression:
 
     @property
     def share_left(self) -> float:
-        """What the penalty leaves of the weights, in (0, 1], on average over features: hardly less than all of them from
-        the thousand samples for which `lime` set it, but 0.9 from a hundred. A balanced design holds all back alike.
+        """What the penalty leaves of the weights, in (0, 1], on average over features: hardly less than all of them
+        from the thousand samples for which `lime` set it, but 0.9 from a hundred. A balanced design holds all back
+        alike.
         """
         return 1.0 - self._penalty * float(np.trace(self._inverse)) / len(self._inverse)
 
