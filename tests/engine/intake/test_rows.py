@@ -93,6 +93,8 @@ def test_the_names_of_image_folders_are_understood() -> None:
         ({"regions": {"a": [[1, 2, -3, 4]]}}, "the region 'a' must be"),
         ({"regions": {"a": [[1, 2, "3", 4]]}}, "the region 'a' must be"),
         ({"regions": {"a": [[0, 0, 1e9, 1]]}}, "the region 'a' must be"),
+        ({"regions": {"a": [[float("nan"), 0, 1, 1]]}}, "the region 'a' must be"),
+        ({"regions": {"a": [[0, 0, float("inf"), 1]]}}, "the region 'a' must be"),
         ({"regions": {"a": [[0, 0, 1, 1]] * 2001}}, "more than 2000 boxes"),
         ({"meta": [1]}, "`meta` must be an object"),
     ],
