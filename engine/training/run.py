@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +36,10 @@ from engine.training.state import load_state
 from engine.training.validation import Validation
 from engine.types import ModelCard, Outcome
 
+GRACE, GLANCE = 30.0, 0.2
+"""Seconds for which a run waits for a trainer before it, which ends as soon as it sees that its desk is gone, and
+between two looks at whether somebody cancelled.
+"""
 AFTER = 3
 """Progress units after the last step: scoring the candidate, scoring the champion, saving."""
 
@@ -57,7 +62,7 @@ def train(
     """
     try:
         job = read_job(run_folder, models_folder)
-        with _alone(job):
+        with _alone(job, cancelled):
             card, outcome = finished(job) or _Run(job, emit, cancelled).train()
     except EngineError as error:
         emit(RunFailed(run=run_folder.name, message=str(error), cancelled=isinstance(error, CancelledError)))
@@ -79,15 +84,19 @@ def fit(job: Job, *, emit: Emit, cancelled: Callable[[], bool]) -> Fitted:
 
 
 @contextlib.contextmanager
-def _alone(job: Job) -> Iterator[None]:
-    """Keep a second trainer out of the run's folder; a killed one lets go."""
-    lock = FileLock(job.folder / "trainer.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise TrainingError(
-            f"The run {job.id} is being trained by another process.", "Wait until it has ended, or stop it."
-        ) from error
+def _alone(job: Job, cancelled: Callable[[], bool]) -> Iterator[None]:
+    """Keep a second trainer out of the run's folder; a killed one lets go, and one whose desk was killed soon does."""
+    lock, deadline = FileLock(job.folder / "trainer.lock"), time.monotonic() + GRACE
+    while not lock.is_locked:
+        try:
+            lock.acquire(timeout=min(GLANCE, GRACE))
+        except Timeout as error:
+            if cancelled():
+                raise CancelledError from error
+            if time.monotonic() >= deadline:
+                raise TrainingError(
+                    f"The run {job.id} is being trained by another process.", "Wait until it has ended, or stop it."
+                ) from error
     try:
         yield
     finally:

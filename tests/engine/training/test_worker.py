@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import psutil
 import pytest
+from filelock import FileLock
 
+from engine.errors import CancelledError
 from engine.service.protocol import EpochEnded, RunFailed, RunStarted, decode_trainer_event
 from engine.training import run, worker
 from engine.training.run import train
@@ -172,7 +174,30 @@ def test_a_mistake_of_ours_is_told_from_the_user_s(
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_a_second_trainer_is_kept_out(make_run: RunMaker) -> None:
+def test_a_run_waits_for_a_trainer_that_is_about_to_end(make_run: RunMaker) -> None:
+    """A desk that was killed and opened again at once finds its old trainer still there."""
+    folder, looks = make_run(), []
+    before = FileLock(folder / "trainer.lock")
+    before.acquire()
+
+    def cancelled() -> bool:
+        looks.append(before.is_locked)
+        before.release()
+        return False
+
+    card, _ = train(folder, emit=lambda _: None, cancelled=cancelled)
+    assert looks[0]
+    assert card.id == folder.name
+
+
+def test_a_run_that_waits_can_be_cancelled(make_run: RunMaker) -> None:
+    folder = make_run()
+    with FileLock(folder / "trainer.lock"), pytest.raises(CancelledError):
+        train(folder, emit=lambda _: None, cancelled=lambda: True)
+
+
+def test_a_second_trainer_is_kept_out(make_run: RunMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "GRACE", 0.0)
     folder, heard = make_run(), io.BytesIO()
 
     def second(event: TrainerEvent) -> None:
