@@ -5,8 +5,8 @@ Scoring may run in fewer bits and lets the floats of its backbones go; they are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -63,14 +63,6 @@ class Differentiable:
         """The text backbone where it is an encoder with attention."""
         return self.text if isinstance(self.text, HuggingFaceEncoder) else None
 
-    @property
-    def text_weights(self) -> int:
-        """How many numbers the text backbone multiplies with for each token."""
-        if self.text is None:
-            return 0
-        table = sum(weight.numel() for weight in self._table().parameters())
-        return sum(weight.numel() for weight in self.text.parameters()) - table
-
     def locate(self, text: str) -> Located | None:
         """The tokens of a raw text; None where it is blank or the network reads no text."""
         if self.tokenizer is None or self.text is None or not text.strip():
@@ -108,6 +100,28 @@ class Differentiable:
         head = next(one for one in self.network.spec.heads if one.task == task)
         logits = self.network.fuse(text, image)[task] / self.temperatures.get(task, 1.0)
         return logits.sigmoid() if head.multi else logits.softmax(dim=1)
+
+    @contextmanager
+    def watched(self, check: Callable[[], None]) -> Iterator[None]:
+        """While this is open, `check` is called at every layer of the backbones, on the way forward and on the way back.
+
+        What it raises ends the calculation there, for a batch through both backbones takes longer than who asks to stop
+        should wait.
+        """
+
+        def before(_layer: nn.Module, _inputs: object) -> None:
+            check()
+
+        def after(_layer: nn.Module, _inputs: object, output: object) -> None:
+            if isinstance(output, Tensor) and output.requires_grad:
+                output.register_hook(lambda _gradient: check())
+
+        backbones = [part for part in (self.text, self.image) if part is not None]
+        with ExitStack() as hooks:
+            for layer in (module for part in backbones for module in part.modules() if not any(module.children())):
+                for handle in (layer.register_forward_pre_hook(before), layer.register_forward_hook(after)):
+                    hooks.callback(handle.remove)
+            yield
 
     def _table(self) -> nn.Module:
         if isinstance(self.text, HuggingFaceEncoder):

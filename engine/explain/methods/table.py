@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from functools import partial
 
 import numpy as np
@@ -18,6 +19,7 @@ from engine.explain.methods.masked import MaskedItem
 from engine.explain.methods.occlusion import left_out
 from engine.explain.methods.parts import Parts, Weights
 from engine.explain.model import Question
+from engine.models.differentiable import Differentiable
 from engine.models.predictor import Predictor
 from engine.types import Explanation, ItemContent
 
@@ -65,11 +67,12 @@ def explain_by(
     last: Explanation | None = None
     parts = Parts(Question.ask(predictor, content, task, label), method, seed, cancelled)
     parts.beside(partial(_get_ready, method, predictor))
-    for weights in _weights(method, parts, predictor, seed, samples):
-        last = parts.explanation(weights)
-        if emit is not None:
-            emit(last)
-        parts.check()
+    with closing(_weights(method, parts, predictor, seed, samples)) as steps:
+        for weights in steps:
+            last = parts.explanation(weights)
+            if emit is not None:
+                emit(last)
+            parts.check()
     assert last is not None
     return last
 
@@ -107,15 +110,26 @@ def check_model(method: str, predictor: Predictor) -> None:
         check_block(predictor.differentiable(), predictor.card.id)
 
 
-def _weights(method: str, parts: Parts, predictor: Predictor, seed: int, samples: int | None) -> Iterator[Weights]:
+def _weights(
+    method: str, parts: Parts, predictor: Predictor, seed: int, samples: int | None
+) -> Generator[Weights, None, None]:
     if method == OCCLUSION:
         yield left_out(parts)
-    elif method == GRADCAM:
-        yield class_activation(parts, predictor.differentiable())
+        return
+    network = predictor.differentiable()
+    with network.watched(parts.check):
+        yield from _by_network(method, parts, network, seed, samples)
+
+
+def _by_network(
+    method: str, parts: Parts, network: Differentiable, seed: int, samples: int | None
+) -> Iterator[Weights]:
+    if method == GRADCAM:
+        yield class_activation(parts, network)
     elif method == ATTENTION:
-        yield rolled_out(parts, predictor.differentiable())
+        yield rolled_out(parts, network)
     elif not parts.image_features + parts.text_features:
         yield Weights(image=np.zeros(0), text=np.zeros(0))
     else:
-        item = MaskedItem(parts, predictor.differentiable())
+        item = MaskedItem(parts, network)
         yield from integrated(item, samples) if method == IG else averaged(item, samples, seed)

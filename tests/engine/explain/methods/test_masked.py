@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from engine.errors import CancelledError, ModelUnavailableError
-from engine.explain.methods.masked import MaskedItem
+from engine.explain.methods.masked import CPU_TOKENS, MOST_ROWS, MaskedItem
 from engine.explain.methods.parts import Parts
 from engine.explain.model import Question
 from engine.models.batches import text_batch
@@ -128,13 +129,21 @@ def test_a_frozen_predictor_scores_as_before(make_predictor: Any, masked: Any, i
     assert all(weight.grad is None for weight in predictor.loaded.network.parameters())
 
 
-def test_small_steps_on_a_cpu(make_predictor: Any, masked: Any, item: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_inputs_pass_a_few_at_a_time(
+    make_predictor: Any, masked: Any, item: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = masked(make_predictor(), item)
-    assert whole.rows > 1
-    network = whole._network.network
-    deep = msgspec.structs.replace(network.spec.image, backbone="resnet101", size=448)
-    monkeypatch.setattr(network, "spec", msgspec.structs.replace(network.spec, image=deep))
+    assert whole.rows == MOST_ROWS
+    monkeypatch.setattr(whole._text, "ids", torch.zeros(CPU_TOKENS // 5, dtype=torch.long))
+    assert whole.rows == 5
+    monkeypatch.setattr(whole._text, "ids", torch.zeros(2 * CPU_TOKENS, dtype=torch.long))
     assert whole.rows == 1
+    monkeypatch.undo()
+    network = whole._network.network
+    for size, rows in ((224, 4), (448, 1), (1000, 1)):
+        image = msgspec.structs.replace(network.spec.image, size=size)
+        monkeypatch.setattr(network, "spec", msgspec.structs.replace(network.spec, image=image))
+        assert whole.rows == rows
 
 
 def test_what_the_model_does_not_read_is_counted(make_predictor: Any, masked: Any, item: Any) -> None:
@@ -155,3 +164,39 @@ def test_cancelling_stops_between_batches(make_predictor: Any, item: Any) -> Non
     asked = True
     with pytest.raises(CancelledError):
         whole(torch.ones(1, whole.features))
+
+
+@pytest.mark.parametrize(("backbone", "fusion"), KINDS)
+def test_who_asks_to_stop_is_heard_at_every_layer(
+    make_predictor: Any, masked: Any, item: Any, backbone: str, fusion: str
+) -> None:
+    predictor = make_predictor(backbone, fusion)
+    network, whole = predictor.differentiable(), masked(predictor, item)
+    at = torch.full((1, whole.features), 0.6)
+    looks = []
+
+    def look() -> None:
+        looks.append(len(looks))
+        if len(looks) == stop:
+            raise CancelledError
+
+    stop = -1
+    usual = whole.gradients(at)
+    with network.watched(look):
+        torch.testing.assert_close(whole.gradients(at), usual)
+    forward, layers = _counted(network, lambda: whole(at)), len(looks)
+    assert layers >= 1.8 * forward > 40  # not quite twice: gradients do not go back through what was not masked
+    for stop in (1, forward - 1, forward + 1, layers):
+        looks.clear()
+        with pytest.raises(CancelledError), network.watched(look):
+            whole.gradients(at)
+        assert len(looks) == stop
+    torch.testing.assert_close(whole.gradients(at), usual)
+    assert len(looks) == stop  # nobody looks any more
+
+
+def _counted(network: Differentiable, work: Callable[[], object]) -> int:
+    looks: list[None] = []
+    with network.watched(lambda: looks.append(None)), torch.no_grad():
+        work()
+    return len(looks)
