@@ -27,8 +27,8 @@ Floats = npt.NDArray[np.float32]
 
 INVISIBLE = 1.5 / 255
 """A superpixel that differs from the colour that hides it by less than this looks the same when it is hidden."""
-MOST_PIXELS = 4_000_000
-"""Larger screenshots are reduced first: nobody sees the difference in a model's square."""
+MOST_PIXELS, LONGEST_SIDE = 4_000_000, 16_384
+"""Larger or longer screenshots are reduced first, for the time and memory that they would take."""
 NOWHERE = -1
 ENOUGH_PIXELS = 2000
 """So many of a superpixel's pixels, evenly spread, tell whether it is plain."""
@@ -53,26 +53,28 @@ def changes(content: ItemContent, found: Superpixels, spec: ImageSpec, *, paint_
     Raises:
         InputError: the screenshot cannot be read.
     """
-    pixels = _pixels(content)
+    pixels, steps = _pixels(content)
     height, width = pixels.shape[:2]
     labels = found.over(width, height)
     fills = _fills(pixels, labels, found, paint_plain=paint_plain)
-    for left, upper, right, lower in _scaled(masked_boxes(content, spec), width / found.width):
+    for left, upper, right, lower in _scaled(masked_boxes(content, spec), width / found.width, height / found.height):
         labels[max(upper, 0) : max(lower, 0), max(left, 0) : max(right, 0)] = NOWHERE
-    top = round(spec.crop_top * height / found.height)
-    return _resampled(pixels[top:], labels[top:], fills, spec.size)
+    down = _weights(found.height - spec.crop_top, spec.size, steps[0], spec.crop_top % steps[0])
+    top = spec.crop_top // steps[0]
+    return _resampled(pixels[top:], labels[top:], fills, (down, _weights(found.width, spec.size, steps[1])))
 
 
-def _pixels(content: ItemContent) -> Bytes:
-    """The screenshot's RGB bytes, (height, width, 3), reduced where it is very large."""
+def _pixels(content: ItemContent) -> tuple[Bytes, tuple[int, int]]:
+    """The screenshot's RGB bytes, (height, width, 3), and how many of its rows and columns are one of them."""
     rgb = screenshot(content)
     factor = math.ceil(math.sqrt(rgb.width * rgb.height / MOST_PIXELS))
-    return np.asarray(rgb.reduce(factor) if factor > 1 else rgb)
+    across, down = (max(factor, math.ceil(side / LONGEST_SIDE)) for side in rgb.size)
+    return np.asarray(rgb.reduce((across, down)) if max(across, down) > 1 else rgb), (down, across)
 
 
-def _scaled(boxes: list[tuple[int, int, int, int]], scale: float) -> list[tuple[int, int, int, int]]:
+def _scaled(boxes: list[tuple[int, int, int, int]], across: float, down: float) -> list[tuple[int, int, int, int]]:
     return [
-        (math.floor(x0 * scale), math.floor(y0 * scale), math.ceil(x1 * scale), math.ceil(y1 * scale))
+        (math.floor(x0 * across), math.floor(y0 * down), math.ceil(x1 * across), math.ceil(y1 * down))
         for x0, y0, x1, y1 in boxes
     ]
 
@@ -100,8 +102,9 @@ def _is_plain(pixels: Bytes, page: npt.NDArray[np.float64]) -> bool:
     return bool(same.mean() > 0.5 and np.abs(colour / 255 - page).max() > FLAT)
 
 
-def _resampled(screenshot: Bytes, labels: Labels, fills: Floats, size: int) -> list[Change]:
-    down, across = (_weights(length, size) for length in labels.shape)
+def _resampled(screenshot: Bytes, labels: Labels, fills: Floats, weights: tuple[Floats, Floats]) -> list[Change]:
+    """The changes, by `weights` (S, height) and (S, width) of the screenshot's rows and columns."""
+    down, across = weights
     found = []
     for number, place in enumerate(ndimage.find_objects(labels + 1)):
         if place is None:
@@ -118,9 +121,12 @@ def _resampled(screenshot: Bytes, labels: Labels, fills: Floats, size: int) -> l
 
 
 @functools.lru_cache(maxsize=16)
-def _weights(length: int, size: int) -> Floats:
-    """The matrix of the resizing along one axis; most screenshots of a workspace are of one size."""
-    return resampling(length, size).astype(np.float32)
+def _weights(length: int, size: int, step: int, cut: int = 0) -> Floats:
+    """The matrix of the resizing along one axis, of which every `step` pixels are one, of the first one the last ones
+    that are not `cut` off; most screenshots of a workspace are of one size.
+    """
+    borders = np.arange(-(-(length + cut) // step) + 1) * step - cut
+    return resampling(length, size, np.clip(borders, 0, length)).astype(np.float32)
 
 
 def _reached(weights: Floats) -> slice:

@@ -103,7 +103,7 @@ class Differentiable:
 
     @contextmanager
     def watched(self, check: Callable[[], None]) -> Iterator[None]:
-        """While this is open, `check` is called at every layer of the backbones, on the way forward and on the way back.
+        """While this is open, `check` is called at every layer of the backbones, on the way forward and back.
 
         What it raises ends the calculation there, for a batch through both backbones takes longer than who asks to stop
         should wait.
@@ -114,7 +114,7 @@ class Differentiable:
 
         def after(_layer: nn.Module, _inputs: object, output: object) -> None:
             if isinstance(output, Tensor) and output.requires_grad:
-                output.register_hook(lambda _gradient: check())
+                output.register_hook(lambda _gradient: check())  # type: ignore[no-untyped-call]
 
         backbones = [part for part in (self.text, self.image) if part is not None]
         with ExitStack() as hooks:

@@ -44,22 +44,28 @@ def prepare_capture(content: ItemContent, spec: ImageSpec) -> NDArray[np.uint8] 
         return None
 
 
-def resampling(source: int, target: int) -> NDArray[np.float64]:
+def resampling(source: int, target: int, borders: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
     """The (target, source) matrix of the resizing along one axis; rows sum to 1.
 
     Blocks of whole pixels are averaged first where the source is at least twice the target (half the work, the same
     picture). Then Pillow's bilinear filter with antialiasing: triangles as wide as the scale, centred on pixel centres.
     The resized screenshot is `resampling(H, S) @ channel @ resampling(W, S).T`, but for rounding to bytes.
+
+    With `borders`, (n + 1,) from 0 to `source`, the (target, n) matrix of what is the mean of the pixels between two of
+    them each.
     """
     block = max(source // target, 1)
-    blocks = np.arange(source) // block
-    averaging = (blocks == np.arange(blocks[-1] + 1)[:, None]).astype(np.float64)
-    averaging /= averaging.sum(axis=1, keepdims=True)
+    starts = np.arange(0, source, block)
     scale = source / block / target
     centres = (np.arange(target) + 0.5) * scale
-    distance = np.abs(np.arange(len(averaging)) + 0.5 - centres[:, None]) / max(scale, 1.0)
+    distance = np.abs(np.arange(len(starts)) + 0.5 - centres[:, None]) / max(scale, 1.0)
     weights = np.clip(1.0 - distance, 0.0, None)
-    matrix: NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True) @ averaging
+    weights /= weights.sum(axis=1, keepdims=True)
+    borders = np.arange(source + 1) if borders is None else borders
+    within = np.minimum(borders // block, len(starts) - 1)
+    share = (borders - starts[within]) / np.diff(starts, append=source)[within]
+    before = np.cumsum(weights, axis=1) - weights
+    matrix: NDArray[np.float64] = np.diff(before[:, within] + share * weights[:, within], axis=1)
     return matrix
 
 

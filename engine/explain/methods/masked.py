@@ -70,7 +70,7 @@ class MaskedItem:
             return GPU_ROWS
         most = MOST_ROWS
         if self._image is not None:
-            most = min(most, CPU_PIXELS // self._network.network.spec.image.size ** 2)
+            most = min(most, CPU_PIXELS // self._network.network.spec.image.size**2)
         if self._text is not None:
             most = min(most, CPU_TOKENS // len(self._text.ids))
         return max(1, most)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +46,14 @@ def test_resizing_is_the_linear_map_it_claims_to_be(
 
 def test_resampling_keeps_a_constant() -> None:
     np.testing.assert_allclose(resampling(601, 224).sum(axis=1), 1.0)
+
+
+@pytest.mark.parametrize(("source", "target"), [(601, 224), (1000, 96), (50, 96)])
+def test_resampling_of_means_adds_up_what_their_pixels_count(source: int, target: int) -> None:
+    borders = np.array([0, 1, 7, 8, 20, source - 3, source])
+    whole = resampling(source, target)
+    expected = np.stack([whole[:, one:other].sum(axis=1) for one, other in itertools.pairwise(borders)], axis=1)
+    np.testing.assert_allclose(resampling(source, target, borders), expected, atol=1e-12)
 
 
 def test_the_top_is_cut_off_before_resizing(tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ def test_who_asks_to_stop_is_heard_at_every_layer(
     predictor = make_predictor(backbone, fusion)
     network, whole = predictor.differentiable(), masked(predictor, item)
     at = torch.full((1, whole.features), 0.6)
-    looks = []
+    looks: list[int] = []
 
     def look() -> None:
         looks.append(len(looks))
