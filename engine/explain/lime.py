@@ -191,7 +191,7 @@ class _Lime:
         image_vector = (
             model.missing_image[None] if pixels is None else model.image_vectors(torch.from_numpy(pixels)[None])
         )
-        text = TextPart(question, image_vector)
+        text = yield from beside(partial(TextPart, question, image_vector))
         if text.features:
             self._text, self._words = text, _Side(question, text, self._seed, samples, alone=pixels is None)
             yield from self._words.extend()

@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from itertools import chain, islice
+from itertools import islice
 from threading import Semaphore
 
 import numpy as np
@@ -39,6 +39,8 @@ Tokens = list[list[int]]
 """Numbers of tokens, text by text."""
 SPARE = 28
 """So many texts more are looked at to fill the last runs of the encoder."""
+CHARACTERS = 100_000
+"""So many are taken apart into tokens at a time, in 40 ms or so."""
 AHEAD = 2
 """So many runs of the text encoder a core are begun before anybody asks for what they give."""
 
@@ -87,26 +89,36 @@ class Scorer:
         """The (n, Dt) vectors of raw texts in parts: of the first `stops[0]`, then of those up to `stops[1]`, ….
 
         A part has some more texts, if there are any, where they take no more time. None comes now and then, before a
-        part has all of its own: between two of these a core runs the encoder once. It goes on meanwhile: only a few
-        runs ahead, and not after the iterator is closed.
+        part has all of its own: between two of these a core runs the encoder once, or some texts are taken apart. It
+        goes on meanwhile: only a few runs ahead, and not after the iterator is closed.
         """
         threads = torch.get_num_threads() if self.device.type == "cpu" else 1
         with single_threaded(threads) as pool:
             under_way: deque[Callable[[], Tensor | None]] = deque()
-            steps = (self._text_steps(part, pool, threads) for part in self._parts(texts, stops))
-            for step in chain.from_iterable(steps):
-                under_way.append(step)
-                if len(under_way) > AHEAD * threads:
-                    yield under_way.popleft()()
+            for part in self._parts(texts, stops):
+                if part is None:
+                    yield None
+                    continue
+                for step in self._text_steps(part, pool, threads):
+                    under_way.append(step)
+                    if len(under_way) > AHEAD * threads:
+                        yield under_way.popleft()()
             while under_way:
                 yield under_way.popleft()()
 
-    def _parts(self, texts: Iterable[str], stops: Sequence[int]) -> Iterator[Tokens]:
-        """The tokens of each part's texts; those that had no room begin the next one, and are dropped at the end."""
+    def _parts(self, texts: Iterable[str], stops: Sequence[int]) -> Iterator[Tokens | None]:
+        """The tokens of each part's texts; those that had no room begin the next one, and are dropped at the end.
+
+        Of long texts few are taken apart at a time, with None between them.
+        """
         rest, done = iter(texts), 0
         left: Tokens = []
         for stop in stops:
-            left += self._tokens(list(islice(rest, max(0, stop + SPARE - done - len(left)))))
+            wanted = islice(rest, max(0, stop + SPARE - done - len(left)))
+            while few := _few(wanted):
+                left += self._tokens(few)
+                if sum(map(len, few)) >= CHARACTERS:
+                    yield None
             fewest = min(max(0, stop - done), len(left))
             packed = self.encoders.packed
             count = packed.filling([len(one) for one in left], fewest) if packed is not None else fewest
@@ -313,3 +325,14 @@ def _by_length(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
         end = start + max(1, tokens // max(lengths[order[start]], 1))
         yield order[start:end]
         start = end
+
+
+def _few(texts: Iterator[str]) -> list[str]:
+    """The next texts, until they have `CHARACTERS` together."""
+    few, characters = [], 0
+    for text in texts:
+        few.append(text)
+        characters += len(text)
+        if characters >= CHARACTERS:
+            break
+    return few

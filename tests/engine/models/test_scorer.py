@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import length_hint
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
-from engine.models.scorer import AHEAD, SPARE, Scorer, _by_length
+from engine.models.scorer import AHEAD, CHARACTERS, SPARE, Scorer, _by_length
 
 
 @pytest.mark.parametrize("tokens", [1, 10, 40, 1000])
@@ -90,6 +91,16 @@ def test_no_more_texts_are_read_than_may_be_needed() -> None:
     texts = iter(["text"] * 1000)
     list(scorer_of(lengths_into).text_vectors_in_turn(texts, (10, 50)))
     assert len(list(texts)) == 1000 - 50 - SPARE
+
+
+def test_of_long_texts_a_few_are_taken_apart_between_two_looks() -> None:
+    texts = iter(["a" * (CHARACTERS // 3)] * 10)
+    looks = [
+        (length_hint(texts), found if found is None else len(found))
+        for found in scorer_of(lengths_into).text_vectors_in_turn(texts, (9,))
+    ]
+    assert looks[:2] == [(6, None), (2, None)]
+    assert looks[-1] == (0, 9)
 
 
 def test_only_a_few_texts_are_begun_ahead_and_none_after_it_is_closed() -> None:
