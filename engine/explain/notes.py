@@ -10,6 +10,9 @@ from engine.explain.surrogate import Surrogate
 from engine.explain.text_part import TextPart
 
 CUT = "The model reads only the beginning of this text: words further on count where some before them are hidden."
+VANISHED = (
+    "The verdict depends on this item, but its gradients are too small to tell on what: use --method lime or occlusion."
+)
 SLIGHT = 0.02
 """Shares and colours are relative: where the largest weight is smaller, they make much of little."""
 
@@ -22,26 +25,52 @@ def note(
     *,
     final: bool,
 ) -> str:
-    """What to say about the parts that have no surrogate, about doubt that is left and long texts, or nothing."""
-    plain = image is not None and not image.features
-    if words is None and superpixels is None:
-        return (
-            f"Nothing to explain: {_why_nothing(has_text=text is not None, has_image=image is not None, plain=plain)}."
+    """What LIME says about parts that have no surrogate, about doubt that is left and long texts, or nothing."""
+    sentences = [
+        nothing(
+            text,
+            image,
+            words=None if text is None else words is not None,
+            screenshot=None if image is None or not image.features else superpixels is not None,
         )
-    sentences = []
-    if text is not None and words is None:
-        sentences.append("The verdict does not depend on the words.")
-    elif plain:
-        sentences.append("The screenshot is one plain colour, so only the words are explained.")
-    elif image is not None and superpixels is None:
-        sentences.append("The verdict does not depend on the screenshot.")
+    ]
+    if words is None and superpixels is None:
+        return sentences[0]
     if final:
-        sentences += filter(None, [_weakness([part for part in (words, superpixels) if part is not None])])
-    if words is not None and text is not None and text.together > 1:
-        sentences.append(f"The text is long: its words are weighed in groups of {text.together}.")
-    if final and words is not None and text is not None and text.cut:
-        sentences.append(CUT)
-    return " ".join(sentences)
+        sentences.append(_weakness([part for part in (words, superpixels) if part is not None]))
+    if words is not None and text is not None:
+        sentences.append(grouped(text))
+        sentences.append(CUT if final and text.cut else "")
+    return " ".join(filter(None, sentences))
+
+
+def grouped(text: TextPart) -> str:
+    """A sentence where neighbouring words share a weight, or nothing."""
+    return f"The text is long: its words are weighed in groups of {text.together}." if text.together > 1 else ""
+
+
+def nothing(text: TextPart | None, image: ImagePart | None, *, words: bool | None, screenshot: bool | None) -> str:
+    """One sentence where a part of an item, or all of it, moves nothing; "" where all is well.
+
+    `words` and `screenshot` say whether the part moves the verdict; None where it cannot, or a method does not speak of
+    it.
+    """
+    still = [name for name, moves in (("the words", words), ("the screenshot", screenshot)) if moves is False]
+    plain = image is not None and not image.features
+    if words or screenshot:
+        if plain:
+            return "The screenshot is one plain colour, so only the words are explained."
+        return f"The verdict does not depend on {still[0]}." if still else ""
+    if still:
+        why = f"the verdict does not depend on {' or '.join(still)}"
+        why += ", and the screenshot is one plain colour" if plain else ""
+    elif plain:
+        why = f"the screenshot is one plain colour{' and there are no words' if text is None else ''}"
+    elif text is None and image is None:
+        why = "this item has neither words nor a screenshot that could be hidden"
+    else:
+        why = "there is nothing in this item that this method looks at"
+    return f"Nothing to explain: {why}."
 
 
 def _weakness(parts: Sequence[Surrogate]) -> str:
@@ -57,17 +86,3 @@ def _weakness(parts: Sequence[Surrogate]) -> str:
     if max(clear) < SLIGHT:
         return f"No word or part of the screenshot changes the probability by more than {max(clear):.3f}."
     return ""
-
-
-def _why_nothing(*, has_text: bool, has_image: bool, plain: bool) -> str:
-    if has_text and plain:
-        return "the verdict does not depend on the words, and the screenshot is one plain colour"
-    if plain:
-        return "the screenshot is one plain colour and there are no words"
-    if has_text and has_image:
-        return "the verdict does not depend on the words or the screenshot"
-    if has_text:
-        return "the verdict does not depend on the words"
-    if has_image:
-        return "the verdict does not depend on the screenshot"
-    return "this item has neither words nor a screenshot that could be hidden"

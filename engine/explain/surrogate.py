@@ -170,8 +170,3 @@ class Regression:
             lost += float((gram * (np.eye(len(members)) + again[members] @ right[members].T)).sum())
             nominal += float(np.trace(gram))
         return lost, nominal
-
-
-def fit(masks: Masks, probabilities: Values, width: float, *, groups: Groups | None = None) -> Surrogate:
-    """The surrogate of answers (n,) to masks (n, features): `Regression` in one call."""
-    return Regression(masks, width, groups=groups).surrogate(probabilities)

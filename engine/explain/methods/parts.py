@@ -16,8 +16,8 @@ from engine.errors import CancelledError
 from engine.evidence import is_clear
 from engine.explain.halves import UNMOVED
 from engine.explain.image_part import ImagePart
-from engine.explain.methods.notes import VANISHED, nothing
 from engine.explain.model import Question
+from engine.explain.notes import VANISHED, grouped, nothing
 from engine.explain.regions import region_share
 from engine.explain.text_part import TextPart
 from engine.explain.waiting import Result, watched
@@ -153,24 +153,22 @@ class Parts:
         return segments if errors is not None else tuple(replace(one, error=None) for one in segments)
 
     def _grouped(self, weights: Weights) -> str:
-        """A sentence where neighbouring words share a weight."""
-        if self.text is None or weights.text is None or self.text.together == 1:
-            return ""
-        return f"The text is long: its words are weighed in groups of {self.text.together}."
+        return grouped(self.text) if self.text is not None and weights.text is not None else ""
 
     def _nothing(self, weights: Weights) -> str:
         if weights.vanished and not any(np.any(own) for own in (weights.image, weights.text) if own is not None):
             return VANISHED
         return nothing(
-            words=_state(self.text is not None, weights.text),
-            screenshot=_state(self.image is not None, weights.image),
-            plain=self.image is not None and not self.image.features,
+            self.text,
+            self.image,
+            words=_state(self.text, weights.text),
+            screenshot=_state(self.image, weights.image),
         )
 
 
-def _state(there: bool, weights: Values | None) -> bool | None:
-    """Whether a part moves the verdict; None where there is no such part, or the method does not speak of it."""
-    return None if not there or weights is None else bool(np.any(weights))
+def _state(part: TextPart | ImagePart | None, weights: Values | None) -> bool | None:
+    """Whether a part moves the verdict; None where it cannot, or the method does not speak of it."""
+    return None if part is None or not part.features or weights is None else bool(np.any(weights))
 
 
 def _or_zeros(errors: Values | None, weights: Values) -> list[float]:

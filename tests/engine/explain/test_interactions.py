@@ -8,7 +8,7 @@ import pytest
 from engine.explain import interactions
 from engine.explain.designs import folded
 from engine.explain.interactions import without_interactions
-from engine.explain.surrogate import IMAGE_KERNEL_WIDTH, Masks, Surrogate, Values, distances, fit, kernel
+from engine.explain.surrogate import IMAGE_KERNEL_WIDTH, Masks, Regression, Surrogate, Values, distances, kernel
 
 FEATURES, SAMPLES = 12, 160
 
@@ -36,7 +36,7 @@ def fitted(seed: int, *, clean: bool, samples: int = SAMPLES) -> Surrogate:
     design = folded(samples, FEATURES, np.random.RandomState(seed))
     answers = answer(design.masks)
     answers = without_interactions(design.masks, answers) if clean else answers
-    return fit(design.masks, answers, IMAGE_KERNEL_WIDTH, groups=design.groups)
+    return Regression(design.masks, IMAGE_KERNEL_WIDTH, groups=design.groups).surrogate(answers)
 
 
 def test_weights_come_closer_to_those_of_all_versions(true: Values) -> None:

@@ -12,7 +12,7 @@ from scipy import special
 from engine.explain import projection
 from engine.explain.designs import thinned
 from engine.explain.projection import projected, projected_weights
-from engine.explain.surrogate import TEXT_KERNEL_WIDTH, Masks, Surrogate, Values, fit, text_masks
+from engine.explain.surrogate import TEXT_KERNEL_WIDTH, Masks, Regression, Surrogate, Values, text_masks
 from engine.explain.versions import every_version, signs_of, target
 
 FEATURES = 11
@@ -76,7 +76,7 @@ def test_a_tenth_of_limes_samples_comes_as_close(every: Masks) -> None:
         return float(np.sqrt(np.mean((np.array(weights) - true) ** 2)))
 
     drawn = [text_masks(1000, FEATURES, np.random.RandomState(seed)) for seed in range(20)]
-    theirs = [fit(masks, tangled(masks), TEXT_KERNEL_WIDTH).weights for masks in drawn]
+    theirs = [Regression(masks, TEXT_KERNEL_WIDTH).surrogate(tangled(masks)).weights for masks in drawn]
     assert miss([explained(seed).weights for seed in range(20)]) < miss(theirs)
 
 

@@ -19,8 +19,8 @@ from engine.explain.surrogate import (
     IMAGE_KERNEL_WIDTH,
     TEXT_KERNEL_WIDTH,
     Masks,
+    Regression,
     Surrogate,
-    fit,
     image_masks,
     text_masks,
 )
@@ -32,7 +32,9 @@ TEXT = "the glorp and the Glorp! of glorp village, Καλημέρα 🎉 @you #t
 
 
 def ours(part: Any, masks: Masks, width: float) -> Surrogate:
-    return fit(masks, np.concatenate([part.probabilities(rows) for rows in np.array_split(masks, 8)]), width)
+    return Regression(masks, width).surrogate(
+        np.concatenate([part.probabilities(rows) for rows in np.array_split(masks, 8)])
+    )
 
 
 @pytest.mark.parametrize(("samples", "seed"), [(64, 0), (200, 3)])
@@ -109,4 +111,4 @@ def test_designs_keep_everything_first_and_hide_at_least_one_word() -> None:
 def test_one_feature_weighs_the_difference_that_it_makes() -> None:
     masks = text_masks(64, 1, np.random.RandomState(0))
     assert masks.tolist() == [[True], [False]]
-    assert fit(masks, np.array([0.9, 0.2]), TEXT_KERNEL_WIDTH).weights == pytest.approx((0.7,))
+    assert Regression(masks, TEXT_KERNEL_WIDTH).surrogate(np.array([0.9, 0.2])).weights == pytest.approx((0.7,))

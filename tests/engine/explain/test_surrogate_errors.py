@@ -18,7 +18,6 @@ from engine.explain.surrogate import (
     Surrogate,
     Values,
     distances,
-    fit,
     image_masks,
     kernel,
     text_masks,
@@ -53,7 +52,7 @@ def flips(samples: int, features: int, random: np.random.RandomState) -> Design:
 
 
 def fitted(design: Design, answers: Values) -> Surrogate:
-    return fit(design.masks, answers, IMAGE_KERNEL_WIDTH, groups=design.groups)
+    return Regression(design.masks, IMAGE_KERNEL_WIDTH, groups=design.groups).surrogate(answers)
 
 
 @pytest.mark.parametrize(("samples", "features", "draw"), [(60, 9, image_masks), (500, 40, text_masks)])
@@ -66,7 +65,7 @@ def test_weights_are_those_of_limes_own_regression(
     _, pairs, score, _ = base.explain_instance_with_data(
         masks.astype(float), answers[:, None], distances(masks), 0, features, feature_selection="none"
     )
-    found = fit(masks, answers, 0.25)
+    found = Regression(masks, 0.25).surrogate(answers)
     np.testing.assert_allclose(found.weights, [weight for _, weight in sorted(pairs)], atol=1e-8)
     assert found.fit == pytest.approx(score, abs=1e-8)
 

@@ -10,7 +10,7 @@ from scipy import special
 
 from engine.explain import versions
 from engine.explain.designs import listed
-from engine.explain.surrogate import TEXT_KERNEL_WIDTH, Masks, Values, fit, text_masks
+from engine.explain.surrogate import TEXT_KERNEL_WIDTH, Masks, Regression, Values, text_masks
 from engine.explain.versions import FEWEST_DRAWN, alike_in_threes, every_version, signs_of, target
 
 FEATURES = 11
@@ -36,7 +36,7 @@ def true() -> Values:
 
 def test_all_versions_count_what_they_do_in_limes_own_draw(true: Values) -> None:
     drawn = text_masks(20_000, FEATURES, np.random.RandomState(0))
-    found = fit(drawn, bent(drawn), TEXT_KERNEL_WIDTH)
+    found = Regression(drawn, TEXT_KERNEL_WIDTH).surrogate(bent(drawn))
     assert np.abs(np.array(found.weights) - true).max() < 4 * max(found.errors) < 0.03
 
 

@@ -65,7 +65,7 @@ def test_items_with_neither_words_nor_screenshot(make_predictor: Any, item: Any,
     empty = msgspec.structs.replace(item, text="!?", capture=None)
     found = explained(method, make_predictor("bert-tiny"), empty)
     assert weights(found) == []
-    assert found.note == "Nothing to explain: there is nothing in this item that this method looks at."
+    assert found.note == "Nothing to explain: this item has neither words nor a screenshot that could be hidden."
 
 
 @pytest.mark.parametrize("method", OURS)
@@ -79,7 +79,15 @@ def test_one_plain_colour(make_predictor: Any, item: Any, tmp_path: Path, method
         assert found.modality_share == {"image": 0.0, "text": 1.0}
     wordless = explained(method, make_predictor("bert-tiny"), msgspec.structs.replace(plain, text=""))
     assert not any(weights(wordless))
-    assert wordless.note.startswith("Nothing to explain: ")
+    assert wordless.note == "Nothing to explain: the screenshot is one plain colour and there are no words."
+
+
+@pytest.mark.parametrize(("method", "gone"), [("attention", {"text": ""}), ("gradcam", {"capture": None})])
+def test_methods_for_one_part_have_nothing_to_say_of_the_other(
+    make_predictor: Any, item: Any, method: str, gone: dict[str, Any]
+) -> None:
+    found = explained(method, make_predictor("bert-tiny"), msgspec.structs.replace(item, **gone))
+    assert found.note.startswith("Nothing to explain: there is nothing in this item that this method looks at.")
 
 
 @pytest.mark.parametrize("method", OURS)
