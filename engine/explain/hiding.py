@@ -19,6 +19,7 @@ from engine.explain.screenshot import screenshot
 from engine.explain.superpixels import FLAT, Superpixels
 from engine.models.images import masked_boxes, resampling
 from engine.models.spec import ImageSpec
+from engine.models.workers import numpy_on_one_core
 from engine.types import ItemContent
 
 Bytes = npt.NDArray[np.uint8]
@@ -61,7 +62,8 @@ def changes(content: ItemContent, found: Superpixels, spec: ImageSpec, *, paint_
         labels[max(upper, 0) : max(lower, 0), max(left, 0) : max(right, 0)] = NOWHERE
     down = _weights(found.height - spec.crop_top, spec.size, steps[0], spec.crop_top % steps[0])
     top = spec.crop_top // steps[0]
-    return _resampled(pixels[top:], labels[top:], fills, (down, _weights(found.width, spec.size, steps[1])))
+    with numpy_on_one_core:
+        return _resampled(pixels[top:], labels[top:], fills, (down, _weights(found.width, spec.size, steps[1])))
 
 
 def _pixels(content: ItemContent) -> tuple[Bytes, tuple[int, int]]:

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from functools import cache, cached_property
+from functools import cached_property
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from engine.explain.designs import Design, first
@@ -27,7 +26,7 @@ from engine.explain.projection import projected, projected_weights
 from engine.explain.sampling import Sampler
 from engine.explain.surrogate import Groups, Regression, Surrogate, shared_kernel
 from engine.explain.versions import every_version
-from engine.models.workers import one_core
+from engine.models.workers import numpy_on_one_core, one_core
 
 CONTEXTS = 32
 """So many rows of the other part, unless it has a complete design."""
@@ -110,15 +109,14 @@ class Answers:
     def evidence(self) -> Evidence:
         """The surrogate of what is answered so far.
 
-        Its many small products are faster on one core: shared out, the cores wait for one another more than they work.
+        The halves are looked at beside the whole, on another core.
         """
         if self._evidence is None:
-            with _linear_algebra().limit(limits=1), ThreadPoolExecutor(1, thread_name_prefix="halves") as beside:
+            with numpy_on_one_core, ThreadPoolExecutor(1, thread_name_prefix="halves") as beside:
                 self._evidence = self._found(beside)
         return self._evidence
 
     def _found(self, beside: Executor) -> Evidence:
-        """The halves are looked at beside the whole, on another core."""
         assert self._contexts is not None, "nothing was answered yet"
         if np.ptp(self._table, axis=1).max(initial=0.0) < UNMOVED:
             return Evidence(surrogate=None)
@@ -132,12 +130,6 @@ class Answers:
         own, other = rows.repeat(len(contexts), 1), contexts.repeat_interleave(len(rows), 0)
         pair = (own, other) if self._text else (other, own)
         return self._question.answer(*pair).reshape(len(contexts), len(rows))
-
-
-@cache
-def _linear_algebra() -> ThreadpoolController:
-    """The libraries that numpy multiplies with; torch's threads are left alone."""
-    return ThreadpoolController().select(user_api="blas")
 
 
 class _Estimate:
