@@ -112,6 +112,15 @@ class EngineClient(QObject):
         """Ask for new heads of the champion that the run folder names, and return the request's number."""
         return self._ask(Refit(request=next(self._numbers), run_folder=str(run_folder)))
 
+    def hasten(self, request: int, priority: Priority) -> None:
+        """Let an explanation go on at another priority; what is done of it is kept."""
+        outstanding = self._outstanding.get(request)
+        if outstanding is None or not isinstance(outstanding.message, Explain):
+            return
+        outstanding.message = msgspec.structs.replace(outstanding.message, priority=priority)
+        if outstanding.sent:
+            self.process.write(protocol.encode(protocol.Hasten(request=request, priority=priority)))
+
     def cancel(self, request: int) -> None:
         """Stop a request; it ends with `ended`, which comes at once where the service has not seen it yet."""
         outstanding = self._outstanding.get(request)

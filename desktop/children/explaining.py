@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 from PySide6.QtCore import QObject, Signal
 
 from desktop.children.engine_client import EngineClient
@@ -14,12 +13,6 @@ from engine.workspace import Workspace
 
 Key = tuple[str, str, str]
 """Item, task, label."""
-
-
-class _Asked(msgspec.Struct):
-    request: int
-    priority: Priority
-    seen: bool = False
 
 
 class Explaining(QObject):
@@ -38,7 +31,7 @@ class Explaining(QObject):
         self._workspace = workspace
         self._engine = engine
         self._writer = writer
-        self._asked: dict[Key, _Asked] = {}
+        self._asked: dict[Key, int] = {}
         self._keys: dict[int, Key] = {}
         engine.explained.connect(self._on_explained)
         engine.failed.connect(self._on_failed)
@@ -52,19 +45,19 @@ class Explaining(QObject):
             return False
         if not model:
             return False
-        asked = self._asked.get(key)
-        if asked is not None and (asked.seen or asked.priority <= priority):
-            return True
-        self._ask(key, priority)
-        if asked is not None:
-            self._forget(asked.request)
+        request = self._asked.get(key)
+        if request is None:
+            self._ask(key, priority)
+        elif priority is Priority.LOOKING:
+            self._engine.hasten(request, priority)
         return True
 
     def cancel(self, key: Key) -> None:
         """Stop asking for one explanation."""
-        asked = self._asked.get(key)
-        if asked is not None:
-            self._forget(asked.request)
+        request = self._asked.pop(key, None)
+        if request is not None:
+            del self._keys[request]
+            self._engine.cancel(request)
 
     def cancel_all(self, *, keep: frozenset[str] = frozenset()) -> None:
         """Stop asking for the explanations of all items but those in `keep`."""
@@ -75,25 +68,14 @@ class Explaining(QObject):
         item, task, label = key
         content = self._workspace.items.content(self._workspace.items.get(item))
         request = self._engine.explain(content, task, label, priority)
-        self._asked[key] = _Asked(request, priority)
+        self._asked[key] = request
         self._keys[request] = key
-
-    def _forget(self, request: int) -> None:
-        self._drop(request)
-        self._engine.cancel(request)
-
-    def _drop(self, request: int) -> Key | None:
-        key = self._keys.pop(request, None)
-        if key is not None and key in self._asked and self._asked[key].request == request:
-            del self._asked[key]
-        return key
 
     def _on_explained(self, request: int, explanation: Explanation) -> None:
         key = self._keys.get(request)
         if explanation.final:
             self._writer.submit(StoreExplanation(explanation), _ignore, lambda failure: self._on_unstored(key, failure))
         if key is not None:
-            self._asked[key].seen = True
             self.arrived.emit(explanation)
 
     def _on_unstored(self, key: Key | None, failure: JobFailure) -> None:
@@ -106,7 +88,9 @@ class Explaining(QObject):
             self.failed.emit(*key, message)
 
     def _on_ended(self, request: int) -> None:
-        self._drop(request)
+        key = self._keys.pop(request, None)
+        if key is not None:
+            del self._asked[key]
 
 
 def _ignore(_result: None) -> None:

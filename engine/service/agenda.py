@@ -11,7 +11,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 
-from engine.service.protocol import ServiceEvent
+from engine.service.protocol import Priority, ServiceEvent
 
 Steps = Iterator[ServiceEvent | None]
 """One element a step: an event, or None where there is nothing to tell yet."""
@@ -47,7 +47,9 @@ class Job:
 
 
 class Agenda:
-    """Jobs by urgency (lowest number first), then by arrival."""
+    """Jobs by urgency (lowest number first), then by arrival: the first comes first, but the last of those that are
+    looked at, for whoever asks for another one has moved on.
+    """
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Job]] = []
@@ -61,16 +63,28 @@ class Agenda:
         with self._changed:
             if not self._stopped:
                 self._jobs[job.request] = job
-                heapq.heappush(self._heap, (job.urgency, next(self._arrivals), job))
-                self._changed.notify()
+                self._place(job, job.urgency)
+
+    def hasten(self, request: int, urgency: float) -> None:
+        """Let the job of this request go on as if it were this urgent and came now, unless it is more urgent already;
+        nothing happens where there is none (any more).
+        """
+        with self._changed:
+            if (job := self._jobs.get(request)) is not None:
+                self._place(job, urgency)
 
     def cancel(self, request: int) -> None:
         """Ask the job of this request to end, before anything else; nothing happens where there is none (any more)."""
         with self._changed:
             if (job := self._jobs.get(request)) is not None:
                 job.cancel()
-                heapq.heappush(self._heap, (CANCELLED_URGENCY, next(self._arrivals), job))
-                self._changed.notify()
+                self._place(job, CANCELLED_URGENCY)
+
+    def _place(self, job: Job, urgency: float) -> None:
+        """A job may have several places; the first counts."""
+        arrival = next(self._arrivals)
+        heapq.heappush(self._heap, (urgency, -arrival if urgency == Priority.LOOKING else arrival, job))
+        self._changed.notify()
 
     def stop(self) -> None:
         """Let `most_urgent` return None from now on, and the step under way end early."""

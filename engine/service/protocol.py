@@ -66,6 +66,13 @@ class Refit(Message, frozen=True, kw_only=True):
     run_folder: str
 
 
+class Hasten(Message, frozen=True, kw_only=True):
+    """Go on with the request with this number, where it has not ended, at `priority`; what is done of it is kept."""
+
+    request: int
+    priority: Priority = Priority.LOOKING
+
+
 class Cancel(Message, frozen=True, kw_only=True):
     """Stop the request with this number if it has not ended; it then ends with `Cancelled`."""
 
@@ -79,7 +86,7 @@ class Stop(Message, frozen=True, kw_only=True):
     """
 
 
-Request = Load | Score | Explain | Refit | Cancel | Stop
+Request = Load | Score | Explain | Refit | Hasten | Cancel | Stop
 
 # --- the service's events ---------------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from engine.service.protocol import (
     Explain,
     Explained,
     Failed,
+    Hasten,
     Load,
     Loaded,
     Priority,
@@ -119,10 +120,12 @@ class Server:
             return None
 
     def take(self, request: Request) -> None:
-        """Put one request on the agenda, or cancel one."""
+        """Put one request on the agenda, move one forward, or cancel one."""
         match request:
             case Cancel():
                 self._agenda.cancel(request.request)
+            case Hasten():
+                self._agenda.hasten(request.request, int(request.priority))
             case Load():
                 self._agenda.add(Job(request.request, LOAD_URGENCY, lambda _job: self._loading(request)))
             case Score():

@@ -14,7 +14,7 @@ from desktop.children.states import EngineState, TrainingState
 from desktop.desk import Desk, DeskCommands
 from desktop.settings import Settings
 from engine.errors import WorkspaceError
-from engine.service.protocol import Priority
+from engine.service.protocol import Explain, Priority
 from engine.taxonomy import preset
 from engine.triage import named
 from engine.types import Action, Decision, Explanation, Item, ModelCard
@@ -127,15 +127,32 @@ def test_an_explanation_is_asked_for_once_and_stored(qtbot: QtBot, make: Callabl
     assert [one.final for one in arrived] == [True]
 
 
-def test_looking_overtakes_a_prefetch_of_the_same_explanation(qtbot: QtBot, make: Callable[..., Desk]) -> None:
+def test_an_explanation_that_is_prefetched_goes_on_in_a_hurry_once_it_is_looked_at(
+    qtbot: QtBot, make: Callable[..., Desk]
+) -> None:
     desk = make(engine="stall")
+    arrived: list[Explanation] = []
+    desk.explanationArrived.connect(arrived.append)
     desk.start()
     qtbot.waitUntil(lambda: desk.engine_state.ready)
     desk.explain("t0", "toxicity", "toxic", Priority.PREFETCH)
-    desk.explain("t0", "toxicity", "toxic", Priority.LOOKING)
-    qtbot.waitUntil(lambda: desk._engine.outstanding() == 1)
+    desk.explain("t1", "toxicity", "toxic", Priority.PREFETCH)
+    desk.explain("t1", "toxicity", "toxic", Priority.LOOKING)
+    assert desk._engine.outstanding() == 2  # t1 is not asked about anew
+    qtbot.waitUntil(lambda: [(one.item, one.final) for one in arrived] == [("t1", False), ("t1", True)])
     desk.cancel_explains()
     qtbot.waitUntil(lambda: desk._engine.outstanding() == 0)
+
+
+def test_an_explanation_that_waits_for_the_engine_is_in_a_hurry_once_it_is_looked_at(
+    qtbot: QtBot, make: Callable[..., Desk]
+) -> None:
+    desk = make(engine="stall")
+    desk.explain("t0", "toxicity", "toxic", Priority.PREFETCH)
+    desk.explain("t0", "toxicity", "toxic", Priority.LOOKING)
+    (outstanding,) = desk._engine._outstanding.values()
+    assert isinstance(outstanding.message, Explain)
+    assert outstanding.message.priority is Priority.LOOKING
 
 
 def test_enough_corrections_start_a_retrain_whose_model_is_taken_in(

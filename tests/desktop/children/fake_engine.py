@@ -15,6 +15,8 @@ from engine.types import Explanation, ItemContent, ModelCard, Outcome, TokenWeig
 MODE = sys.argv[1]
 MARK = Path(sys.argv[2])
 """A file that remembers how often the service was started."""
+STALLED: dict[int, protocol.Explain] = {}
+"""Explanations that are not answered yet: in the mode "stall" they wait for somebody to look at them."""
 
 
 def say(message: protocol.Message) -> None:
@@ -47,6 +49,13 @@ def explanation(request: protocol.Explain, model: str, *, final: bool) -> Explan
         tokens=(token,),
         final=final,
     )
+
+
+def explain(number: int, model: str) -> None:
+    request = STALLED.pop(number)
+    say(protocol.Explained(request=number, explanation=explanation(request, model, final=False)))
+    say(protocol.Explained(request=number, explanation=explanation(request, model, final=True)))
+    say(protocol.Done(request=number))
 
 
 def refit(number: int, run: Path) -> None:
@@ -92,11 +101,11 @@ def answer(request: protocol.Request, model: str, starts: int) -> str:
             say(protocol.Scored(request=number, verdicts=tuple(verdict(item, model) for item in items)))
             say(protocol.Done(request=number))
         case protocol.Explain(request=number):
-            if MODE == "stall":
-                return model
-            say(protocol.Explained(request=number, explanation=explanation(request, model, final=False)))
-            say(protocol.Explained(request=number, explanation=explanation(request, model, final=True)))
-            say(protocol.Done(request=number))
+            STALLED[number] = request
+            if MODE != "stall":
+                explain(number, model)
+        case protocol.Hasten(request=number, priority=protocol.Priority.LOOKING) if number in STALLED:
+            explain(number, model)
         case protocol.Refit(request=number, run_folder=run):
             refit(number, Path(run))
         case protocol.Cancel(request=number):

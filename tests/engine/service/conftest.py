@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from engine.errors import CancelledError, ModelUnavailableError
-from engine.service.protocol import Cancel, Cancelled, Done, Failed, Loaded, Request, ServiceEvent, Stop
+from engine.service.protocol import Cancel, Cancelled, Done, Failed, Hasten, Loaded, Request, ServiceEvent, Stop
 from engine.service.server import Server
 from engine.types import Explanation, ItemContent, ModelCard, Verdict
 
@@ -102,7 +102,7 @@ class Bench:
     def take(self, *requests: Request) -> None:
         """Put requests on the agenda."""
         for request in requests:
-            if not isinstance(request, Cancel | Stop):
+            if not isinstance(request, Cancel | Hasten | Stop):
                 self._open.add(request.request)
             self.server.take(request)
 

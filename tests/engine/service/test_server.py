@@ -14,6 +14,7 @@ from engine.service.protocol import (
     Explain,
     Explained,
     Failed,
+    Hasten,
     Load,
     Loaded,
     Priority,
@@ -85,6 +86,34 @@ def test_what_is_looked_at_comes_first_then_prefetch_then_bulk(bench: Any, items
         explain(4, priority=Priority.LOOKING),
     )
     assert numbers(events, Done) == [4, 3, 2]
+
+
+def test_of_what_is_looked_at_the_latest_comes_first(bench: Any) -> None:
+    events = bench.run(LOAD, explain(2), explain(3), explain(4, priority=Priority.PREFETCH), explain(5))
+    assert numbers(events, Done) == [5, 3, 2, 4]
+
+
+def test_what_was_prefetched_goes_on_before_everything_once_it_is_looked_at(bench: Any) -> None:
+    steps: list[tuple[str, int]] = []
+
+    def at_step(item: str, step: int) -> None:
+        steps.append((item, step))
+        if (item, step) == ("next", 1):
+            bench.take(explain(4))
+        if (item, step) == ("looked-at", 1):
+            bench.take(Hasten(request=2))
+
+    bench.at_explain_step = at_step
+    prefetch = [explain(2, "next", Priority.PREFETCH), explain(3, "after", Priority.PREFETCH)]
+    events = bench.run(LOAD, *prefetch, Hasten(request=99))
+    before = [("next", 0), ("next", 1), ("looked-at", 0), ("looked-at", 1)]
+    assert steps == [*before, ("next", 2), ("looked-at", 2), ("after", 0), ("after", 1), ("after", 2)]
+    assert numbers(events, Done) == [2, 4, 3]
+
+
+def test_what_is_hastened_after_its_end_stays_ended(bench: Any) -> None:
+    bench.at_event = lambda event: bench.take(Hasten(request=2)) if isinstance(event, Done) else None
+    assert numbers(bench.run(LOAD, explain(2)), Done) == [2]
 
 
 def test_looking_waits_for_one_batch_of_bulk_scoring_only(bench: Any, items: Items) -> None:
