@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from scipy.linalg import hadamard
 
+from engine.errors import InputError
 from engine.explain.hadamard import Signs, smallest
 from engine.explain.surrogate import Groups, Masks
 
@@ -19,6 +20,13 @@ LEAST_HIDDEN = 0.3
 """Of the half that a row would hide, at least this share stays hidden in a row that hides less."""
 MOST_LISTED = 6
 """So many features have at most 64 versions: all of them are asked about and nothing is left to chance."""
+MOST_SEED = 2**32 - 1
+
+
+def check_seed(seed: int) -> None:
+    """Raise `InputError` for a seed that nothing can be drawn from."""
+    if not 0 <= seed <= MOST_SEED:
+        raise InputError(f"{seed} is no seed.", f"Take a number from 0 to {MOST_SEED:,}.")
 
 
 class Design(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from engine.errors import CancelledError, InputError
+from engine.explain.designs import check_seed
 from engine.explain.image_part import ImagePart
 from engine.explain.joint import Answers, Evidence, as_it_is, contexts_of
 from engine.explain.model import ExplainableModel, Question
@@ -60,7 +61,7 @@ def explain(
 
     Raises:
         NotFoundError: the model has no such task or label.
-        InputError: `samples` are too few, or the screenshot cannot be read any more.
+        InputError: `samples` are too few, `seed` is none, or the screenshot cannot be read any more.
         CancelledError: `cancelled` said so; it is asked every 100 ms or so.
     """
     last: Explanation | None = None
@@ -84,8 +85,9 @@ def explain_steps(
 
     Raises:
         NotFoundError: the model has no such task or label.
-        InputError: `samples` are too few, or the screenshot cannot be read any more.
+        InputError: `samples` are too few, `seed` is none, or the screenshot cannot be read any more.
     """
+    check_seed(seed)
     if samples is not None and samples < FEWEST:
         raise InputError(f"{samples} samples tell nothing.", f"Take at least {FEWEST}.")
     lime = _Lime(Question.ask(model, content, task, label), seed)

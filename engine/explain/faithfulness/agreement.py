@@ -8,6 +8,7 @@ sequence of tokens, a rationale one boolean a token. Every score is in [0, 1], a
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -56,14 +57,15 @@ def iou_f1(
 def auprc(truths: Sequence[Rationale], scores: Sequence[Scores]) -> float:
     """The mean over documents of the area under the precision-recall curve of the tokens' scores (trapezoid rule).
 
-    ERASER, section 4.1, "soft" scores. Documents without a marked token are left out: they have no recall.
+    ERASER, section 4.1, "soft" scores. Documents without a marked token are left out: they have no recall. NaN where
+    that leaves none.
     """
     areas = []
     for truth, score in zip(truths, scores, strict=True):
         if truth.any():
             precision, recall, _ = precision_recall_curve(truth, score)
             areas.append(auc(recall, precision))
-    return float(np.mean(areas))
+    return float(np.mean(areas)) if areas else math.nan
 
 
 def top(scores: Scores, k: int) -> Rationale:

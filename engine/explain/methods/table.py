@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from engine.errors import InputError, did_you_mean
+from engine.explain.designs import check_seed
 from engine.explain.lime import explain
 from engine.explain.methods.attention import check_encoder, rolled_out
 from engine.explain.methods.gradcam import check_block, class_activation
@@ -56,12 +57,14 @@ def explain_by(
     explanation is stable. `seed` matters where something is drawn: "lime" and "gradient".
 
     Raises:
-        InputError: there is no such method, the method or the number of samples does not go with the model.
+        InputError: there is no such method, the method or the number of samples does not go with the model, or
+            `seed` is none.
         NotFoundError: the model has no such task or label.
         ModelUnavailableError: the method needs the model's gradients, and they cannot be had.
         CancelledError: `cancelled` said so; it is asked every 100 ms or so.
     """
     check(method, samples)
+    check_seed(seed)
     if method == LIME:
         return explain(predictor, content, task, label, seed=seed, samples=samples, emit=emit, cancelled=cancelled)
     last: Explanation | None = None

@@ -299,6 +299,12 @@ def test_too_few_samples_are_refused(fake: Any, make_item: Any) -> None:
         explain(fake, make_item(), "toxicity", "toxic", samples=15)
 
 
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_what_is_no_seed_is_refused(fake: Any, make_item: Any, seed: int) -> None:
+    with pytest.raises(InputError, match=f"{seed} is no seed. Take a number from 0"):
+        explain(fake, make_item(), "toxicity", "toxic", seed=seed)
+
+
 def test_the_evidence_is_shared_out_among_the_pages_regions(fake: Any, make_item: Any) -> None:
     regions = {"badge": ((20.0, 20.0, 60.0, 40.0),), "media": ((180.0, 130.0, 100.0, 90.0),)}
     found = explain(fake, make_item(regions=regions), "toxicity", "toxic")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import warnings
 
 import numpy as np
 import pytest
@@ -67,6 +69,9 @@ def test_auprc_is_the_mean_over_documents_that_have_a_rationale() -> None:
         areas.append(auc(recall, precision))
     assert auprc(truths, scores) == pytest.approx(np.mean(areas))
     assert auprc([marked("x.x")], [np.array([3.0, -1.0, 2.0])]) == 1.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert math.isnan(auprc([marked("...")], [np.zeros(3)]))
 
 
 def test_top_takes_the_highest_and_of_equal_ones_the_later() -> None:

@@ -175,6 +175,12 @@ def test_mistakes_are_named(make_predictor: Any, item: Any, method: str, samples
         explain_by(method, make_predictor(), item, "toxicity", "toxic", samples=samples)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_no_seed_is_refused(make_predictor: Any, item: Any, method: str) -> None:
+    with pytest.raises(InputError, match="-1 is no seed"):
+        explain_by(method, make_predictor(), item, "toxicity", "toxic", seed=-1)
+
+
 @pytest.mark.parametrize(("method", "samples", "count"), [("ig", 9, 9), ("gradient", 9, 10), ("gradient", 1, 1)])
 def test_samples_are_taken_as_asked(make_predictor: Any, item: Any, method: str, samples: int, count: int) -> None:
     """Pairs are whole."""
