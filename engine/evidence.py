@@ -1,8 +1,11 @@
-"""When a weight of an explanation says something, and where a word stands: one rule each for all rooms. Light."""
+"""When a weight of an explanation says something, which words do, and where one stands: one rule each for all rooms."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+
+from engine.types import TokenWeight
 
 CLEAR = 2.0
 """Standard errors; about 95 % of a normal distribution lie within them."""
@@ -13,6 +16,19 @@ ELSEWHERE = "elsewhere"
 def is_clear(weight: float, error: float | None) -> bool:
     """Whether a weight can be told from zero: it is more than two standard errors away, or known without error."""
     return weight != 0.0 and (error is None or abs(weight) > CLEAR * error)
+
+
+def each_once(tokens: Iterable[TokenWeight]) -> list[TokenWeight]:
+    """A word that was weighed wherever it stands, as its first occurrence; in groups of a long text it has several."""
+    words: dict[tuple[object, ...], TokenWeight] = {}
+    for token in tokens:
+        words.setdefault(weighed_as(token), token)
+    return list(words.values())
+
+
+def weighed_as(token: TokenWeight) -> tuple[object, ...]:
+    """What the occurrences of a word that were weighed together have in common."""
+    return token.text, token.weight, token.error
 
 
 def occurrences(raw: str, word: str) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from desktop.review.heatmap import cells_of
-from engine.evidence import is_clear
+from engine.evidence import each_once, is_clear, weighed_as
 from engine.types import Box, CrossedOut, Explanation, Item, Mark, Segment, TokenWeight
 
 if TYPE_CHECKING:
@@ -30,11 +30,9 @@ def parts_of(explanation: Explanation | None, item: Item) -> list[Part]:
     Weights that cannot be told from zero are left out: there is nothing to object to. A word that was weighed wherever
     it stands comes once, as its first occurrence.
     """
-    words: dict[tuple[object, ...], TokenWeight] = {}
-    for token in explanation.tokens if explanation is not None else ():
-        words.setdefault(_weighed_as(token), token)
-    segments: Sequence[Segment] = explanation.segments if explanation is not None else ()
-    every: tuple[TokenWeight | Segment, ...] = (*words.values(), *segments)
+    every: list[TokenWeight | Segment] = []
+    if explanation is not None:
+        every = [*each_once(explanation.tokens), *explanation.segments]
     weighed = [part for part in every if is_clear(part.weight, part.error)]
     share = explanation.region_share if explanation is not None else {}
     names = [name for name in item.regions if region_boxes(item, name)]
@@ -49,13 +47,8 @@ def marks_of(part: Part, explanation: Explanation | None, item: Item) -> tuple[C
     """
     if not isinstance(part, TokenWeight) or explanation is None:
         return (mark_of(part, explanation, item),)
-    same = [token for token in explanation.tokens if _weighed_as(token) == _weighed_as(part)]
+    same = [token for token in explanation.tokens if weighed_as(token) == weighed_as(part)]
     return tuple(mark_of(token, explanation, item) for token in same or [part])
-
-
-def _weighed_as(token: TokenWeight) -> tuple[object, ...]:
-    """Return what is equal for occurrences that were hidden and shown together."""
-    return (token.text, token.weight, token.error)
 
 
 def mark_of(part: Part, explanation: Explanation | None, item: Item) -> CrossedOut:

@@ -13,7 +13,7 @@ from engine.cli.common import ItemArgument, JsonOption, ModelOption, WorkspaceAr
 from engine.cli.signals import cancelled_by_signals
 from engine.counting import counted, fit
 from engine.errors import InputError, NotFoundError, did_you_mean
-from engine.evidence import is_clear
+from engine.evidence import each_once, is_clear
 from engine.intake.formats.base import check_picture
 from engine.trust import looks_at, made, reliability_words, weight_words
 from engine.types import Explanation, Item, TokenWeight, Verdict
@@ -203,8 +203,8 @@ def _rests_on(explanation: Explanation) -> str:
 
 def _words(tokens: Iterable[TokenWeight]) -> Iterator[str]:
     """The strongest words that can be told from nothing, and how many cannot."""
-    words = {token.text: token for token in tokens if token.weight}
-    clear = [token for token in words.values() if is_clear(token.weight, token.error)]
+    words = [token for token in each_once(tokens) if token.weight]
+    clear = [token for token in words if is_clear(token.weight, token.error)]
     strongest = sorted(clear, key=lambda token: -abs(token.weight))[:_WORDS_SHOWN]
     if strongest:
         yield table(["word", "weight"], [[token.text, weight_words(token.weight, token.error)] for token in strongest])

@@ -252,9 +252,14 @@ class _Lime:
             reliability={
                 name: value for name, side in sides.items() if side and (value := side.reliability) is not None
             },
-            modality_share=modality_share(superpixels, words) if self._text and self._image else {},
+            modality_share=self._modality_share(superpixels, words),
             region_share=region_shares(self._question.content, self._image, segments),
         )
+
+    def _modality_share(self, superpixels: Surrogate | None, words: Surrogate | None) -> dict[str, float]:
+        if self._image is None or self._text is None:
+            return {}
+        return modality_share(_columns(superpixels, self._image.features), _columns(words, self._text.features))
 
     def _segments(self, superpixels: Surrogate | None) -> tuple[Segment, ...]:
         if self._image is None:

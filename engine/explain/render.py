@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from engine.errors import StorageError
-from engine.evidence import is_clear
+from engine.evidence import each_once, is_clear
 from engine.explain.lettering import Colour, Piece, draw_paragraph
 from engine.explain.screenshot import screenshot
 from engine.explain.superpixels import decoded
@@ -92,7 +92,8 @@ def clear_weight(one: TokenWeight | Segment) -> float:
 
 
 def _every(explanation: Explanation) -> list[TokenWeight | Segment]:
-    return [*explanation.tokens, *explanation.segments]
+    """Every word once, however often it stands there, and every superpixel."""
+    return [*each_once(explanation.tokens), *explanation.segments]
 
 
 def _screenshot(content: ItemContent) -> Image.Image | None:

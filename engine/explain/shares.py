@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from engine.evidence import is_clear
 from engine.explain.image_part import ImagePart
 from engine.explain.regions import region_share
-from engine.explain.surrogate import Surrogate
 from engine.types import ItemContent, Segment
 
+Weighed = tuple[Sequence[float], Sequence[float] | None]
+"""The weights of a part's features and their standard errors, None where they are exact or have none."""
 
-def modality_share(superpixels: Surrogate | None, words: Surrogate | None) -> dict[str, float]:
+
+def modality_share(superpixels: Weighed, words: Weighed) -> dict[str, float]:
     """The shares of "image" and "text" in the sum of absolute clear weights; empty where none is clear."""
-    clear = {"image": _clear(superpixels), "text": _clear(words)}
+    clear = {"image": _clear(*superpixels), "text": _clear(*words)}
     total = sum(clear.values())
     return {name: weight / total for name, weight in clear.items()} if total else {}
 
@@ -26,8 +29,6 @@ def region_shares(content: ItemContent, image: ImagePart | None, segments: Seque
     return region_share(segments, image.segment_map(), content.regions, found.width, found.height)
 
 
-def _clear(surrogate: Surrogate | None) -> float:
-    if surrogate is None:
-        return 0.0
-    pairs = zip(surrogate.weights, surrogate.errors, strict=True)
+def _clear(weights: Sequence[float], errors: Sequence[float] | None) -> float:
+    pairs = zip(weights, itertools.repeat(None) if errors is None else errors, strict=errors is not None)
     return sum(abs(weight) for weight, error in pairs if is_clear(weight, error))

@@ -13,12 +13,11 @@ import torch
 from msgspec.structs import replace
 
 from engine.errors import CancelledError
-from engine.evidence import is_clear
 from engine.explain.halves import UNMOVED
 from engine.explain.image_part import ImagePart
 from engine.explain.model import Question
 from engine.explain.notes import VANISHED, grouped, nothing
-from engine.explain.regions import region_share
+from engine.explain.shares import modality_share, region_shares
 from engine.explain.text_part import TextPart
 from engine.explain.waiting import Result, watched
 from engine.models.text import fields_of
@@ -115,9 +114,6 @@ class Parts:
         question, weights = self.question, _without_rounding(weights)
         segments = self._segments(weights)
         shown = self.image if weights.image is not None else None
-        segment_map = shown.segment_map() if shown is not None else None
-        regions = question.content.regions
-        grid = self.image.superpixels if self.image is not None else None
         return Explanation(
             item=question.content.id,
             task=question.task,
@@ -126,7 +122,7 @@ class Parts:
             probability=self.probability,
             tokens=self._tokens(weights),
             segments=segments,
-            segment_map=segment_map,
+            segment_map=shown.segment_map() if shown is not None else None,
             method=self._method,
             samples=weights.samples,
             seed=self._seed,
@@ -134,8 +130,8 @@ class Parts:
             note=" ".join(filter(None, (self._nothing(weights), self._grouped(weights), weights.note))),
             seconds=time.perf_counter() - self._started,
             reliability=weights.reliability,
-            modality_share=_shares(weights) if self.image is not None and self.text is not None else {},
-            region_share=region_share(segments, segment_map, regions, grid.width, grid.height) if grid else {},
+            modality_share=_modality_share(weights) if self.image is not None and self.text is not None else {},
+            region_share=region_shares(question.content, shown, segments),
         )
 
     def _tokens(self, weights: Weights) -> tuple[TokenWeight, ...]:
@@ -186,18 +182,14 @@ def _without_rounding(weights: Weights) -> Weights:
     return replace(weights, **kept)
 
 
-def _shares(weights: Weights) -> dict[str, float]:
+def _modality_share(weights: Weights) -> dict[str, float]:
     if not weights.shared_scale or weights.image is None or weights.text is None:
         return {}
-    evidence = {
-        part: _evidence(found, weights.errors.get(part))
-        for part, found in ((IMAGE, weights.image), (TEXT, weights.text))
-    }
-    total = sum(evidence.values())
-    return {part: value / total for part, value in evidence.items()} if total else {}
+    return modality_share(
+        (weights.image.tolist(), _known(weights.errors.get(IMAGE))),
+        (weights.text.tolist(), _known(weights.errors.get(TEXT))),
+    )
 
 
-def _evidence(weights: Values, errors: Values | None) -> float:
-    known: list[float | None] = [None] * len(weights) if errors is None else errors.tolist()
-    clear = [is_clear(weight, error) for weight, error in zip(weights.tolist(), known, strict=True)]
-    return float(np.abs(weights[clear]).sum())
+def _known(errors: Values | None) -> list[float] | None:
+    return None if errors is None else errors.tolist()
