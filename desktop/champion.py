@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import QObject, Signal
 
 from desktop.children.engine_client import EngineClient
 from desktop.children.explaining import Explaining
-from desktop.children.jobs import CountFlips, Promote, RollBack
+from desktop.children.jobs import CountFlips, Promote, RollBack, SpreadItems
 from desktop.children.refitting import Learned
 from desktop.children.scoring import BulkScoring
 from desktop.children.writer import JobFailure, Writer
 from engine.errors import EngineError
+from engine.types import ItemContent
 from engine.workspace import Workspace
 from engine.workspace.flips import FlipCounts
+
+SETTLING_ITEMS = 256
+"""So many items tell the engine in which arithmetic to run a model; from fewer than 200 it would not tell."""
 
 
 class Champion(QObject):
@@ -109,11 +115,22 @@ class Champion(QObject):
     def _on_scored(self) -> None:
         """Say what a new champion changed, once every item has its verdict."""
         self.scored.emit()
+        self._settle()
         before, learned = self._previous, self._learned
         self._previous, self._learned = "", None
         if before or learned is not None:
             job = CountFlips(self.model)
             self._writer.submit(job, lambda counts: self._say_flips(counts, learned), self._on_job_failed)
+
+    def _settle(self) -> None:
+        """Let the engine choose its arithmetic by items that have their verdicts, unless scoring them told enough."""
+        if self._engine.ready and not self._engine.settled:
+            job = SpreadItems(self.model, SETTLING_ITEMS)
+            self._writer.submit(job, partial(self._on_spread, self.model), self._on_job_failed)
+
+    def _on_spread(self, model: str, items: tuple[ItemContent, ...]) -> None:
+        if model == self.model == self._engine.state.model and not self._engine.settled:
+            self._engine.settle(items)
 
     def _say_flips(self, counts: FlipCounts, learned: Learned | None) -> None:
         self.countsChanged.emit()

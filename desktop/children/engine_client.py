@@ -13,7 +13,7 @@ from desktop.children.log_file import LogFile
 from desktop.children.process import ChildProcess, ProcessOutcome, sudden_end
 from desktop.children.states import EngineState
 from engine.service import protocol
-from engine.service.protocol import Explain, Load, Priority, Refit, Score
+from engine.service.protocol import Explain, Load, Priority, Refit, Score, Settle
 from engine.types import ItemContent
 
 BACK_OFF_MS = (500, 1000, 2000, 5000, 10_000, 30_000)
@@ -22,7 +22,7 @@ MAX_ATTEMPTS = 2
 
 
 class _Outstanding(msgspec.Struct):
-    message: Score | Explain | Refit
+    message: Score | Explain | Refit | Settle
     sent: bool = False
     attempts: int = 0
 
@@ -73,6 +73,8 @@ class EngineClient(QObject):
         self._problem = ""
         self._closing = False
         self.state = EngineState(text="Engine not started")
+        self.settled = True
+        """Whether the model's arithmetic is chosen, or was asked for."""
         self.process = ChildProcess(log, self)
         self.process.lineArrived.connect(self._on_line)
         self.process.ended.connect(self._on_process_ended)
@@ -112,14 +114,19 @@ class EngineClient(QObject):
         """Ask for new heads of the champion that the run folder names, and return the request's number."""
         return self._ask(Refit(request=next(self._numbers), run_folder=str(run_folder)))
 
-    def hasten(self, request: int, priority: Priority) -> None:
-        """Let an explanation go on at another priority; what is done of it is kept."""
+    def settle(self, items: Sequence[ItemContent]) -> int:
+        """Let the service choose by these items in which arithmetic the model is run; return the request's number."""
+        self.settled = True
+        return self._ask(Settle(request=next(self._numbers), items=tuple(items)))
+
+    def prioritise(self, request: int, priority: Priority) -> None:
+        """Let an explanation go on as if it came now with another priority; what is done of it is kept."""
         outstanding = self._outstanding.get(request)
         if outstanding is None or not isinstance(outstanding.message, Explain):
             return
         outstanding.message = msgspec.structs.replace(outstanding.message, priority=priority)
         if outstanding.sent:
-            self.process.write(protocol.encode(protocol.Hasten(request=request, priority=priority)))
+            self.process.write(protocol.encode(protocol.Prioritise(request=request, priority=priority)))
 
     def cancel(self, request: int) -> None:
         """Stop a request; it ends with `ended`, which comes at once where the service has not seen it yet."""
@@ -142,7 +149,7 @@ class EngineClient(QObject):
         self._outstanding.clear()
         self.process.stop_and_wait(grace_ms=grace_ms)
 
-    def _ask(self, message: Score | Explain | Refit) -> int:
+    def _ask(self, message: Score | Explain | Refit | Settle) -> int:
         outstanding = self._outstanding[message.request] = _Outstanding(message)
         if self.ready:
             self._send(outstanding)
@@ -175,8 +182,8 @@ class EngineClient(QObject):
                 if self._folder is not None:
                     self._send_load()
                 self._announce()
-            case protocol.Loaded(request=request, model=model):
-                self._on_loaded(request, model)
+            case protocol.Loaded(request=request, model=model, settled=settled):
+                self._on_loaded(request, model, settled=settled)
             case protocol.Scored(request=request, verdicts=verdicts) if request in self._outstanding:
                 self.scored.emit(request, list(verdicts))
             case protocol.Explained(request=request, explanation=explanation) if request in self._outstanding:
@@ -193,11 +200,11 @@ class EngineClient(QObject):
             case _:
                 pass
 
-    def _on_loaded(self, request: int, model: str) -> None:
+    def _on_loaded(self, request: int, model: str, *, settled: bool) -> None:
         if request != self._loading:
             return
         self._loading = 0
-        self._model = model
+        self._model, self.settled = model, settled
         for outstanding in self._outstanding.values():
             if not outstanding.sent:
                 self._send(outstanding)

@@ -33,6 +33,7 @@ class Explaining(QObject):
         self._writer = writer
         self._asked: dict[Key, int] = {}
         self._keys: dict[int, Key] = {}
+        self._looked_at: Key | None = None
         engine.explained.connect(self._on_explained)
         engine.failed.connect(self._on_failed)
         engine.ended.connect(self._on_ended)
@@ -45,11 +46,10 @@ class Explaining(QObject):
             return False
         if not model:
             return False
-        request = self._asked.get(key)
-        if request is None:
+        if priority is Priority.LOOKING:
+            self._look_at(key)
+        if key not in self._asked:
             self._ask(key, priority)
-        elif priority is Priority.LOOKING:
-            self._engine.hasten(request, priority)
         return True
 
     def cancel(self, key: Key) -> None:
@@ -63,6 +63,16 @@ class Explaining(QObject):
         """Stop asking for the explanations of all items but those in `keep`."""
         for key in [key for key in self._asked if key[0] not in keep]:
             self.cancel(key)
+
+    def _look_at(self, key: Key) -> None:
+        """Only what is on screen is in a hurry."""
+        before, self._looked_at = self._looked_at, key
+        if before == key:
+            return
+        if before is not None and before in self._asked:
+            self._engine.prioritise(self._asked[before], Priority.PREFETCH)
+        if key in self._asked:
+            self._engine.prioritise(self._asked[key], Priority.LOOKING)
 
     def _ask(self, key: Key, priority: Priority) -> None:
         item, task, label = key

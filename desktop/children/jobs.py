@@ -104,6 +104,17 @@ class NextWindow(msgspec.Struct, frozen=True):
         return Window(tuple(content for _, content in rows), rows[-1][0] if rows else self.after)
 
 
+class SpreadItems(msgspec.Struct, frozen=True):
+    """Find some items that `model` has a task for, spread over all that there are."""
+
+    model: str
+    limit: int
+
+    def run(self, context: JobContext) -> tuple[ItemContent, ...]:
+        """Return at most `limit` of them."""
+        return tuple(context.workspace.items.spread(self.model, self.limit))
+
+
 class CountUnscored(msgspec.Struct, frozen=True):
     """Count the items without a verdict of `model`."""
 

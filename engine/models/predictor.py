@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.errors import CancelledError, NotFoundError, did_you_mean
-from engine.models import checkpoint, devices, lean, proof
+from engine.models import checkpoint, devices, lean, likeness, proof
 from engine.models.bulk.checking import BulkCheck, Seen
 from engine.models.decoding import Decoded, Square, decode_ahead
 from engine.models.differentiable import Differentiable
@@ -29,8 +30,11 @@ from engine.models.workers import single_threaded
 from engine.types import ItemContent, ModelCard, Verdict
 
 BATCH, BATCH_ON_GPU = 64, 1024
+SETTLED_AT_ONCE = 4
+"""Items of one step of `settle`: with their checks 100 ms or so."""
 _CHECKED_PER_ITEM = 4
 """So many items of the probe are checked with each further item: large batches end the check, small ones stay short."""
+Part = TypeVar("Part")
 
 
 class Predictor:
@@ -96,6 +100,31 @@ class Predictor:
     def trust_encoders(self) -> None:
         """Stay with the arithmetic in use."""
         self._probe = self._check = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether the arithmetic is chosen, and what was found is kept."""
+        return self._probe is None and self._found is None
+
+    def settle(self, contents: Sequence[ItemContent]) -> Iterator[None]:
+        """Choose the arithmetic by these items now, where that is open, and not by those that are scored next.
+
+        That is worth their while who explain: an explanation asks the network hundreds of times. Yields after every
+        small step. Items are looked at though the store may have their vectors. From fewer than
+        `likeness.PROBE_ITEMS` nothing can be told, and nothing is done.
+        """
+        if self._probe is not None and not self._probe.full:
+            if len(contents) < likeness.PROBE_ITEMS:
+                return
+            self._probe = Probe()
+        for part in _parts(contents, SETTLED_AT_ONCE):
+            if self._probe is None or self._probe.full:
+                break
+            self._begin_encoding([(content, self.prepare(content)) for content in part], None)()
+            yield
+        while not self.settled:
+            self._settle(SETTLED_AT_ONCE)
+            yield
 
     @property
     def device_name(self) -> str:
@@ -392,7 +421,7 @@ def _array(vectors: Tensor) -> NDArray[np.float32]:
     return array
 
 
-def _parts(prepared: Iterable[Decoded], size: int) -> Iterator[list[Decoded]]:
-    items = iter(prepared)
+def _parts(whole: Iterable[Part], size: int) -> Iterator[list[Part]]:
+    items = iter(whole)
     while part := list(islice(items, size)):
         yield part

@@ -11,7 +11,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 
-from engine.service.protocol import Priority, ServiceEvent
+from engine.service.protocol import ServiceEvent
 
 Steps = Iterator[ServiceEvent | None]
 """One element a step: an event, or None where there is nothing to tell yet."""
@@ -47,9 +47,7 @@ class Job:
 
 
 class Agenda:
-    """Jobs by urgency (lowest number first), then by arrival: the first comes first, but the last of those that are
-    looked at, for whoever asks for another one has moved on.
-    """
+    """Jobs by urgency (lowest number first), then by arrival."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Job]] = []
@@ -65,12 +63,13 @@ class Agenda:
                 self._jobs[job.request] = job
                 self._place(job, job.urgency)
 
-    def hasten(self, request: int, urgency: float) -> None:
-        """Let the job of this request go on as if it were this urgent and came now, unless it is more urgent already;
-        nothing happens where there is none (any more).
+    def move(self, request: int, urgency: float) -> None:
+        """Let the job of this request go on as if it were this urgent and came now; nothing happens where there is none
+        (any more), or where it was asked to end.
         """
         with self._changed:
-            if (job := self._jobs.get(request)) is not None:
+            job = self._jobs.get(request)
+            if job is not None and not job.cancelled():
                 self._place(job, urgency)
 
     def cancel(self, request: int) -> None:
@@ -81,9 +80,10 @@ class Agenda:
                 self._place(job, CANCELLED_URGENCY)
 
     def _place(self, job: Job, urgency: float) -> None:
-        """A job may have several places; the first counts."""
-        arrival = next(self._arrivals)
-        heapq.heappush(self._heap, (urgency, -arrival if urgency == Priority.LOOKING else arrival, job))
+        """Put a job here and nowhere else."""
+        self._heap = [entry for entry in self._heap if entry[2] is not job]
+        self._heap.append((urgency, next(self._arrivals), job))
+        heapq.heapify(self._heap)
         self._changed.notify()
 
     def stop(self) -> None:

@@ -66,11 +66,24 @@ class Refit(Message, frozen=True, kw_only=True):
     run_folder: str
 
 
-class Hasten(Message, frozen=True, kw_only=True):
-    """Go on with the request with this number, where it has not ended, at `priority`; what is done of it is kept."""
+class Settle(Message, frozen=True, kw_only=True):
+    """Choose by these items, at prefetch's priority, in which arithmetic the model is run, where that is still open.
+
+    Answered by `Done`, `Cancelled` or `Failed`.
+    """
 
     request: int
-    priority: Priority = Priority.LOOKING
+    items: tuple[ItemContent, ...]
+
+
+class Prioritise(Message, frozen=True, kw_only=True):
+    """Go on with the request with this number, where it has not ended, as if it came now with `priority`.
+
+    What is done of it is kept.
+    """
+
+    request: int
+    priority: Priority
 
 
 class Cancel(Message, frozen=True, kw_only=True):
@@ -86,7 +99,7 @@ class Stop(Message, frozen=True, kw_only=True):
     """
 
 
-Request = Load | Score | Explain | Refit | Hasten | Cancel | Stop
+Request = Load | Score | Explain | Refit | Settle | Prioritise | Cancel | Stop
 
 # --- the service's events ---------------------------------------------------------------------------------------
 
@@ -99,10 +112,11 @@ class Ready(Message, frozen=True, kw_only=True):
 
 
 class Loaded(Message, frozen=True, kw_only=True):
-    """A model is in memory."""
+    """A model is in memory; `settled` says that its arithmetic is chosen (see `Settle`)."""
 
     request: int
     model: str
+    settled: bool = True
 
 
 class Scored(Message, frozen=True, kw_only=True):

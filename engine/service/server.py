@@ -27,9 +27,9 @@ from engine.service.protocol import (
     Explain,
     Explained,
     Failed,
-    Hasten,
     Load,
     Loaded,
+    Prioritise,
     Priority,
     Ready,
     Refit,
@@ -39,6 +39,7 @@ from engine.service.protocol import (
     Score,
     Scored,
     ServiceEvent,
+    Settle,
     Stop,
     decode_request,
     encode,
@@ -120,12 +121,12 @@ class Server:
             return None
 
     def take(self, request: Request) -> None:
-        """Put one request on the agenda, move one forward, or cancel one."""
+        """Put one request on the agenda, move one, or cancel one."""
         match request:
             case Cancel():
                 self._agenda.cancel(request.request)
-            case Hasten():
-                self._agenda.hasten(request.request, int(request.priority))
+            case Prioritise():
+                self._agenda.move(request.request, int(request.priority))
             case Load():
                 self._agenda.add(Job(request.request, LOAD_URGENCY, lambda _job: self._loading(request)))
             case Score():
@@ -134,6 +135,8 @@ class Server:
                 self._agenda.add(Job(request.request, int(request.priority), lambda _job: self._explaining(request)))
             case Refit():
                 self._agenda.add(Job(request.request, REFIT_URGENCY, lambda _job: self._refitting(request)))
+            case Settle():
+                self._agenda.add(Job(request.request, int(Priority.PREFETCH), lambda _job: self._settling(request)))
 
     def stop(self) -> None:
         """End `work` after the step under way; what is not finished stays unanswered. Any thread may call it."""
@@ -169,7 +172,7 @@ class Server:
 
     def _loading(self, request: Load) -> Steps:
         self._model = self._load(Path(request.folder))
-        yield Loaded(request=request.request, model=self._model.card.id)
+        yield Loaded(request=request.request, model=self._model.card.id, settled=self._model.settled)
 
     def _scoring(self, request: Score, job: Job) -> Steps:
         model = self._loaded()
@@ -189,6 +192,10 @@ class Server:
     def _refitting(self, request: Refit) -> Steps:
         for step in self._refit(Path(request.run_folder), self._model_at):
             yield None if step is None else _told(request.request, step)
+
+    def _settling(self, request: Settle) -> Steps:
+        for _ in self._loaded().settle(request.items):
+            yield None
 
     def _model_at(self, folder: Path) -> Predictor:
         if self._model is not None and self._model.card.id == folder.name:

@@ -145,6 +145,21 @@ class Items:
         )
         return [(row[0], self.content(item_of(row[1:]))) for row in rows]
 
+    def spread(self, model: str, limit: int) -> list[ItemContent]:
+        """Return at most `limit` items of kinds for which the model has a task, spread over all in their order.
+
+        Raises `NotFoundError` for an unknown model.
+        """
+        _, kinds = board.scorable(self._db, self._taxonomy, model)
+        first, last = self._db.all("SELECT COALESCE(MIN(row), 0), COALESCE(MAX(row), 0) FROM items")[0]
+        rows = self._db.all(
+            f"SELECT {COLUMNS} FROM items WHERE row IN (SELECT (SELECT row FROM items WHERE row >= place.value"
+            " AND kind IN (SELECT value FROM json_each(?)) ORDER BY row LIMIT 1) FROM json_each(?) AS place)"
+            " ORDER BY row",
+            (_ids(kinds), msgspec.json.encode(_spread(first, last, limit)).decode()),
+        )
+        return [self.content(item_of(row)) for row in rows]
+
     def count_without_verdict(self, model: str) -> int:
         """Return how many items `without_verdict` would list in all, without looking at them."""
         number, kinds = board.scorable(self._db, self._taxonomy, model)
@@ -178,6 +193,13 @@ class Items:
             if near:
                 return f"Did you mean '{near[0]}'?"
         return "List the ids with: secondlook items WORKSPACE."
+
+
+def _spread(first: int, last: int, count: int) -> list[int]:
+    """At most `count` numbers from `first` to `last`, evenly apart."""
+    span = last + 1 - first
+    count = min(count, span)
+    return [first + place * span // count for place in range(count)]
 
 
 def _ids(values: Iterable[str]) -> str:

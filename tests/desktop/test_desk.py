@@ -104,6 +104,19 @@ def test_every_item_gets_a_verdict_and_is_told(qtbot: QtBot, make: Callable[...,
     assert desk.engine_state.text == "Engine ready · a fake device"
 
 
+def test_once_every_item_is_scored_the_engine_chooses_its_arithmetic(qtbot: QtBot, make: Callable[..., Desk]) -> None:
+    desk = make(engine="unsettled")
+    desk.start()
+    qtbot.waitUntil(lambda: "settled by 150 items, the last is t149" in desk.engine_log.read_text())
+    assert desk.workspace.items.count_without_verdict("m-a") == 0
+    qtbot.waitUntil(lambda: desk._engine.outstanding() == 0)
+    desk.score_missing()
+    with qtbot.waitSignal(desk._champion.scored):
+        pass
+    assert desk._engine.settled  # and is not asked again
+    assert desk.engine_log.read_text().count("settled by") == 1
+
+
 def test_scoring_goes_on_after_the_engine_crashed(qtbot: QtBot, make: Callable[..., Desk]) -> None:
     desk = make(engine="crash-once")
     told: list[str] = []

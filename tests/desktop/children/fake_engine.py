@@ -94,7 +94,10 @@ def answer(request: protocol.Request, model: str, starts: int) -> str:
             if MODE == "no-model":
                 say(protocol.Failed(request=number, message="The model's weights are missing."))
             else:
-                say(protocol.Loaded(request=number, model=model))
+                say(protocol.Loaded(request=number, model=model, settled=MODE != "unsettled"))
+        case protocol.Settle(request=number, items=items):
+            sys.stderr.write(f"settled by {len(items)} items, the last is {items[-1].id}\n")
+            say(protocol.Done(request=number))
         case protocol.Score(request=number, items=items):
             if MODE == "poison" or (MODE == "crash-once" and starts == 1):
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -104,7 +107,7 @@ def answer(request: protocol.Request, model: str, starts: int) -> str:
             STALLED[number] = request
             if MODE != "stall":
                 explain(number, model)
-        case protocol.Hasten(request=number, priority=protocol.Priority.LOOKING) if number in STALLED:
+        case protocol.Prioritise(request=number, priority=protocol.Priority.LOOKING) if number in STALLED:
             explain(number, model)
         case protocol.Refit(request=number, run_folder=run):
             refit(number, Path(run))

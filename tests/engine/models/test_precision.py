@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torchvision.models import ResNet, resnet18, resnet50
 
-from engine.models import likeness, precision, processor
+from engine.models import likeness, precision, processor, proof
 from engine.models.int8 import Int8ResNet
 from engine.models.likeness import Likeness, alike
 from engine.models.precision import Probe
@@ -156,6 +156,42 @@ def test_small_requests_check_a_little_each(
         predictor.predict(items[start : start + 4])
         names.append(predictor.device_name.partition("thread, ")[2])
     assert names == ["fp32"] * 3 + ["int8 image, fp32 text"] * 2
+
+
+@pytest.mark.usefixtures("small_probe", "all_instructions")
+def test_arithmetic_is_chosen_by_items_that_were_scored_already(
+    spec: NetworkSpec, make_model: MakeModel, make_items: MakeItems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "alike", lambda *_: Likeness(1.0, 0.0))
+    folder, items = make_model(spec), make_items(70)
+    predictor = Predictor.load(folder, "cpu")
+    predictor.predict(items[:10])
+    assert list(predictor.settle(items[:63])) == []  # too few
+    before = predictor.settled
+    assert not before
+    assert len(list(predictor.settle(items))) > 16
+    assert predictor.settled
+    assert predictor.device_name.endswith("int8 image, fp32 text")
+    found = proof.read(folder, predictor.card)
+    assert found is not None
+    assert found.items == 64
+    assert list(predictor.settle(items)) == []
+    assert Predictor.load(folder, "cpu").settled
+
+
+@pytest.mark.usefixtures("small_probe", "all_instructions")
+def test_a_choice_that_scoring_began_is_finished(
+    spec: NetworkSpec, make_model: MakeModel, make_items: MakeItems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "alike", lambda *_: Likeness(1.0, 0.0))
+    predictor = Predictor.load(make_model(spec), "cpu")
+    predictor.predict(make_items(64))
+    before = predictor.settled
+    assert not before
+    for _ in predictor.settle(()):
+        pass
+    assert predictor.settled
+    assert predictor.device_name.endswith("int8 image, fp32 text")
 
 
 @pytest.mark.usefixtures("small_probe")

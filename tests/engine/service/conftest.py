@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from engine.errors import CancelledError, ModelUnavailableError
-from engine.service.protocol import Cancel, Cancelled, Done, Failed, Hasten, Loaded, Request, ServiceEvent, Stop
+from engine.service.protocol import Cancel, Cancelled, Done, Failed, Loaded, Prioritise, Request, ServiceEvent, Stop
 from engine.service.server import Server
 from engine.types import Explanation, ItemContent, ModelCard, Verdict
 
@@ -25,10 +25,16 @@ class FakeModel:
         self.card = ModelCard(id=name, created="", recipe="", tasks={"toxicity": ("toxic", "non-toxic")})
         self.batches = self.kept = 0
         self.knows = False
+        self.settled, self.settled_by = True, 0
         self.at_batch: Callable[[int], None] = lambda _number: None
 
     def predict_known(self, contents: Sequence[ItemContent]) -> list[Verdict] | None:
         return [self._verdict(content) for content in contents] if self.knows else None
+
+    def settle(self, contents: Sequence[ItemContent]) -> Iterator[None]:
+        for _ in contents:
+            self.settled_by += 1
+            yield
 
     def keep_vectors(self) -> None:
         self.kept += 1
@@ -102,7 +108,7 @@ class Bench:
     def take(self, *requests: Request) -> None:
         """Put requests on the agenda."""
         for request in requests:
-            if not isinstance(request, Cancel | Hasten | Stop):
+            if not isinstance(request, Cancel | Prioritise | Stop):
                 self._open.add(request.request)
             self.server.take(request)
 

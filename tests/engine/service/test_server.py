@@ -14,9 +14,9 @@ from engine.service.protocol import (
     Explain,
     Explained,
     Failed,
-    Hasten,
     Load,
     Loaded,
+    Prioritise,
     Priority,
     Refit,
     Refitted,
@@ -24,6 +24,7 @@ from engine.service.protocol import (
     Score,
     Scored,
     ServiceEvent,
+    Settle,
     Stop,
     encode,
 )
@@ -88,32 +89,46 @@ def test_what_is_looked_at_comes_first_then_prefetch_then_bulk(bench: Any, items
     assert numbers(events, Done) == [4, 3, 2]
 
 
-def test_of_what_is_looked_at_the_latest_comes_first(bench: Any) -> None:
-    events = bench.run(LOAD, explain(2), explain(3), explain(4, priority=Priority.PREFETCH), explain(5))
-    assert numbers(events, Done) == [5, 3, 2, 4]
-
-
 def test_what_was_prefetched_goes_on_before_everything_once_it_is_looked_at(bench: Any) -> None:
     steps: list[tuple[str, int]] = []
 
     def at_step(item: str, step: int) -> None:
         steps.append((item, step))
-        if (item, step) == ("next", 1):
-            bench.take(explain(4))
-        if (item, step) == ("looked-at", 1):
-            bench.take(Hasten(request=2))
+        if (item, step) == ("left", 1):
+            bench.take(
+                Prioritise(request=2, priority=Priority.PREFETCH), Prioritise(request=4, priority=Priority.LOOKING)
+            )
 
     bench.at_explain_step = at_step
-    prefetch = [explain(2, "next", Priority.PREFETCH), explain(3, "after", Priority.PREFETCH)]
-    events = bench.run(LOAD, *prefetch, Hasten(request=99))
-    before = [("next", 0), ("next", 1), ("looked-at", 0), ("looked-at", 1)]
-    assert steps == [*before, ("next", 2), ("looked-at", 2), ("after", 0), ("after", 1), ("after", 2)]
-    assert numbers(events, Done) == [2, 4, 3]
+    prefetch = [explain(3, "next", Priority.PREFETCH), explain(4, "looked-at", Priority.PREFETCH)]
+    events = bench.run(LOAD, explain(2, "left"), *prefetch, Prioritise(request=99, priority=Priority.LOOKING))
+    order = list(dict.fromkeys(steps))
+    assert order == steps  # nothing is done twice
+    assert [item for item, _ in steps] == ["left"] * 2 + ["looked-at"] * 3 + ["next"] * 3 + ["left"]
+    assert numbers(events, Done) == [4, 3, 2]
 
 
-def test_what_is_hastened_after_its_end_stays_ended(bench: Any) -> None:
-    bench.at_event = lambda event: bench.take(Hasten(request=2)) if isinstance(event, Done) else None
+def test_what_was_asked_to_end_ends_before_everything_wherever_it_is_moved(bench: Any) -> None:
+    ending = [Cancel(request=3), Prioritise(request=3, priority=Priority.BULK)]
+    events = bench.run(LOAD, explain(2), explain(3, priority=Priority.PREFETCH), *ending)
+    assert events[0] == Cancelled(request=3)
+
+
+def test_what_is_moved_after_its_end_stays_ended(bench: Any) -> None:
+    again = Prioritise(request=2, priority=Priority.LOOKING)
+    bench.at_event = lambda event: bench.take(again) if isinstance(event, Done) else None
     assert numbers(bench.run(LOAD, explain(2)), Done) == [2]
+
+
+def test_the_arithmetic_is_chosen_after_what_was_prefetched_before_and_before_what_comes_later(
+    bench: Any, items: Items
+) -> None:
+    bench.models["first"].settled = False
+    later = [Settle(request=3, items=items(7)), explain(4, priority=Priority.PREFETCH), explain(5)]
+    events = bench.run(LOAD, explain(2, priority=Priority.PREFETCH), *later)
+    assert events[0] == Loaded(request=1, model="first", settled=False)
+    assert numbers(events, Done) == [5, 2, 3, 4]
+    assert bench.models["first"].settled_by == 7
 
 
 def test_looking_waits_for_one_batch_of_bulk_scoring_only(bench: Any, items: Items) -> None:

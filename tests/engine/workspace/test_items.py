@@ -127,6 +127,12 @@ def test_splits_reach_the_queue_and_mistakes_change_nothing(workspace: Workspace
     assert workspace.items.get("t2").split == ""
 
 
+@pytest.mark.parametrize(("limit", "expected"), [(3, "t1 t3 p2"), (8, "t1 t2 t3 t4 p1 p2 p3 p4")])
+def test_items_spread_over_all(workspace: Workspace, champion: str, limit: int, expected: str) -> None:
+    assert [content.id for content in workspace.items.spread(champion, limit)] == expected.split()
+    assert workspace.items.spread(champion, 256) == workspace.items.spread(champion, 8)
+
+
 def test_without_verdict_pages_and_counts(workspace: Workspace, champion: str, judge: Callable[..., object]) -> None:
     workspace.verdicts.put([judge("t2", "toxic", 0.9), judge("p1", "ok", 0.9, task="verdict")])  # type: ignore[list-item]
     first = workspace.items.without_verdict(champion, limit=4)
@@ -146,6 +152,7 @@ def test_a_model_is_not_asked_about_kinds_it_has_no_task_for(
     workspace.models.register(only, folder)  # type: ignore[arg-type]
     assert {content.kind for _, content in workspace.items.without_verdict("tweets-only")} == {"tweet"}
     assert workspace.items.count_without_verdict("tweets-only") == 4
+    assert [content.id for content in workspace.items.spread("tweets-only", 8)] == ["t1", "t2", "t3", "t4"]
 
 
 def test_a_read_only_workspace_takes_no_items(workspace: Workspace, make_tweet: Make) -> None:
