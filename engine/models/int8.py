@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from engine.models.proof import Ranges
 
-_CALIBRATION_BATCH = 16
 _NORM_EPSILON = 1e-5
 
 
@@ -109,52 +108,69 @@ class _Block:
         return answer
 
 
-class Int8ResNet:
-    """Normalised pixels (B, 3, S, S) to float vectors (B, D), like the ResNet whose `tensors` it is made from.
+class _Layers:
+    """A ResNet's convolutions and blocks, and the range of everything that passes between them."""
 
-    Its ranges come from normalised `calibration` pixels, or from an earlier calibration of the same weights.
-    """
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        self.input = _Range()
+        self.stem = _Convolution.of(tensors, "conv1", "bn1", 2, rectified=True)
+        self.blocks = list(_blocks(tensors))
+
+    @property
+    def convolutions(self) -> list[_Convolution]:
+        blocks = [one for block in self.blocks for one in (*block.path, block.shortcut) if one is not None]
+        return [self.stem, *blocks]
+
+    @property
+    def ranges(self) -> Sequence[_Range]:
+        """In the order in which data passes them, those of blocks at the end."""
+        convolutions = [convolution.output for convolution in self.convolutions]
+        return [self.input, *convolutions, *(block.output for block in self.blocks)]
+
+
+class Calibration:
+    """Takes note of how far everything reaches in a ResNet of these `tensors`, a few screenshots at a time."""
+
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        self._layers = _Layers(tensors)
 
     @torch.inference_mode()
-    def __init__(self, tensors: Mapping[str, Tensor], calibration: Tensor | Ranges) -> None:
-        self._input = _Range()
-        self._stem = _Convolution.of(tensors, "conv1", "bn1", 2, rectified=True)
-        self._blocks = list(_blocks(tensors))
-        if isinstance(calibration, Tensor):
-            for pixels in torch.split(calibration, _CALIBRATION_BATCH):
-                self._observe(pixels)
-        else:
-            for one, (low, high) in zip(self._ranges(), calibration, strict=True):
-                one.low, one.high = low, high
-        for convolution in self._convolutions():
-            convolution.pack()
+    def see(self, pixels: Tensor) -> None:
+        """Look at normalised pixels, (B, 3, S, S)."""
+        values = _pooled(self._layers.stem.observe(self._layers.input.see(pixels)))
+        for block in self._layers.blocks:
+            values = block.observe(values)
 
     @property
     def ranges(self) -> Ranges:
-        """What calibration found, to make the same network again without it."""
-        return tuple((one.low, one.high) for one in self._ranges())
+        """What was found, to make the network in integers with."""
+        return tuple((one.low, one.high) for one in self._layers.ranges)
+
+
+class Int8ResNet:
+    """Normalised pixels (B, 3, S, S) to float vectors (B, D), like the ResNet whose `tensors` it is made from.
+
+    `ranges` are what a `Calibration` of the same weights found.
+    """
+
+    @torch.inference_mode()
+    def __init__(self, tensors: Mapping[str, Tensor], ranges: Ranges) -> None:
+        self.ranges = ranges
+        self._layers = _Layers(tensors)
+        for one, (low, high) in zip(self._layers.ranges, ranges, strict=True):
+            one.low, one.high = low, high
+        for convolution in self._layers.convolutions:
+            convolution.pack()
 
     @torch.inference_mode()
     def __call__(self, pixels: Tensor) -> Tensor:
         """The vectors of normalised pixels."""
-        values = torch.quantize_per_tensor(pixels, self._input.scale, self._input.zero, torch.quint8)
-        values = _pooled(self._stem(values))
-        for block in self._blocks:
+        layers = self._layers
+        values = torch.quantize_per_tensor(pixels, layers.input.scale, layers.input.zero, torch.quint8)
+        values = _pooled(layers.stem(values))
+        for block in layers.blocks:
             values = block(values)
         return values.dequantize().mean(dim=(2, 3))
-
-    def _observe(self, pixels: Tensor) -> None:
-        values = _pooled(self._stem.observe(self._input.see(pixels)))
-        for block in self._blocks:
-            values = block.observe(values)
-
-    def _convolutions(self) -> list[_Convolution]:
-        blocks = [one for block in self._blocks for one in (*block.path, block.shortcut) if one is not None]
-        return [self._stem, *blocks]
-
-    def _ranges(self) -> Sequence[_Range]:
-        convolutions = [convolution.output for convolution in self._convolutions()]
-        return [self._input, *convolutions, *(block.output for block in self._blocks)]
 
 
 def _pooled(values: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import islice, product
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ from engine.models.encoders import (
     with_int8_text,
     with_packed_image,
 )
-from engine.models.int8 import Int8ResNet
+from engine.models.int8 import Calibration, Int8ResNet
 from engine.models.likeness import Likeness, alike
 from engine.models.processor import has_bf16, has_int8
 from engine.models.proof import Ranges
@@ -37,7 +37,9 @@ from engine.models.scorer import Scorer
 
 LEAST_OF_A_PART = 32
 """A backbone keeps full precision if fewer probe items than this had something for it to read."""
-_CALIBRATION_ITEMS = 64
+_CALIBRATION_ITEMS, _CALIBRATED_AT_ONCE = 64, 4
+_CHECKED_BESIDE = 8
+"""Calibrating with so many in floats takes as long as checking these in integers."""
 
 _log = logging.getLogger(__name__)
 
@@ -105,6 +107,7 @@ class Check:
         self._full = full
         self._probe = probe
         self._pairs = _pairs(full, probe)
+        self._making: dict[tuple[str, str], Iterator[Encoders | None]] = {}
         self._made: dict[tuple[str, str], Encoders] = {}
         text, image = probe.vectors
         self._seen: dict[tuple[str, str], list[Tensor]] = {("text", FP32): [text], ("image", FP32): [image]}
@@ -116,7 +119,8 @@ class Check:
             parts = _named(self._pairs[0])
             unseen = [one for one in parts if not self._complete(*one)]
             for part, way in unseen:
-                self._look(part, way, items)
+                if self._make(part, way, items):
+                    self._look(part, way, items)
             if not all(self._complete(*one) for one in parts):
                 return None
             choice = self._judged(*self._pairs[0])
@@ -141,12 +145,21 @@ class Check:
             seen.append(scorer.square_vectors(self._probe.squares[at]))
 
     def _encoders(self, part: str, way: str) -> Encoders:
-        """Full precision but for one part."""
-        if way == FP32:
-            return self._full.encoders
-        if (part, way) not in self._made:
-            self._made[part, way] = _made(part, way, self._full, self._probe)
-        return self._made[part, way]
+        """Full precision but for one part, once that is made."""
+        return self._full.encoders if way == FP32 else self._made[part, way]
+
+    def _make(self, part: str, way: str, items: int) -> bool:
+        """Go on with the encoders that have one part in fewer bits, for as long as to look at so many items; return
+        whether they are there.
+        """
+        if way == FP32 or (part, way) in self._made:
+            return True
+        steps = self._making.setdefault((part, way), _making(part, way, self._full, self._probe))
+        for made in islice(steps, max(1, items // _CHECKED_BESIDE)):
+            if made is not None:
+                self._made[part, way] = made
+                return True
+        return False
 
     def _judged(self, text: str, image: str) -> Choice | None:
         found = self._full.tables_of(torch.cat(self._seen["text", text]), torch.cat(self._seen["image", image]))
@@ -165,26 +178,36 @@ def _named(pair: tuple[str, str]) -> tuple[tuple[str, str], tuple[str, str]]:
     return ("text", pair[0]), ("image", pair[1])
 
 
-def _made(part: str, way: str, full: Scorer, probe: Probe) -> Encoders:
-    """Full precision but for one part."""
+def _making(part: str, way: str, full: Scorer, probe: Probe) -> Iterator[Encoders | None]:
+    """Full precision but for one part, at the end; None after each small step that leads there."""
     network = full.network
-    if part == "text" and way == INT8:
+    if (part, way) == ("image", INT8):
+        yield from _making_int8_image(full, probe)
+    elif (part, way) == ("text", INT8):
         shape = int8_shape(network)
         assert shape is not None
         assert isinstance(network.text, HuggingFaceEncoder)
-        return with_int8_text(full.encoders, network, shape, network.text.encoder.state_dict())
-    if part == "text":
-        return with_bf16_text(full.encoders, network)
+        yield with_int8_text(full.encoders, network, shape, network.text.encoder.state_dict())
+    elif part == "text":
+        yield with_bf16_text(full.encoders, network)
+    else:
+        yield with_bf16_image(full.encoders, network)
+
+
+def _making_int8_image(full: Scorer, probe: Probe) -> Iterator[Encoders | None]:
+    network = full.network
     assert network.image is not None
-    if way == INT8:
-        tensors = network.image.state_dict()
-        calibrated = Int8ResNet(tensors, full.normalised(_calibration(probe)))
-        if not runtime.usable():
-            return with_int8_image(full.encoders, network, calibrated)
-        arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
-        packed = resnet_of(arrays, calibrated.ranges, network.spec)
-        return with_packed_image(full.encoders, packed, calibrated.ranges)
-    return with_bf16_image(full.encoders, network)
+    tensors, squares = network.image.state_dict(), _calibration(probe)
+    calibration = Calibration(tensors)
+    for start in range(0, len(squares), _CALIBRATED_AT_ONCE):
+        calibration.see(full.normalised(squares[start : start + _CALIBRATED_AT_ONCE]))
+        yield None
+    ranges = calibration.ranges
+    if not runtime.usable():
+        yield with_int8_image(full.encoders, network, Int8ResNet(tensors, ranges))
+        return
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    yield with_packed_image(full.encoders, resnet_of(arrays, ranges, network.spec), ranges)
 
 
 def _pairs(full: Scorer, probe: Probe) -> list[tuple[str, str]]:

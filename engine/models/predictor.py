@@ -30,7 +30,7 @@ from engine.models.workers import single_threaded
 from engine.types import ItemContent, ModelCard, Verdict
 
 BATCH, BATCH_ON_GPU = 64, 1024
-SETTLED_AT_ONCE = 4
+SETTLED_AT_ONCE = 2
 """Items of one step of `settle`: with their checks 100 ms or so."""
 _CHECKED_PER_ITEM = 4
 """So many items of the probe are checked with each further item: large batches end the check, small ones stay short."""

@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from engine.models import checkpoint, likeness, precision, processor, proof
-from engine.models.int8 import Int8ResNet
 from engine.models.likeness import Likeness
 from engine.models.predictor import Predictor
 from engine.models.spec import NetworkSpec
@@ -175,19 +174,6 @@ def test_work_under_way_outlives_the_floats(
         torch.set_num_threads(1)
     assert predictor.device_name.endswith("int8")
     assert [one.item for part in parts for one in part if one.task == "toxicity"] == [item.id for item in items * 4]
-
-
-def test_ranges_stand_for_a_calibration() -> None:
-    from torchvision.models import resnet18
-
-    torch.manual_seed(0)
-    network = resnet18().eval()
-    pixels = torch.randn(8, 3, 32, 32)
-    calibrated = Int8ResNet(network.state_dict(), pixels)
-    restored = Int8ResNet(network.state_dict(), calibrated.ranges)
-    torch.testing.assert_close(restored(pixels), calibrated(pixels), rtol=0, atol=0)
-    with pytest.raises(ValueError, match="zip"):
-        Int8ResNet(network.state_dict(), calibrated.ranges[:-1])
 
 
 def _table(verdicts: list[Verdict]) -> dict[tuple[str, str, str], float]:

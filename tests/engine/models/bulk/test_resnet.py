@@ -13,7 +13,8 @@ from torch import nn
 from torchvision import models
 
 from engine.models.bulk.resnet import AT_ONCE, Resnet
-from engine.models.int8 import Int8ResNet
+from engine.models.int8 import Calibration
+from engine.models.proof import Ranges
 from engine.models.spec import DEVIATION, MEAN
 from engine.models.weights import Arrays
 
@@ -40,13 +41,19 @@ def normalised(squares: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(pixels.astype(np.float32)).permute(0, 3, 1, 2)
 
 
+def calibrated(tensors: dict[str, torch.Tensor], pixels: torch.Tensor) -> Ranges:
+    calibration = Calibration(tensors)
+    calibration.see(pixels)
+    return calibration.ranges
+
+
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])
 def test_it_is_near_the_float_one(tmp_path: Path, name: str) -> None:
     network = network_of(name)
     squares = np.random.default_rng(0).integers(0, 256, (2 * AT_ONCE, SIZE, SIZE, 3), dtype=np.uint8)
     pixels = normalised(squares)
     tensors = network.state_dict()
-    ranges = Int8ResNet(tensors, pixels).ranges
+    ranges = calibrated(tensors, pixels)
     save_file(tensors, tmp_path / "w")
     graph = Resnet(Arrays(tmp_path / "w"), ranges, size=SIZE, threads=1)
     with torch.inference_mode():
@@ -66,7 +73,7 @@ def test_ranges_of_another_network_are_told(tmp_path: Path) -> None:
 def test_what_the_last_block_gives_is_averaged_unrounded(tmp_path: Path) -> None:
     network = network_of("resnet18")
     squares = np.random.default_rng(0).integers(0, 256, (AT_ONCE, SIZE, SIZE, 3), dtype=np.uint8)
-    ranges = Int8ResNet(network.state_dict(), normalised(squares)).ranges
+    ranges = calibrated(network.state_dict(), normalised(squares))
     save_file(network.state_dict(), tmp_path / "w")
     found = [
         Resnet(Arrays(tmp_path / "w"), (*ranges[:-1], last), size=SIZE, threads=1)(list(squares))
@@ -78,7 +85,7 @@ def test_what_the_last_block_gives_is_averaged_unrounded(tmp_path: Path) -> None
 def test_threads_and_calls_before_do_not_change_an_answer(tmp_path: Path) -> None:
     network = network_of("resnet18")
     squares = np.random.default_rng(0).integers(0, 256, (4 * AT_ONCE, SIZE, SIZE, 3), dtype=np.uint8)
-    ranges = Int8ResNet(network.state_dict(), normalised(squares)).ranges
+    ranges = calibrated(network.state_dict(), normalised(squares))
     save_file(network.state_dict(), tmp_path / "w")
     graph = Resnet(Arrays(tmp_path / "w"), ranges, size=SIZE, threads=2)
     parts = [list(squares[start : start + 1 + start % AT_ONCE]) for start in range(len(squares) - AT_ONCE)]
