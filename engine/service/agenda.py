@@ -11,7 +11,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 
-from engine.service.protocol import ServiceEvent
+from engine.service.protocol import Priority, ServiceEvent
 
 Steps = Iterator[ServiceEvent | None]
 """One element a step: an event, or None where there is nothing to tell yet."""
@@ -22,11 +22,17 @@ CANCELLED_URGENCY = -2
 
 
 class Job:
-    """A request under way. `cancelled` may be asked from within a step, so that a step can end early."""
+    """A request under way. `cancelled` may be asked from within a step, so that a step can end early.
 
-    def __init__(self, request: int, urgency: float, begin: Callable[[Job], Steps]) -> None:
+    A `steady` job gets every second turn, whatever is more urgent: it goes on though somebody always waits. It gets
+    every turn where who comes first was `told` something already.
+    """
+
+    def __init__(self, request: int, urgency: float, begin: Callable[[Job], Steps], *, steady: bool = False) -> None:
         self.request = request
         self.urgency = urgency
+        self.steady = steady
+        self.told = False
         self._begin = begin
         self._steps: Steps | None = None
         self._cancelled = threading.Event()
@@ -54,7 +60,7 @@ class Agenda:
         self._jobs: dict[int, Job] = {}
         self._arrivals = itertools.count()
         self._changed = threading.Condition()
-        self._stopped = False
+        self._stopped = self._waited = False
 
     def add(self, job: Job) -> None:
         """Put a new job in its place; after `stop` it is dropped."""
@@ -87,18 +93,25 @@ class Agenda:
         self._changed.notify()
 
     def stop(self) -> None:
-        """Let `most_urgent` return None from now on, and the step under way end early."""
+        """Let `next_one` return None from now on, and the step under way end early."""
         with self._changed:
             self._stopped = True
             for job in self._jobs.values():
                 job.cancel()
             self._changed.notify_all()
 
-    def most_urgent(self) -> Job | None:
-        """Wait for a job and return the most urgent one, which stays on the agenda; None after `stop`."""
+    def next_one(self) -> Job | None:
+        """Wait for a job and return the one whose turn it is, which stays on the agenda; None after `stop`."""
         with self._changed:
             self._changed.wait_for(lambda: bool(self._heap) or self._stopped)
-            return None if self._stopped else self._heap[0][2]
+            if self._stopped:
+                return None
+            urgency, _, first = self._heap[0]
+            steady = next((job for _, _, job in sorted(self._heap) if job.steady), first)
+            if urgency < Priority.LOOKING or steady is first:
+                return first
+            self._waited = not (self._waited or first.told)
+            return first if self._waited else steady
 
     def remove(self, job: Job) -> None:
         """Take a job that ended off the agenda."""

@@ -67,9 +67,11 @@ class Refit(Message, frozen=True, kw_only=True):
 
 
 class Settle(Message, frozen=True, kw_only=True):
-    """Choose by these items, at prefetch's priority, in which arithmetic the model is run, where that is still open.
+    """Choose by these items in which arithmetic the model is run, where that is still open.
 
-    Answered by `Done`, `Cancelled` or `Failed`.
+    It gets every second turn, whatever else is asked, and the turns of explanations of which there is a preview: none
+    is as fast meanwhile as it could be. One that is under way begins anew after it. Answered by `Done`, `Cancelled` or
+    `Failed`.
     """
 
     request: int

@@ -12,7 +12,8 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from engine.types import Explanation, ItemContent
 
 NICENESS = 5
-"""Behind the window, before the trainer (15)."""
+"""Behind the window, before the trainer (19)."""
 LOAD_URGENCY = -1
 REFIT_URGENCY = (Priority.LOOKING + Priority.PREFETCH) / 2
 """A reviewer waits for what was just taught, but not as one waits for what one looks at."""
@@ -69,7 +70,7 @@ class Explainer(Protocol):
 
     def __call__(
         self, model: Predictor, content: ItemContent, task: str, label: str, *, seed: int
-    ) -> Iterator[Explanation | None]:
+    ) -> Generator[Explanation | None, None, None]:
         """Yield None after each step, an explanation where there is a better one; the last is final."""
 
 
@@ -136,7 +137,8 @@ class Server:
             case Refit():
                 self._agenda.add(Job(request.request, REFIT_URGENCY, lambda _job: self._refitting(request)))
             case Settle():
-                self._agenda.add(Job(request.request, int(Priority.PREFETCH), lambda _job: self._settling(request)))
+                urgency = int(Priority.PREFETCH)
+                self._agenda.add(Job(request.request, urgency, lambda _job: self._settling(request), steady=True))
 
     def stop(self) -> None:
         """End `work` after the step under way; what is not finished stays unanswered. Any thread may call it."""
@@ -144,11 +146,12 @@ class Server:
 
     def work(self) -> None:
         """Do one step after the other until somebody stops it."""
-        while (job := self._agenda.most_urgent()) is not None:
+        while (job := self._agenda.next_one()) is not None:
             event = self._step(job)
             if isinstance(event, Done | Cancelled | Failed | Loaded):
                 self._agenda.remove(job)
             if event is not None:
+                job.told = True
                 self._emit(event)
         if self._model is not None:
             self._model.keep_vectors()
@@ -185,9 +188,14 @@ class Server:
         model.keep_vectors()
 
     def _explaining(self, request: Explain) -> Steps:
-        steps = self._explain(self._loaded(), request.item, request.task, request.label, seed=request.seed)
-        for explanation in steps:
-            yield Explained(request=request.request, explanation=explanation) if explanation else None
+        model, final = self._loaded(), False
+        while not final:  # anew where another arithmetic was chosen meanwhile
+            arithmetic = model.device_name
+            with closing(self._explain(model, request.item, request.task, request.label, seed=request.seed)) as steps:
+                while not final and model.device_name == arithmetic:
+                    explanation = next(steps)
+                    final = explanation is not None and explanation.final
+                    yield Explained(request=request.request, explanation=explanation) if explanation else None
 
     def _refitting(self, request: Refit) -> Steps:
         for step in self._refit(Path(request.run_folder), self._model_at):
@@ -273,7 +281,7 @@ def _ready() -> Ready:
 
 def _explain_steps(
     model: Predictor, content: ItemContent, task: str, label: str, *, seed: int
-) -> Iterator[Explanation | None]:
+) -> Generator[Explanation | None, None, None]:
     from engine.explain import explain_steps
 
     return explain_steps(model, content, task, label, seed=seed)

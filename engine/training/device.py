@@ -49,7 +49,7 @@ def choose_device(threads: int = 0, precision: str = AUTO) -> Device:
     `precision` "auto" means bf16 autocast wherever the hardware multiplies bfloat16 itself (weights, their updates,
     losses and normalisation stay in 32 bits), "fp32" and "bf16" one of the two.
 
-    All cores, because the process runs at niceness 15: the desk takes the processor whenever it wants it (frames at the
+    All cores, because the process runs at niceness 19: the desk takes the processor whenever it wants it (frames at the
     99th percentile stay under 20 ms), and an idle machine is not left half unused.
     """
     torch.set_num_threads(threads or len(os.sched_getaffinity(0)))

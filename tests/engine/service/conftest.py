@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -26,6 +26,7 @@ class FakeModel:
         self.batches = self.kept = 0
         self.knows = False
         self.settled, self.settled_by = True, 0
+        self.device_name = "CPU, 1 thread, fp32"
         self.at_batch: Callable[[int], None] = lambda _number: None
 
     def predict_known(self, contents: Sequence[ItemContent]) -> list[Verdict] | None:
@@ -35,6 +36,7 @@ class FakeModel:
         for _ in contents:
             self.settled_by += 1
             yield
+        self.settled, self.device_name = True, "CPU, 1 thread, int8"
 
     def keep_vectors(self) -> None:
         self.kept += 1
@@ -81,7 +83,7 @@ class Bench:
 
     def _explain(
         self, model: Predictor, content: ItemContent, task: str, label: str, *, seed: int
-    ) -> Iterator[Explanation | None]:
+    ) -> Generator[Explanation | None, None, None]:
         for step in range(3):
             self.at_explain_step(content.id, step)
             yield None

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -120,15 +120,27 @@ def test_what_is_moved_after_its_end_stays_ended(bench: Any) -> None:
     assert numbers(bench.run(LOAD, explain(2)), Done) == [2]
 
 
-def test_the_arithmetic_is_chosen_after_what_was_prefetched_before_and_before_what_comes_later(
-    bench: Any, items: Items
-) -> None:
-    bench.models["first"].settled = False
-    later = [Settle(request=3, items=items(7)), explain(4, priority=Priority.PREFETCH), explain(5)]
-    events = bench.run(LOAD, explain(2, priority=Priority.PREFETCH), *later)
+def test_the_arithmetic_is_chosen_though_somebody_always_waits(bench: Any, items: Items) -> None:
+    """Every second turn is its own, every one after a preview; what is explained begins anew with what was chosen."""
+    model, seen = bench.models["first"], []
+    model.settled = False
+    bench.at_explain_step = lambda item, step: seen.append((item, step, model.settled_by))
+    events = bench.run(LOAD, explain(2), Settle(request=3, items=items(3)), explain(4, "next"))
     assert events[0] == Loaded(request=1, model="first", settled=False)
-    assert numbers(events, Done) == [5, 2, 3, 4]
-    assert bench.models["first"].settled_by == 7
+    assert seen == [
+        ("looked-at", 0, 0),
+        *(("looked-at", 0, 3), ("looked-at", 1, 3), ("looked-at", 2, 3)),
+        *(("next", 0, 3), ("next", 1, 3), ("next", 2, 3)),
+    ]
+    finals = [event.request for event in events if isinstance(event, Explained) and event.explanation.final]
+    assert (numbers(events, Done), finals) == ([3, 2, 4], [2, 4])
+
+
+def test_loading_and_cancelling_go_before_the_choice_of_arithmetic(bench: Any, items: Items) -> None:
+    bench.models["first"].settled = False
+    settle = Settle(request=3, items=items(3))
+    events = bench.run(LOAD, settle, explain(2), Cancel(request=2), Load(request=4, folder="/models/first"))
+    assert [event.request for event in events] == [2, 1, 4, 3]
 
 
 def test_looking_waits_for_one_batch_of_bulk_scoring_only(bench: Any, items: Items) -> None:
@@ -261,9 +273,12 @@ def test_the_end_of_input_and_stop_end_the_work(bench: Any, lines: list[bytes]) 
 
 
 def test_nobody_listening_ends_the_reading_and_the_work() -> None:
+    def never(*_all: object, **_named: object) -> Generator[None, None, None]:
+        yield pytest.fail("nothing is explained")
+
     def emit(_event: ServiceEvent) -> None:
         raise BrokenPipeError
 
-    server = Server(lambda _folder: pytest.fail("nothing is loaded"), lambda *_all, **_named: iter(()), emit)
+    server = Server(lambda _folder: pytest.fail("nothing is loaded"), never, emit)
     server.read([b"nonsense\n", encode(LOAD)])
     server.work()
