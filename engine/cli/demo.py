@@ -28,6 +28,8 @@ EXAMPLES = (
 )
 EXPLAINED = 8
 """As many items as a person sees before the engine has started and goes on."""
+SETTLING_ITEMS = 256
+"""All of them: by these the model's arithmetic is chosen, for the desk as well."""
 _RECIPE = ("recipes", "starter.toml")
 
 
@@ -105,6 +107,8 @@ def _explain_first(ws: Workspace, champion: ModelRow, show: Progress) -> None:
     from engine.models.predictor import Predictor
 
     predictor = Predictor.load(ws.models.folder(champion.card.id))
+    for _ in predictor.settle(ws.items.spread(champion.card.id, SETTLING_ITEMS)):
+        show(0, len(missing))
     for done, row in enumerate(missing, start=1):
         content = ws.items.content(ws.items.get(row.item))
         ws.explanations.put(explain(predictor, content, row.task, row.label))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class Stage:
         self.trained: list[str] = []
         self.scored = 0
         self.explained: list[str] = []
+        self.settled_by: list[str] = []
         self.interrupt = False
         self.better = True
 
@@ -92,12 +93,24 @@ def toxic(item: str, model: str) -> Verdict:
 
 
 def stand_in_for_explaining(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    def explain(model: str, content: ItemContent, task: str, label: str) -> Explanation:
+    class Predictor:
+        def __init__(self, model: str) -> None:
+            self.model = model
+
+        @classmethod
+        def load(cls, folder: Path) -> Predictor:
+            return cls(folder.name)
+
+        def settle(self, contents: Sequence[ItemContent]) -> Iterator[None]:
+            stage.settled_by = [content.id for content in contents]
+            yield
+
+    def explain(model: Predictor, content: ItemContent, task: str, label: str) -> Explanation:
         stage.explained.append(content.id)
-        return Explanation(item=content.id, task=task, label=label, model=model, probability=0.9)
+        return Explanation(item=content.id, task=task, label=label, model=model.model, probability=0.9)
 
     predictor = types.ModuleType("engine.models.predictor")
-    predictor.Predictor = types.SimpleNamespace(load=lambda folder: folder.name)  # type: ignore[attr-defined]
+    predictor.Predictor = Predictor  # type: ignore[attr-defined]
     explaining = types.ModuleType("engine.explain")
     explaining.explain = explain  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "engine.models.predictor", predictor)
@@ -143,7 +156,7 @@ def test_a_second_time_nothing_is_done_again(secondlook: Any, stage: Stage, tmp_
 def test_the_items_that_the_desk_opens_on_are_explained_once(secondlook: Any, stage: Stage, tmp_path: Path) -> None:
     for _ in range(2):
         secondlook("demo", tmp_path / "d.secondlook")
-    assert stage.explained == ["a", "b"]
+    assert stage.explained == stage.settled_by == ["a", "b"]
     with Workspace.open(tmp_path / "d.secondlook") as ws:
         (model,) = (row.card.id for row in ws.models.list())
         assert ws.explanations.get("a", "toxicity", "toxic", model) is not None
