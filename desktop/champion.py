@@ -45,7 +45,7 @@ class Champion(QObject):
         self._workspace, self._engine, self._writer = workspace, engine, writer
         found = workspace.models.champion()
         self.model = found.card.id if found is not None else ""
-        self._previous = ""
+        self._previous = self._settling = ""
         self._learned: Learned | None = None
         self._closed = False
         self.scoring = BulkScoring(engine, writer, self)
@@ -123,13 +123,17 @@ class Champion(QObject):
             self._writer.submit(job, lambda counts: self._say_flips(counts, learned), self._on_job_failed)
 
     def _settle(self) -> None:
-        """Let the engine choose its arithmetic by items that have their verdicts, unless scoring them told enough."""
-        if self._engine.ready and not self._engine.settled:
+        """Let the engine choose its arithmetic by items that have their verdicts, unless scoring them told enough.
+
+        Only once for a model: where the processor cannot do what it says that it can, the engine ends with it.
+        """
+        if self._engine.ready and not self._engine.settled and self._settling != self.model:
+            self._settling = self.model
             job = SpreadItems(self.model, SETTLING_ITEMS)
             self._writer.submit(job, partial(self._on_spread, self.model), self._on_job_failed)
 
     def _on_spread(self, model: str, items: tuple[ItemContent, ...]) -> None:
-        if model == self.model == self._engine.state.model and not self._engine.settled:
+        if model == self.model == self._engine.state.model:
             self._engine.settle(items)
 
     def _say_flips(self, counts: FlipCounts, learned: Learned | None) -> None:

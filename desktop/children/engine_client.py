@@ -74,7 +74,7 @@ class EngineClient(QObject):
         self._closing = False
         self.state = EngineState(text="Engine not started")
         self.settled = True
-        """Whether the model's arithmetic is chosen, or was asked for."""
+        """Whether the model's arithmetic was chosen when it was loaded."""
         self.process = ChildProcess(log, self)
         self.process.lineArrived.connect(self._on_line)
         self.process.ended.connect(self._on_process_ended)
@@ -116,7 +116,6 @@ class EngineClient(QObject):
 
     def settle(self, items: Sequence[ItemContent]) -> int:
         """Let the service choose by these items in which arithmetic the model is run; return the request's number."""
-        self.settled = True
         return self._ask(Settle(request=next(self._numbers), items=tuple(items)))
 
     def prioritise(self, request: int, priority: Priority) -> None:

@@ -77,7 +77,11 @@ class Probe:
 
 @dataclass(frozen=True)
 class Choice:
-    """The encoders that a check came to, and how alike their answers on so many `items` were, per task."""
+    """The encoders that a check came to, and how alike their answers on so many `items` were, per task.
+
+    Those of full precision where nothing faster is there or gives the same verdicts: that is kept, too, so that it is
+    not looked for again every time. `items` is 0 where a backbone had too few to read: others may tell more.
+    """
 
     encoders: Encoders
     items: int
@@ -129,7 +133,10 @@ class Check:
             self._pairs.pop(0)
             if unseen:
                 return None
-        return Choice(self._full.encoders, 0, {})
+        same = {head.task: Likeness(1.0, 0.0) for head in self._full.network.spec.heads}
+        return Choice(
+            self._full.encoders, len(self._probe.texts) if _reads_enough(self._full, self._probe) else 0, same
+        )
 
     def _complete(self, part: str, way: str) -> bool:
         return sum(map(len, self._seen.get((part, way), []))) >= len(self._probe.texts)
@@ -221,9 +228,7 @@ def _pairs(full: Scorer, probe: Probe) -> list[tuple[str, str]]:
 
 def _text_ways(full: Scorer, probe: Probe) -> Iterator[str]:
     """Backbones that are trained here from nothing are too small to gain anything."""
-    if not text_backbone(full.network.spec.text.backbone).encoder:
-        return
-    if sum(bool(text.strip()) for text in probe.texts) < LEAST_OF_A_PART:
+    if not _has_encoder(full) or not _reads_texts(probe):
         return
     if has_int8() and int8_shape(full.network) is not None:
         yield INT8
@@ -232,12 +237,29 @@ def _text_ways(full: Scorer, probe: Probe) -> Iterator[str]:
 
 
 def _image_ways(full: Scorer, probe: Probe) -> Iterator[str]:
-    if full.network.image is None or len(_calibration(probe)) < LEAST_OF_A_PART:
+    if full.network.image is None or not _sees_screenshots(probe):
         return
     if has_int8():
         yield INT8
     if has_bf16():
         yield BF16
+
+
+def _reads_enough(full: Scorer, probe: Probe) -> bool:
+    texts = not _has_encoder(full) or _reads_texts(probe)
+    return texts and (full.network.image is None or _sees_screenshots(probe))
+
+
+def _has_encoder(full: Scorer) -> bool:
+    return text_backbone(full.network.spec.text.backbone).encoder
+
+
+def _reads_texts(probe: Probe) -> bool:
+    return sum(bool(text.strip()) for text in probe.texts) >= LEAST_OF_A_PART
+
+
+def _sees_screenshots(probe: Probe) -> bool:
+    return len(_calibration(probe)) >= LEAST_OF_A_PART
 
 
 def _calibration(probe: Probe) -> list[NDArray[np.uint8]]:

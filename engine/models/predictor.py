@@ -19,7 +19,7 @@ from engine.models import checkpoint, devices, lean, likeness, proof
 from engine.models.bulk.checking import BulkCheck, Seen
 from engine.models.decoding import Decoded, Square, decode_ahead
 from engine.models.differentiable import Differentiable
-from engine.models.encoders import INT8, Encoders, full_precision, let_go
+from engine.models.encoders import FP32, INT8, Encoders, full_precision, let_go
 from engine.models.images import prepare_capture
 from engine.models.precision import Check, Choice, Probe
 from engine.models.scorer import Scorer, Tables, Vectors
@@ -408,7 +408,7 @@ def _bulk_check(folder: Path, scorer: Scorer, check: Check, probe: Probe, choice
 
     Which arithmetic torch reads its texts in does not matter: the check looks at the verdicts.
     """
-    if scorer.network.image_features and choice.ways[1] != INT8:
+    if choice.ways == (FP32, FP32) or (scorer.network.image_features and choice.ways[1] != INT8):
         return None
     written = [text for text in probe.texts if text.strip()]
     ids = scorer.tokenizer.encode(written) if scorer.tokenizer is not None else []

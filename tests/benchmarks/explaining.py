@@ -13,7 +13,6 @@ import numpy.typing as npt
 from scipy.stats import spearmanr
 
 from engine.explain import explain
-from engine.models import checkpoint, proof
 from engine.models.likeness import PROBE_ITEMS
 from engine.models.predictor import Predictor
 from engine.types import Explanation, ItemContent
@@ -31,12 +30,9 @@ def demo_rows() -> list[dict[str, Any]]:
 
 
 def settled(folder: Path, items: Sequence[ItemContent]) -> Predictor:
-    """A predictor in the arithmetic that it chose once it had scored enough items, now or in an earlier run."""
-    predictor, card = Predictor.load(folder, "cpu"), checkpoint.read_card(folder)
-    for start in range(0, 3 * PROBE_ITEMS, 8):
-        if proof.read(folder, card) is not None:
-            break
-        predictor.predict([items[(start + at) % len(items)] for at in range(8)])
+    """A predictor in the arithmetic that it chose by the items, now or in an earlier run."""
+    for _ in Predictor.load(folder, "cpu").settle([items[at % len(items)] for at in range(PROBE_ITEMS)]):
+        pass
     return Predictor.load(folder, "cpu")
 
 

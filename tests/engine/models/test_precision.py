@@ -159,7 +159,24 @@ def test_arithmetic_that_disagrees_is_never_used(
     for _ in range(4):
         assert _difference(before, predictor.predict(items)) < 1e-6
     assert predictor.device_name.endswith("fp32")
-    assert predictor._probe is None
+    assert predictor.settled
+    again = Predictor.load(predictor.loaded.source or Path(), "cpu")
+    assert again.settled  # it is not looked for again
+    assert again.device_name.endswith("fp32")
+    assert _difference(before, again.predict(items)) < 1e-6
+
+
+@pytest.mark.usefixtures("small_probe", "all_instructions")
+def test_too_few_screenshots_settle_nothing_for_later(
+    spec: NetworkSpec, make_model: MakeModel, make_items: MakeItems
+) -> None:
+    folder = make_model(spec)
+    predictor = Predictor.load(folder, "cpu")
+    items = [msgspec.structs.replace(item, capture=None) for item in make_items(64)]
+    for _ in predictor.settle(items):
+        pass
+    assert predictor.settled
+    assert not Predictor.load(folder, "cpu").settled
 
 
 @pytest.mark.usefixtures("small_probe", "all_instructions")
