@@ -100,7 +100,7 @@ def test_it_loads_scores_explains_and_ends_with_its_input(
     before = sorted(tmp_path.rglob("*"))
     assert isinstance(service.event(), Ready)
     service.ask(Load(request=1, folder=str(model)))
-    assert service.event() == Loaded(request=1, model="tiny")
+    assert service.event() == Loaded(request=1, model="tiny", settled=False)
 
     service.ask(Score(request=2, items=(item,)))
     scored = service.event()

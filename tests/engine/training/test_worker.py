@@ -220,6 +220,6 @@ def test_it_leaves_the_processor_and_the_disk_to_others(monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "nice", nice)
     monkeypatch.setattr(psutil.Process, "ionice", lambda _process, ioclass: classes.append(ioclass))
     worker.be_modest()
-    assert asked == [0, 11]
+    assert asked == [0, 15]
     assert classes == [psutil.IOPRIO_CLASS_IDLE]
     assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
