@@ -116,7 +116,9 @@ class EngineClient(QObject):
 
     def settle(self, items: Sequence[ItemContent]) -> int:
         """Let the service choose by these items in which arithmetic the model is run; return the request's number."""
-        return self._ask(Settle(request=next(self._numbers), items=tuple(items)))
+        number = self._ask(Settle(request=next(self._numbers), items=tuple(items)))
+        self._announce()
+        return number
 
     def prioritise(self, request: int, priority: Priority) -> None:
         """Let an explanation go on as if it came now with another priority; what is done of it is kept."""
@@ -223,8 +225,12 @@ class EngineClient(QObject):
             self._finish(request)
 
     def _finish(self, request: int) -> None:
-        if self._outstanding.pop(request, None) is not None:
-            self.ended.emit(request)
+        outstanding = self._outstanding.pop(request, None)
+        if outstanding is None:
+            return
+        if isinstance(outstanding.message, Settle):
+            self._announce()
+        self.ended.emit(request)
 
     def _on_process_ended(self, outcome: ProcessOutcome) -> None:
         self._up, self._model, self._loading = False, "", 0
@@ -257,6 +263,8 @@ class EngineClient(QObject):
             text = "Engine starting…"
         elif self._folder is None:
             text = "No model yet: retrain to make the first one"
+        elif ready and any(isinstance(one.message, Settle) for one in self._outstanding.values()):
+            text = "Engine ready · checking faster arithmetic"
         elif ready:
             text = f"Engine ready · {self._device}"
         else:

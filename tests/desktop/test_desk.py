@@ -106,10 +106,14 @@ def test_every_item_gets_a_verdict_and_is_told(qtbot: QtBot, make: Callable[...,
 
 def test_once_every_item_is_scored_the_engine_chooses_its_arithmetic(qtbot: QtBot, make: Callable[..., Desk]) -> None:
     desk = make(engine="unsettled")
+    texts: list[str] = []
+    desk.engineStateChanged.connect(lambda state: texts.append(state.text))
     desk.start()
     qtbot.waitUntil(lambda: "settled by 150 items, the last is t149" in desk.engine_log.read_text())
     assert desk.workspace.items.count_without_verdict("m-a") == 0
     qtbot.waitUntil(lambda: desk._engine.outstanding() == 0)
+    assert "Engine ready · checking faster arithmetic" in texts
+    assert texts[-1] == "Engine ready · a fake device"
     desk.score_missing()
     with qtbot.waitSignal(desk._champion.scored):
         pass
