@@ -18,8 +18,8 @@ from scipy import ndimage
 from engine.explain.screenshot import screenshot
 from engine.explain.superpixels import FLAT, Superpixels
 from engine.models.images import masked_boxes, resampling
+from engine.models.linear_algebra import numpy_on_one_core
 from engine.models.spec import ImageSpec
-from engine.models.workers import numpy_on_one_core
 from engine.types import ItemContent
 
 Bytes = npt.NDArray[np.uint8]

@@ -26,7 +26,8 @@ from engine.explain.projection import projected, projected_weights
 from engine.explain.sampling import Sampler
 from engine.explain.surrogate import Groups, Regression, Surrogate, shared_kernel
 from engine.explain.versions import every_version
-from engine.models.workers import numpy_on_one_core, one_core
+from engine.models.linear_algebra import numpy_on_one_core
+from engine.models.workers import one_core
 
 CONTEXTS = 32
 """So many rows of the other part, unless it has a complete design."""

@@ -10,11 +10,9 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
 from typing import TypeVar
 
 import torch
-from threadpoolctl import ThreadpoolController
 
 Step = TypeVar("Step")
 
@@ -50,36 +48,6 @@ def one_core() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-class _LinearAlgebra:
-    """How many threads numpy multiplies with, which is the same for all threads."""
-
-    def __init__(self) -> None:
-        self._lock, self._inside = threading.Lock(), 0
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._inside += 1
-            if self._inside == 1:
-                self._limit = _libraries().limit(limits=1)
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside:
-                self._limit.restore_original_limits()
-
-
-numpy_on_one_core = _LinearAlgebra()
-"""In here, numpy multiplies on one core, whoever asks. Shared out, small products wait for one another more than they
-work, and the other core goes on looking for more of them for 50 ms, which whoever runs a network then lacks.
-"""
-
-
-@cache
-def _libraries() -> ThreadpoolController:
-    return ThreadpoolController().select(user_api="blas")
 
 
 def each_on_one_core(work: Iterator[Step]) -> Iterator[Step]:

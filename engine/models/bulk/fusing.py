@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
+from engine.models.linear_algebra import numpy_on_one_core
 from engine.models.registry import EARLY
 from engine.models.spec import HeadSpec, NetworkSpec
 from engine.models.verdicts import calibrated
@@ -47,7 +46,7 @@ class Fusion:
         """Calibrated probabilities of all tasks from (n, Dt) and (n, Di) vectors."""
         parts = zip((text, image), self._norms, strict=True)
         values = np.concatenate([_normed(vectors, *norm) for vectors, norm in parts], axis=1)
-        with _linear_algebra().limit(limits=1):
+        with numpy_on_one_core:
             for weight, bias in self._hidden:
                 values = _gelu(values @ weight.T + bias)
             return {head.task: self._table(values, head) for head in self._spec.heads}
@@ -55,12 +54,6 @@ class Fusion:
     def _table(self, values: Floats, head: HeadSpec) -> NDArray[np.float64]:
         weight, bias = self._heads[head.task]
         return calibrated(values @ weight.T + bias, head, self._temperatures.get(head.task, 1.0))
-
-
-@cache
-def _linear_algebra() -> ThreadpoolController:
-    """What numpy multiplies with. On all cores it gains nothing here, and then it keeps them busy waiting for more."""
-    return ThreadpoolController().select(user_api="blas")
 
 
 def _pair(tensors: Tensors, name: str) -> tuple[Floats, Floats]:

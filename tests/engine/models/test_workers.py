@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 import torch
-from threadpoolctl import threadpool_info, threadpool_limits
 
-from engine.models.workers import each_on_one_core, numpy_on_one_core, single_threaded
+from engine.models.workers import each_on_one_core, single_threaded
 
 
 @pytest.fixture(autouse=True)
@@ -83,19 +81,3 @@ def test_the_cores_come_back_where_a_step_fails() -> None:
     with pytest.raises(ValueError, match=r"^$"):
         next(steps)
     assert torch.get_num_threads() == 2
-
-
-def threads_of_numpy() -> set[int]:
-    return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
-
-
-def test_numpy_is_limited_until_nobody_wants_it_any_more() -> None:
-    with threadpool_limits(2, "blas"), ExitStack() as one, ExitStack() as other:
-        assert threads_of_numpy() == {2}
-        one.enter_context(numpy_on_one_core)
-        assert threads_of_numpy() == {1}
-        other.enter_context(numpy_on_one_core)
-        one.close()
-        assert threads_of_numpy() == {1}
-        other.close()
-        assert threads_of_numpy() == {2}
