@@ -17,12 +17,13 @@ from engine.explain.image_part import ImagePart
 from engine.explain.joint import Answers, Evidence, as_it_is, contexts_of
 from engine.explain.model import ExplainableModel, Question
 from engine.explain.notes import note
+from engine.explain.perturbed import Perturbed
 from engine.explain.projection import PER_WORD
 from engine.explain.sampling import Sampler
 from engine.explain.shares import modality_share, region_shares
 from engine.explain.surrogate import IMAGE_KERNEL_WIDTH, TEXT_KERNEL_WIDTH, Surrogate
 from engine.explain.text_part import TextPart
-from engine.explain.waiting import beside
+from engine.explain.waiting import begun, beside, waited
 from engine.models.workers import one_core
 from engine.types import Explanation, ItemContent, Segment
 
@@ -90,14 +91,14 @@ def explain_steps(
     check_seed(seed)
     if samples is not None and samples < FEWEST:
         raise InputError(f"{samples} samples tell nothing.", f"Take at least {FEWEST}.")
-    lime = _Lime(Question.ask(model, content, task, label), seed)
-    yield from lime.take_apart(samples)
-    while True:
-        yield from lime.look()
-        final = lime.settled
-        yield lime.explanation(final=final)
-        if final:
-            return
+    with closing(_Lime(Question.ask(model, content, task, label), seed)) as lime:
+        yield from lime.take_apart(samples)
+        while True:
+            yield from lime.look()
+            final = lime.settled
+            yield lime.explanation(final=final)
+            if final:
+                return
 
 
 class _Side:
@@ -117,6 +118,7 @@ class _Side:
         self._fewest = PER_WORD * part.features if text else 0  # before, pairs of words are not looked at
         self._enough = (STABLE_TEXT if text else STABLE_IMAGE) if samples is None else None
         self._ahead = (samples or self._second) if alone else 0
+        self._all = 0 if text else len(self.sampler.design.masks)
 
     @property
     def surrogate(self) -> Surrogate | None:
@@ -155,7 +157,7 @@ class _Side:
             yield from self.sampler.extend(len(self.sampler.design.masks) if whole else self._first, self._ahead)
         elif not self.settled:
             further = max(self._step, (self.sampler.samples - MOST_TEXT) // 2)
-            yield from self.sampler.extend(max(self._second, self.sampler.samples + further))
+            yield from self.sampler.extend(max(self._second, self.sampler.samples + further), self._all)
 
 
 def likeness(surrogate: Surrogate) -> float:
@@ -190,6 +192,7 @@ class _Lime:
         """Look at the whole item and find its words and superpixels."""
         question, model = self._question, self._question.model
         pixels = yield from beside(partial(model.pixels, question.content))
+        cutting = begun(partial(Perturbed, question, pixels)) if pixels is not None else None
         image_vector = (
             model.missing_image[None] if pixels is None else model.image_vectors(torch.from_numpy(pixels)[None])
         )
@@ -203,11 +206,17 @@ class _Lime:
             self._probability = float(question.answer(text_vector, image_vector)[0])
         self._whole = as_it_is(text_vector), as_it_is(image_vector)
         yield
-        if pixels is not None:
-            self._image = yield from beside(partial(ImagePart, question, pixels, text_vector))
+        if cutting is not None:
+            self._image = ImagePart(question, (yield from waited(cutting)), text_vector)
             if self._image.features:
                 self._superpixels = _Side(question, self._image, self._seed, samples)
         yield
+
+    def close(self) -> None:
+        """Ask about nothing any more."""
+        for side in (self._words, self._superpixels):
+            if side is not None:
+                side.sampler.close()
 
     @property
     def settled(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,13 +50,20 @@ class ExplainableModel(Protocol):
     def text_vectors(self, texts: Sequence[str]) -> Tensor:
         """(n, Dt) for n raw texts; a blank one counts as missing."""
 
-    def text_vectors_in_turn(self, texts: Iterable[str], stops: Sequence[int]) -> Iterator[Tensor | None]:
+    def text_vectors_in_turn(self, texts: Iterable[str], stops: Sequence[int]) -> Generator[Tensor | None, None, None]:
         """The `text_vectors` of the first `stops[0]` texts, then those up to `stops[1]`, and so on; of some more where
         they take no more time. None comes now and then, while the encoder goes on in the background.
         """
 
     def image_vectors(self, pixels: Tensor) -> Tensor:
         """(n, Di) for (n, 3, S, S) float in [0, 1]."""
+
+    def square_vectors_in_turn(
+        self, parts: Iterable[Callable[[], Sequence[npt.NDArray[np.uint8]]]]
+    ) -> Generator[Tensor, None, None]:
+        """(n, Di) for the n screenshots of (S, S, 3) bytes that each part makes, part by part; the network goes on
+        with the next ones in the background until this is closed. For models that pack images.
+        """
 
     def probabilities(self, task: str, text: Tensor, image: Tensor) -> Values:
         """(n, labels), calibrated."""

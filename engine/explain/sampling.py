@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.explain.designs import Design
-from engine.explain.surrogate import Masks
+from engine.explain.surrogate import Masks, Values
 from engine.models.workers import one_core
 
 Answer = tuple[npt.NDArray[np.intp], Tensor] | None
@@ -25,12 +26,22 @@ class Part(Protocol):
     def design(self, samples: int, seed: int) -> Design:
         """What to ask about, at most `samples` rows unless there is no more to know."""
 
-    def answers(self, masks: Masks, stops: Sequence[int]) -> Iterator[Answer]:
+    def answers(self, masks: Masks, stops: Sequence[int]) -> Generator[Answer, None, None]:
         """Numbers of rows and what the part's backbone gives of them, (n, D); None after work of 100 ms at most.
 
         Those before the first stop come first; those before the others, and more, only where it pays to ask about them
         in one go.
         """
+
+
+class Telling(Protocol):
+    """A part that can be asked about alone, the other one being as it is."""
+
+    def answers(self, masks: Masks, stops: Sequence[int]) -> Generator[Answer, None, None]:
+        """As of any part."""
+
+    def answer(self, vectors: Tensor) -> Values:
+        """The explained label's probability, (n,), for (n, D) vectors."""
 
 
 class InBatches(Protocol):
@@ -43,10 +54,21 @@ class InBatches(Protocol):
         """What the part's backbone gives of every row, (n, D)."""
 
 
-def in_batches(part: InBatches, masks: Masks) -> Iterator[Answer]:
+def in_batches(part: InBatches, masks: Masks) -> Generator[Answer, None, None]:
     """What a part gives of its rows."""
     for rows in part.batches(masks):
         yield rows, part.vectors(masks[rows])
+
+
+def asked(part: Telling, masks: Masks, check: Callable[[], None]) -> Values:
+    """The explained label's probability of every row, (n,); `check` is called every 100 ms or so, and may raise."""
+    found = np.empty(len(masks))
+    with closing(part.answers(masks, [len(masks)])) as answers:
+        for answer in answers:
+            check()
+            if answer is not None:
+                found[answer[0]] = part.answer(answer[1])
+    return found
 
 
 class Sampler:
@@ -59,14 +81,15 @@ class Sampler:
         self._which = torch.from_numpy(which)
         self._asked = np.zeros(len(self._distinct), dtype=bool)
         self._found: Tensor | None = None
-        self._begun: Iterator[None] = iter(())
+        self._begun = self._nothing()
         self.samples = 0
 
     def extend(self, samples: int, ahead: int = 0) -> Iterator[None]:
         """Answer the first `samples` rows, and more where they take no more time; yields often, so that the caller can
         stop or do other work.
 
-        Where it pays, those before row number `ahead` are begun, too: whoever asks for them then waits for less.
+        Where it pays, those before row number `ahead` are begun, too: whoever asks for them then waits for less, and
+        whoever never does closes this.
         """
         while not self._asked[: self._before(samples)].all():
             for _ in self._begun:
@@ -78,6 +101,10 @@ class Sampler:
         answered = len(self._asked) if self._asked.all() else int(self._asked.argmin())
         self.samples = int(self._first[answered]) if answered < len(self._first) else len(self.design.masks)
 
+    def close(self) -> None:
+        """Begin nothing any more."""
+        self._begun.close()
+
     def vectors(self, start: int, stop: int) -> Tensor:
         """(stop - start, D) of rows that are answered."""
         assert self._found is not None, "nothing was asked yet"
@@ -88,14 +115,18 @@ class Sampler:
         """How many distinct rows come first before this row of the design."""
         return int(np.searchsorted(self._first, row))
 
-    def _answer(self, samples: int, ahead: int) -> Iterator[None]:
+    def _nothing(self) -> Generator[None, None, None]:
+        yield from ()
+
+    def _answer(self, samples: int, ahead: int) -> Generator[None, None, None]:
         rows = np.flatnonzero(~self._asked)
         stops = [int(np.searchsorted(rows, self._before(row))) for row in (samples, ahead)]
-        for answer in self.part.answers(self._distinct[rows], stops if stops[1] > stops[0] else stops[:1]):
-            if answer is not None:
-                with one_core():
-                    self._keep(rows[answer[0]], answer[1])
-            yield
+        with closing(self.part.answers(self._distinct[rows], stops if stops[1] > stops[0] else stops[:1])) as answers:
+            for answer in answers:
+                if answer is not None:
+                    with one_core():
+                        self._keep(rows[answer[0]], answer[1])
+                yield
 
     def _keep(self, rows: npt.NDArray[np.intp], vectors: Tensor) -> None:
         if self._found is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from functools import lru_cache
 from itertools import chain
 
@@ -122,7 +123,7 @@ class TextPart:
             yield order[start:end]
             start = end
 
-    def answers(self, masks: Masks, stops: Sequence[int]) -> Iterator[Answer]:
+    def answers(self, masks: Masks, stops: Sequence[int]) -> Generator[Answer, None, None]:
         """The vectors of the rows before the first stop, and where texts share rows of the encoder of those before each
         other one and of as many more as fill its runs.
         """
@@ -131,15 +132,18 @@ class TextPart:
             return
         whole = [self._raw] if self._whole is None else []
         texts, start = chain(whole, map(self.without, masks)), 0
-        for found in self._question.model.text_vectors_in_turn(texts, [stop + len(whole) for stop in stops]):
-            if found is None:
-                yield None
-                continue
-            own = 0
-            if self._whole is None:
-                self._whole, own = found[:1], 1
-            yield np.arange(start, start + len(found) - own), found[own:]
-            start += len(found) - own
+        with closing(
+            self._question.model.text_vectors_in_turn(texts, [stop + len(whole) for stop in stops])
+        ) as in_turn:
+            for found in in_turn:
+                if found is None:
+                    yield None
+                    continue
+                own = 0
+                if self._whole is None:
+                    self._whole, own = found[:1], 1
+                yield np.arange(start, start + len(found) - own), found[own:]
+                start += len(found) - own
 
     def vectors(self, masks: Masks) -> Tensor:
         """What the text backbone gives of every row, (n, Dt)."""
@@ -156,9 +160,9 @@ class TextPart:
             self._whole = self._question.model.text_vectors([self._raw])
         return self._whole
 
-    def probabilities(self, masks: Masks) -> Values:
-        """The explained label's probability for every row, the screenshot being as it is."""
-        return self._question.answer(self.vectors(masks), self._image_vector)
+    def answer(self, vectors: Tensor) -> Values:
+        """The explained label's probability, (n,), for (n, Dt) vectors, the screenshot being as it is."""
+        return self._question.answer(vectors, self._image_vector)
 
     def tokens(self, weights: Sequence[float], errors: Sequence[float]) -> tuple[TokenWeight, ...]:
         """Every word with the weight of its feature and its error, in reading order."""

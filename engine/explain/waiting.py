@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from typing import TypeVar
 
@@ -19,14 +19,23 @@ def beside(work: Callable[[], Result]) -> Generator[None, None, Result]:
     Whoever closes this goes on at once: the work ends by itself, and nobody asks for its result. It is for files and
     arrays, not for running networks: torch starts threads of its own for every thread that does.
     """
+    return (yield from waited(begun(work)))
+
+
+def begun(work: Callable[[], Result]) -> Future[Result]:
+    """Begin some work in another thread, as for `beside`, and wait for it later, or never."""
     pool = ThreadPoolExecutor(1, thread_name_prefix="beside")
     try:
-        future = pool.submit(work)
-        while not wait([future], timeout=GLANCE).done:
-            yield
-        return future.result()
+        return pool.submit(work)
     finally:
         pool.shutdown(wait=False)
+
+
+def waited(future: Future[Result]) -> Generator[None, None, Result]:
+    """None every now and then until work that was begun is done, and its result."""
+    while not wait([future], timeout=GLANCE).done:
+        yield
+    return future.result()
 
 
 def watched(work: Callable[[], Result], check: Callable[[], None]) -> Result:

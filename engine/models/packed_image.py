@@ -22,9 +22,13 @@ class PackedImage:
         self._network = network
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        """The vectors; what is outside [0, 1] is taken for the nearest that is inside."""
-        rounded = pixels.permute(0, 2, 3, 1).mul(255).round_().clamp_(0, 255).to(torch.uint8).contiguous()
-        return self.squares(list(rounded.numpy()))
+        """The vectors; what is outside [0, 1] is taken for the nearest that is inside.
+
+        Rounded by numpy: torch would wake its other threads, which then look for more work while the network needs
+        their cores.
+        """
+        rounded = np.rint(pixels.permute(0, 2, 3, 1).numpy() * np.float32(255))
+        return self.squares(list(np.clip(rounded, 0, 255).astype(np.uint8)))
 
     def squares(self, squares: Sequence[NDArray[np.uint8]]) -> Tensor:
         """The vectors of (S, S, 3) bytes, which need not become floats for it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing, contextmanager
 from itertools import islice
@@ -250,7 +250,7 @@ class Predictor:
         """(n, Dt) float32 vectors of raw texts; the learned vector of a missing part for a blank one."""
         return self._scorer.text_vectors(texts)
 
-    def text_vectors_in_turn(self, texts: Iterable[str], stops: Sequence[int]) -> Iterator[Tensor | None]:
+    def text_vectors_in_turn(self, texts: Iterable[str], stops: Sequence[int]) -> Generator[Tensor | None, None, None]:
         """The `text_vectors` of the first `stops[0]` texts, then those up to `stops[1]`, and so on; of some more where
         they take no more time. None comes now and then, while the encoder goes on in the background.
 
@@ -261,6 +261,16 @@ class Predictor:
     def image_vectors(self, pixels: Tensor) -> Tensor:
         """(n, Di) float32 vectors of (n, 3, S, S) float pixels in [0, 1]."""
         return self._scorer.image_vectors(pixels)
+
+    def square_vectors_in_turn(
+        self, parts: Iterable[Callable[[], Sequence[NDArray[np.uint8]]]]
+    ) -> Generator[Tensor, None, None]:
+        """The (n, Di) float32 vectors of the n screenshots of (S, S, 3) bytes that each part makes, part by part.
+
+        A part is made on the core that looks at it, as one of a few that are under way before anybody asks for them.
+        Closing the iterator stops it, after the parts that are looked at. Only where `packs_images`.
+        """
+        return self._scorer.square_vectors_in_turn(parts)
 
     def probabilities(self, task: str, text: Tensor, image: Tensor) -> NDArray[np.float64]:
         """(n, L) calibrated probabilities of a task's labels from (n, Dt) and (n, Di) vectors.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -26,7 +26,8 @@ from engine.models.tokenizer import TextTokenizer
 from engine.models.verdicts import calibrated
 from engine.models.workers import one_core, single_threaded
 
-Squares = Sequence[NDArray[np.uint8] | None]
+Square = NDArray[np.uint8]
+Squares = Sequence[Square | None]
 Tables = dict[str, NDArray[np.float64]]
 """(n, L) calibrated probabilities per task."""
 Vectors = tuple[Tensor, Tensor]
@@ -42,7 +43,7 @@ SPARE = 28
 CHARACTERS = 100_000
 """So many are taken apart into tokens at a time, in 40 ms or so."""
 AHEAD = 2
-"""So many runs of the text encoder a core are begun before anybody asks for what they give."""
+"""So many runs of an encoder a core are begun before anybody asks for what they give."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,24 @@ class Scorer:
         answer = self.network.missing_image.detach().repeat(len(squares), 1)
         self._run(self._image_tasks(squares, answer))
         return answer
+
+    def square_vectors_in_turn(self, parts: Iterable[Callable[[], Sequence[Square]]]) -> Generator[Tensor, None, None]:
+        """The (n, Di) vectors of the n prepared screenshots that each part makes, part by part.
+
+        Each part is made and looked at on one core, a few of them ahead of whoever asks, and none after the iterator is
+        closed. Only with encoders that take bytes.
+        """
+        of_bytes = self.encoders.squares
+        assert of_bytes is not None, "these encoders take floats"
+        threads = torch.get_num_threads()
+        with single_threaded(threads) as pool:
+            under_way: deque[Future[Tensor]] = deque()
+            for part in parts:
+                under_way.append(pool.submit(_looked_at, of_bytes, part))
+                if len(under_way) > AHEAD * threads:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
 
     def begin(self, texts: Sequence[str], squares: Squares, pool: Executor | None) -> Callable[[], Vectors]:
         """Start on items; call what is returned for their vectors.
@@ -285,6 +304,10 @@ class Scorer:
 
     def _calibrated(self, logits: Tensor, head: HeadSpec) -> NDArray[np.float64]:
         return calibrated(logits.float().cpu().numpy(), head, self.temperatures.get(head.task, 1.0))
+
+
+def _looked_at(vectors: Callable[[Sequence[Square]], Tensor], make: Callable[[], Sequence[Square]]) -> Tensor:
+    return vectors(make())
 
 
 def _fill_packed(

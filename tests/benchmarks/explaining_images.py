@@ -30,7 +30,9 @@ from skimage.segmentation import quickshift
 import resources
 from engine.explain.image_part import ImagePart
 from engine.explain.model import Question
+from engine.explain.perturbed import Perturbed
 from engine.explain.render import clear_weight
+from engine.explain.sampling import asked
 from engine.explain.superpixels import Superpixels, decoded
 from engine.explain.surrogate import IMAGE_KERNEL_WIDTH, Regression, image_masks
 from engine.intake import import_paths
@@ -135,8 +137,8 @@ class Pictures:
         """The library's masks of its segments, answered our way."""
         height, width = cut.labels.shape
         found = Superpixels(width=width, height=height, labels=cut.labels)
-        part = ImagePart(self.question, self.pixels, self._text, paint_plain=False, superpixels=found)
-        return SameMasks(part, found.count, SEEDS[0])
+        perturbed = Perturbed(self.question, self.pixels, paint_plain=False, cut_already=found)
+        return SameMasks(ImagePart(self.question, perturbed, self._text), found.count, SEEDS[0])
 
     def ours(self, seed: int) -> Timed:
         """Our explanation."""
@@ -203,8 +205,7 @@ class SameMasks:
     def _answer(self, samples: int) -> None:
         known = len(self._answers)
         own = self._masks[known:samples, list(self._part.visible)]
-        fresh = [self._part.probabilities(own[rows]) for rows in self._part.batches(own)]
-        self._answers = np.concatenate([self._answers, *fresh])
+        self._answers = np.concatenate([self._answers, asked(self._part, own, lambda: None)])
 
     def _weights(self, rows: slice) -> Values:
         return Regression(self._masks[rows], IMAGE_KERNEL_WIDTH).weights(self._answers[rows])

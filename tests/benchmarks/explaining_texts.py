@@ -160,7 +160,7 @@ class Texts:
         """The library's masks, answered our way: weights, (words,)."""
         masks = text_masks(samples, self._part.features, np.random.RandomState(seed))
         distinct, which = np.unique(masks, axis=0, return_inverse=True)
-        answers = self._part.probabilities(distinct)[which.reshape(-1)]
+        answers = self._part.answer(self._part.vectors(distinct))[which.reshape(-1)]
         return Regression(masks, TEXT_KERNEL_WIDTH).weights(answers)
 
     def longest_step(self, seed: int) -> tuple[float, float]:

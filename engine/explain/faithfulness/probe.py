@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from engine.errors import CancelledError
 from engine.explain.faithfulness.erasure import Masks, Values
 from engine.explain.image_part import ImagePart
 from engine.explain.model import ExplainableModel, Question
+from engine.explain.perturbed import Perturbed
+from engine.explain.sampling import Telling, asked
 from engine.explain.text_part import TextPart
 from engine.types import Explanation, ItemContent
-
-
-class _Part(Protocol):
-    def batches(self, masks: Masks) -> Iterator[npt.NDArray[np.intp]]: ...
-
-    def probabilities(self, masks: Masks) -> Values: ...
 
 
 class Side(Protocol):
@@ -57,7 +52,7 @@ class Probe:
         self.words: Side | None = _Words(text, cancelled) if text.features > 1 else None
         self.superpixels: Side | None = None
         if pixels is not None:
-            image = ImagePart(question, pixels, text_vector)
+            image = ImagePart(question, Perturbed(question, pixels), text_vector)
             if image.features > 1:
                 self.superpixels = _Superpixels(image, cancelled)
 
@@ -104,15 +99,15 @@ class _Superpixels:
         return _means(found, self.features)
 
 
-def _answers(part: _Part, masks: Masks, cancelled: Callable[[], bool]) -> Values:
-    """Every distinct row once, in the part's own small batches."""
-    distinct, which = np.unique(masks, axis=0, return_inverse=True)
-    values: npt.NDArray[np.float64] = np.empty(len(distinct))
-    for rows in part.batches(distinct):
+def _answers(part: Telling, masks: Masks, cancelled: Callable[[], bool]) -> Values:
+    """Every distinct row once."""
+
+    def check() -> None:
         if cancelled():
             raise CancelledError
-        values[rows] = part.probabilities(distinct[rows])
-    return values[which.reshape(-1)]
+
+    distinct, which = np.unique(masks, axis=0, return_inverse=True)
+    return asked(part, distinct, check)[which.reshape(-1)]
 
 
 def _means(found: list[tuple[int, float]], features: int) -> Values | None:

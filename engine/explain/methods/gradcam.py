@@ -25,7 +25,7 @@ def class_activation(parts: Parts, network: Differentiable) -> Weights:
     parts.check()
     if parts.image is None or not parts.image.features:
         return Weights(image=np.zeros(0), samples=0)
-    seen, changes = parts.image.hiding
+    seen, changes = parts.image.perturbed.hiding
     cam = _map(parts, network, seen)
     sizes = [(cam[rows, columns], values.abs().sum(dim=0).numpy()) for rows, columns, values in changes]
     weights = np.array([float((part * size).sum() / size.sum()) for part, size in sizes])

@@ -118,7 +118,7 @@ class MaskedItem:
 class _Screenshot:
     def __init__(self, parts: Parts, network: Differentiable) -> None:
         assert parts.image is not None
-        seen, changes = parts.image.hiding
+        seen, changes = parts.image.perturbed.hiding
         device = network.device
         self._seen = seen.to(device)
         self._changes: list[Change] = [(rows, columns, values.to(device)) for rows, columns, values in changes]

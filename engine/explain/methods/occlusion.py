@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.explain.image_part import ImagePart
 from engine.explain.methods.parts import Parts, Values, Weights
+from engine.explain.sampling import asked
 from engine.explain.text_part import TextPart
 
 
@@ -25,9 +26,4 @@ def left_out(parts: Parts) -> Weights:
 
 
 def _differences(parts: Parts, part: ImagePart | TextPart) -> Values:
-    masks = ~np.eye(part.features, dtype=bool)
-    without = np.zeros(part.features)
-    for rows in part.batches(masks):
-        parts.check()
-        without[rows] = part.probabilities(masks[rows])
-    return parts.probability - without
+    return parts.probability - asked(part, ~np.eye(part.features, dtype=bool), parts.check)

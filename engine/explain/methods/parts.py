@@ -17,6 +17,7 @@ from engine.explain.halves import UNMOVED
 from engine.explain.image_part import ImagePart
 from engine.explain.model import Question
 from engine.explain.notes import VANISHED, grouped, nothing
+from engine.explain.perturbed import Perturbed
 from engine.explain.shares import modality_share, region_shares
 from engine.explain.text_part import TextPart
 from engine.explain.waiting import Result, watched
@@ -71,7 +72,7 @@ class Parts:
         self.check()
         self.image = None
         if pixels is not None:
-            self.image = self.beside(partial(ImagePart, question, pixels, text_vector))
+            self.image = ImagePart(question, self.beside(partial(Perturbed, question, pixels)), text_vector)
 
     @property
     def image_features(self) -> int:
@@ -97,7 +98,7 @@ class Parts:
         """Whether it makes a difference to hide all of a part."""
         if part is None or not part.features:
             return False
-        without = part.probabilities(np.zeros((1, part.features), dtype=bool))
+        without = part.answer(part.vectors(np.zeros((1, part.features), dtype=bool)))
         return bool(abs(self.probability - without[0]) >= UNMOVED)
 
     def beside(self, work: Callable[[], Result]) -> Result:

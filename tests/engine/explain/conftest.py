@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -51,7 +51,9 @@ class FakeModel:
         self.texts += texts
         return torch.tensor([[float(text.count("glorp"))] for text in texts])
 
-    def text_vectors_in_turn(self, texts: Iterable[str], stops: Sequence[int]) -> Iterator[torch.Tensor | None]:
+    def text_vectors_in_turn(
+        self, texts: Iterable[str], stops: Sequence[int]
+    ) -> Generator[torch.Tensor | None, None, None]:
         """A part has room for `spare` more texts than it must have."""
         rest, done = iter(texts), 0
         for stop in stops:
@@ -64,6 +66,12 @@ class FakeModel:
         self.images += len(pixels)
         corner = pixels[:, :, : SIZE // 2, : SIZE // 2].mean(dim=(2, 3))
         return (corner[:, :1] - corner[:, 1:2]).float()
+
+    def square_vectors_in_turn(
+        self, parts: Iterable[Callable[[], Sequence[npt.NDArray[np.uint8]]]]
+    ) -> Generator[torch.Tensor, None, None]:
+        for part in parts:
+            yield self.image_vectors(torch.from_numpy(np.stack(part())).permute(0, 3, 1, 2) / 255)
 
     def probabilities(self, task: str, text: torch.Tensor, image: torch.Tensor) -> npt.NDArray[np.float64]:
         toxic = torch.sigmoid(self._text * text + self._image * image - 1).double()

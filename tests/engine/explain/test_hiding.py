@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from engine.explain.hiding import changes
-from engine.explain.image_part import cut
+from engine.explain.perturbed import cut
 from engine.explain.superpixels import Superpixels
 from engine.models.images import prepare_capture
 from engine.models.spec import ImageSpec

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ class Part:
     def batches(self, masks: Masks) -> Iterator[npt.NDArray[np.intp]]:
         return iter(np.array_split(np.arange(len(masks)), 3))
 
-    def answers(self, masks: Masks, stops: Sequence[int]) -> Iterator[Answer]:
+    def answers(self, masks: Masks, stops: Sequence[int]) -> Generator[Answer, None, None]:
         return in_batches(self, masks[: stops[0]])
 
     def vectors(self, masks: Masks) -> torch.Tensor:

@@ -15,6 +15,8 @@ from engine.evidence import is_clear
 from engine.explain import explain, explain_steps, notes
 from engine.explain.image_part import ImagePart
 from engine.explain.model import Question
+from engine.explain.perturbed import Perturbed
+from engine.explain.sampling import asked
 from engine.explain.text_part import TextPart
 from engine.trust import reliability_words
 from engine.types import Explanation
@@ -63,9 +65,10 @@ def test_words_and_superpixels_are_on_one_scale(make_fake: Any, make_item: Any) 
     question = Question.ask(model, item, "toxicity", "toxic")
     text = model.text_vectors([item.text])
     image = model.image_vectors(torch.from_numpy(model.pixels(item))[None])
-    parts = TextPart(question, image), ImagePart(question, model.pixels(item), text)
+    parts = TextPart(question, image), ImagePart(question, Perturbed(question, model.pixels(item)), text)
     differences = [
-        -np.diff(part.probabilities(np.array([[True] * part.features, [False] * part.features])))[0] for part in parts
+        -np.diff(asked(part, np.array([[True] * part.features, [False] * part.features]), lambda: None))[0]
+        for part in parts
     ]
     sums = [sum(token.weight for token in found.tokens), sum(segment.weight for segment in found.segments)]
     assert sums == pytest.approx(differences, rel=0.05)

@@ -15,6 +15,8 @@ from PIL import Image
 
 from engine.explain.image_part import ImagePart
 from engine.explain.model import Question
+from engine.explain.perturbed import Perturbed
+from engine.explain.sampling import asked
 from engine.explain.surrogate import (
     IMAGE_KERNEL_WIDTH,
     TEXT_KERNEL_WIDTH,
@@ -32,9 +34,7 @@ TEXT = "the glorp and the Glorp! of glorp village, Καλημέρα 🎉 @you #t
 
 
 def ours(part: Any, masks: Masks, width: float) -> Surrogate:
-    return Regression(masks, width).surrogate(
-        np.concatenate([part.probabilities(rows) for rows in np.array_split(masks, 8)])
-    )
+    return Regression(masks, width).surrogate(asked(part, masks, lambda: None))
 
 
 @pytest.mark.parametrize(("samples", "seed"), [(64, 0), (200, 3)])
@@ -72,7 +72,8 @@ def test_superpixels_weigh_what_lime_image_says_of_the_whole_screenshot(
     content = make_item(capture=str(tmp_path / "noise.png"))
     pixels = model.pixels(content)
     text = model.text_vectors([content.text])
-    part = ImagePart(Question.ask(model, content, "toxicity", "toxic"), pixels, text, paint_plain=False)
+    question = Question.ask(model, content, "toxicity", "toxic")
+    part = ImagePart(question, Perturbed(question, pixels, paint_plain=False), text)
     down, across = resampling(220, pixels.shape[-1]), resampling(250, pixels.shape[-1])
 
     def classify(images: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from operator import length_hint
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from engine.models.scorer import AHEAD, CHARACTERS, SPARE, Scorer, _by_length
 
@@ -116,3 +119,58 @@ def test_what_goes_wrong_in_a_task_is_told() -> None:
     scorer = scorer_of(lambda tokens, _: [partial(tokens.index, "absent")])  # type: ignore[list-item]
     with pytest.raises(ValueError, match="absent"):
         list(scorer.text_vectors_in_turn(["text", "text"], (1, 2)))
+
+
+def looking_scorer(look: Callable[[int], object] = lambda _: None) -> Scorer:
+    """A scorer whose image encoder gives a square's first byte, after a look at it."""
+
+    def vectors(squares: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
+        for square in squares:
+            look(int(square[0, 0, 0]))
+        return torch.tensor([[float(square[0, 0, 0])] for square in squares])
+
+    encoders: Any = SimpleNamespace(squares=vectors)
+    network: Any = SimpleNamespace()
+    return Scorer(network, None, {}, encoders, torch.device("cpu"))
+
+
+def parts_of(*numbers: Sequence[int]) -> list[Callable[[], list[NDArray[np.uint8]]]]:
+    return [partial(lambda own: [np.full((2, 2, 3), number, np.uint8) for number in own], own) for own in numbers]
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_screenshots_come_in_turn_though_two_parts_are_looked_at_at_a_time() -> None:
+    both = threading.Barrier(2)
+
+    def look(number: int) -> None:
+        if number in {1, 3}:
+            both.wait(30)  # neither is done before the other one is begun
+
+    found = looking_scorer(look).square_vectors_in_turn(parts_of([1, 2], [3], [4, 5, 6], []))
+    assert [one[:, 0].tolist() if len(one) else [] for one in found] == [[1, 2], [3], [4, 5, 6], []]
+
+
+def test_only_a_few_screenshots_are_made_ahead_and_none_after_it_is_closed() -> None:
+    made: list[int] = []
+
+    def make(number: int) -> list[NDArray[np.uint8]]:
+        made.append(number)
+        return [np.zeros((2, 2, 3), np.uint8)]
+
+    steps = looking_scorer().square_vectors_in_turn(partial(make, number) for number in range(100))
+    next(steps)
+    steps.close()
+    assert 0 < len(made) <= AHEAD + 2
+
+
+def test_a_screenshot_that_cannot_be_made_is_told() -> None:
+    with pytest.raises(ValueError, match="broken"):
+        list(looking_scorer().square_vectors_in_turn([partial(int, "broken")]))  # type: ignore[list-item]

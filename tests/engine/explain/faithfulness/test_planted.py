@@ -22,7 +22,7 @@ from engine.explain.faithfulness.planted import (
     plant,
     share_inside,
 )
-from engine.explain.image_part import cut
+from engine.explain.perturbed import cut
 from engine.types import Explanation, ItemContent, Segment, TokenWeight
 
 

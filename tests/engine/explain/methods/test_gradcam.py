@@ -14,7 +14,7 @@ def test_it_is_the_map_of_the_paper_averaged_over_superpixels(make_predictor: An
     predictor = make_predictor()
     parts, network = parts_of(predictor, item), predictor.loaded.network
     count = parts.image_features
-    resnet, pixels = network.image, parts.image.perturbed(np.ones((1, count), dtype=bool))
+    resnet, pixels = network.image, parts.image.perturbed.inputs(np.ones((1, count), dtype=bool))
     with torch.no_grad():
         before = network.normalised(pixels)
         for name in ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4"):
@@ -25,7 +25,7 @@ def test_it_is_the_map_of_the_paper_averaged_over_superpixels(make_predictor: An
     (slopes,) = torch.autograd.grad(logits.softmax(1)[0, 0], maps)
     coarse = (slopes.mean(dim=(2, 3), keepdim=True) * maps).sum(dim=1, keepdim=True).detach()
     cam = torch.nn.functional.interpolate(coarse, (36, 36), mode="bilinear")[0, 0].numpy()
-    sizes = (pixels - parts.image.perturbed(~np.eye(count, dtype=bool))).abs().sum(dim=1).detach().numpy()
+    sizes = (pixels - parts.image.perturbed.inputs(~np.eye(count, dtype=bool))).abs().sum(dim=1).detach().numpy()
     expected = (cam * sizes).sum(axis=(1, 2)) / sizes.sum(axis=(1, 2))
     found = explain_by("gradcam", predictor, item, "toxicity", "toxic")
     weights = np.array([one.weight for one in found.segments])[list(parts.image.visible)]

@@ -23,7 +23,7 @@ def test_one_sample_is_captums_gradient_times_change(
     predictor = make_predictor()
     parts, network = parts_of(predictor, item), predictor.loaded.network
     count = parts.image_features
-    seen = parts.image.perturbed(np.ones((1, count), dtype=bool))
+    seen = parts.image.perturbed.inputs(np.ones((1, count), dtype=bool))
 
     def probability(pixels: torch.Tensor) -> torch.Tensor:
         logits = network.fuse(network.missing_text.expand(len(pixels), -1), network.encode_image(pixels))
@@ -31,7 +31,7 @@ def test_one_sample_is_captums_gradient_times_change(
         return answers
 
     slopes = Saliency(probability).attribute(seen.requires_grad_(), abs=False)
-    changes = seen - parts.image.perturbed(~np.eye(count, dtype=bool))
+    changes = seen - parts.image.perturbed.inputs(~np.eye(count, dtype=bool))
     expected = (changes * slopes).sum(dim=(1, 2, 3)).detach().numpy()
     (found,) = runs(masked(predictor, item), 1, 0)
     np.testing.assert_allclose(found.image, expected, atol=1e-5)

@@ -75,8 +75,8 @@ def test_superpixels_have_captums_own_weights_of_their_pixels(
     predictor = make_predictor()
     parts, whole, network = parts_of(predictor, item), masked(predictor, item), predictor.loaded.network
     count = parts.image_features
-    seen = parts.image.perturbed(np.ones((1, count), dtype=bool))
-    hidden = parts.image.perturbed(np.zeros((1, count), dtype=bool))
+    seen = parts.image.perturbed.inputs(np.ones((1, count), dtype=bool))
+    hidden = parts.image.perturbed.inputs(np.zeros((1, count), dtype=bool))
 
     def probability(pixels: torch.Tensor) -> torch.Tensor:
         logits = network.fuse(network.missing_text.expand(len(pixels), -1), network.encode_image(pixels))
@@ -84,7 +84,7 @@ def test_superpixels_have_captums_own_weights_of_their_pixels(
         return answers
 
     slopes = IntegratedGradients(probability, multiply_by_inputs=False).attribute(seen, baselines=hidden, n_steps=8)
-    changes = seen - parts.image.perturbed(~np.eye(count, dtype=bool))
+    changes = seen - parts.image.perturbed.inputs(~np.eye(count, dtype=bool))
     expected = (changes * slopes).sum(dim=(1, 2, 3)).detach().numpy()
     (found,) = runs(whole, 10)
     assert np.abs(expected).max() > 0.001

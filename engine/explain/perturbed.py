@@ -1,0 +1,90 @@
+"""What a model sees of a screenshot while some of its superpixels are hidden: one input less a few small changes.
+
+Everything here is numpy's, row by row and on one core, so that as many threads as there are cores can make inputs
+without waiting for one another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from engine.explain.hiding import changes
+from engine.explain.model import Question
+from engine.explain.screenshot import screenshot
+from engine.explain.superpixels import Superpixels, grid_size, superpixels
+from engine.explain.surrogate import Masks
+from engine.models.spec import ImageSpec
+from engine.types import ItemContent
+
+Floats = npt.NDArray[np.float32]
+Bytes = npt.NDArray[np.uint8]
+
+
+class Perturbed:
+    """The superpixels of one screenshot, and the model's inputs while some are hidden.
+
+    `visible` are the numbers of the segments that are features: those that look the same when hidden are none. For
+    `paint_plain` see `engine.explain.hiding`; `cut_already` are superpixels from elsewhere.
+
+    Raises:
+        InputError: the screenshot cannot be read any more.
+    """
+
+    def __init__(
+        self, question: Question, pixels: Floats, *, paint_plain: bool = True, cut_already: Superpixels | None = None
+    ) -> None:
+        """`pixels` (3, S, S) in [0, 1] are the whole screenshot as the model sees it."""
+        spec = msgspec.convert(question.model.card.network.get("image", {}), ImageSpec)
+        spec = msgspec.structs.replace(spec, size=pixels.shape[-1])
+        self.superpixels = cut_already or cut(question.content)
+        self._seen = pixels
+        self._changes = changes(question.content, self.superpixels, spec, paint_plain=paint_plain)
+        self._base = _last(pixels)
+        self._taken = [(change.rows, change.columns, _last(change.values)) for change in self._changes]
+        self.visible = tuple(change.segment for change in self._changes)
+
+    @property
+    def size(self) -> int:
+        """S."""
+        return len(self._base)
+
+    def inputs(self, masks: Masks) -> Tensor:
+        """The model's inputs, (n, 3, S, S), channels last in memory, for n rows."""
+        return torch.from_numpy(np.stack(list(self._rows(masks)))).permute(0, 3, 1, 2)
+
+    def squares(self, masks: Masks) -> list[Bytes]:
+        """The same as n times (S, S, 3) bytes, rounded."""
+        return [np.clip(np.rint(row * np.float32(255)), 0, 255).astype(np.uint8) for row in self._rows(masks)]
+
+    @property
+    def hiding(self) -> tuple[Tensor, list[tuple[slice, slice, Tensor]]]:
+        """The unperturbed input, (3, S, S), and per feature the rows, columns and values that hiding it takes away."""
+        taken = [(change.rows, change.columns, torch.from_numpy(change.values)) for change in self._changes]
+        return torch.from_numpy(self._seen), taken
+
+    def _rows(self, masks: Masks) -> Iterator[Floats]:
+        for mask in masks:
+            row = self._base.copy()
+            for feature in np.flatnonzero(~mask):
+                rows, columns, values = self._taken[feature]
+                row[rows, columns] -= values
+            yield row
+
+
+def cut(content: ItemContent) -> Superpixels:
+    """The superpixels of an item's screenshot; raises `InputError` where it cannot be read."""
+    image = screenshot(content)
+    small = image.resize(grid_size(image.width, image.height), Image.Resampling.BOX)
+    return superpixels(np.asarray(small, dtype=np.float64) / 255, image.width, image.height, content.regions)
+
+
+def _last(channels_first: Floats) -> Floats:
+    """(3, height, width) as (height, width, 3), in memory, too."""
+    return np.ascontiguousarray(channels_first.transpose(1, 2, 0))
