@@ -83,40 +83,44 @@ def _scaled(boxes: list[tuple[int, int, int, int]], across: float, down: float) 
 
 def _fills(screenshot: Bytes, labels: Labels, found: Superpixels, *, paint_plain: bool) -> Floats:
     """The colour that hides each superpixel, (superpixels, 3) in [0, 1]."""
-    flat, colours = labels.ravel().astype(np.int16), screenshot.reshape(-1, 3)
+    flat = labels.ravel().astype(np.int16)
     order = np.argsort(flat, kind="stable")  # of 16 bits: a radix sort, six times faster
     starts = np.searchsorted(flat[order], np.arange(found.count + 1))
-    pixels = [colours[order[start:stop]] for start, stop in itertools.pairwise(starts.tolist())]
-    fills = np.stack([own.mean(axis=0) if len(own) else np.zeros(3) for own in pixels]) / 255
-    if paint_plain and found.background is not None and len(pixels[found.background]):
+    sorted_ = [
+        np.take(screenshot[:, :, channel], order) for channel in range(3)
+    ]  # sums along memory are ten times faster
+    pixels = [np.stack([one[start:stop] for one in sorted_]) for start, stop in itertools.pairwise(starts.tolist())]
+    fills = np.stack([own.mean(axis=1) if own.size else np.zeros(3) for own in pixels]) / 255
+    if paint_plain and found.background is not None and pixels[found.background].size:
         page = fills[found.background]
         for number, own in enumerate(pixels):
-            if number != found.background and len(own) and _is_plain(own, page):
+            if number != found.background and own.size and _is_plain(own, page):
                 fills[number] = page
     return fills.astype(np.float32)
 
 
 def _is_plain(pixels: Bytes, page: npt.NDArray[np.float64]) -> bool:
-    """Whether more than half of the pixels, (n, 3), have one colour, and not that of the page."""
-    pixels = pixels[:: -(-len(pixels) // ENOUGH_PIXELS)]
-    colour = np.median(pixels, axis=0)
-    same = np.abs(pixels - colour).max(axis=1) <= 255 * FLAT
-    return bool(same.mean() > 0.5 and np.abs(colour / 255 - page).max() > FLAT)
+    """Whether more than half of the pixels, (3, n), have one colour, and not that of the page."""
+    pixels = pixels[:, :: -(-pixels.shape[1] // ENOUGH_PIXELS)]
+    colour = np.median(pixels, axis=1, keepdims=True)
+    same = np.abs(pixels - colour).max(axis=0) <= 255 * FLAT
+    return bool(same.mean() > 0.5 and np.abs(colour[:, 0] / 255 - page).max() > FLAT)
 
 
 def _resampled(screenshot: Bytes, labels: Labels, fills: Floats, weights: tuple[Floats, Floats]) -> list[Change]:
     """The changes, by `weights` (S, height) and (S, width) of the screenshot's rows and columns."""
     down, across = weights
+    planes = np.ascontiguousarray(screenshot.transpose(2, 0, 1)).astype(np.float32) / 255
     found = []
     for number, place in enumerate(ndimage.find_objects(labels + 1)):
         if place is None:
             continue
-        change = screenshot[place].astype(np.float32) / 255 - fills[number]
-        change[labels[place] != number] = 0
+        change = planes[:, *place] - fills[number][:, None, None]
+        change *= labels[place] == number
         if np.abs(change).max() <= INVISIBLE:
             continue
         rows, columns = _reached(down[:, place[0]]), _reached(across[:, place[1]])
-        values = down[rows, place[0]] @ change.transpose(2, 0, 1) @ across[columns, place[1]].T
+        values = down[rows, place[0]] @ change @ across[columns, place[1]].T
         if np.abs(values).max() > INVISIBLE:
             found.append(Change(number, rows, columns, values))
     return found

@@ -128,9 +128,7 @@ class Answers:
 
     def _answer(self, rows: Tensor, contexts: Tensor) -> Values:
         """(contexts, rows)"""
-        own, other = rows.repeat(len(contexts), 1), contexts.repeat_interleave(len(rows), 0)
-        pair = (own, other) if self._text else (other, own)
-        return self._question.answer(*pair).reshape(len(contexts), len(rows))
+        return self._question.crossed(rows, contexts).T if self._text else self._question.crossed(contexts, rows)
 
 
 class _Estimate:

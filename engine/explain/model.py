@@ -68,6 +68,9 @@ class ExplainableModel(Protocol):
     def probabilities(self, task: str, text: Tensor, image: Tensor) -> Values:
         """(n, labels), calibrated."""
 
+    def crossed(self, task: str, text: Tensor, image: Tensor) -> Values:
+        """(T, I, labels), calibrated, for each of T texts' vectors beside each of I screenshots'."""
+
     def remember(
         self, content: ItemContent, pixels: npt.NDArray[np.float32] | None, text: Tensor, image: Tensor
     ) -> None:
@@ -106,7 +109,18 @@ class Question:
         """
         rows = max(len(text), len(image))
         text, image = text.expand(rows, -1), image.expand(rows, -1)
-        answer: Values = self.model.probabilities(self.task, text, image)[:, self.column]
+        return self._own(self.model.probabilities(self.task, text, image))
+
+    def crossed(self, text: Tensor, image: Tensor) -> Values:
+        """The label's probability, (T, I), for each of T texts' vectors beside each of I screenshots'.
+
+        Raises:
+            ModelUnavailableError: as for `answer`.
+        """
+        return self._own(self.model.crossed(self.task, text, image))
+
+    def _own(self, answers: Values) -> Values:
+        answer: Values = answers[..., self.column]
         if not np.isfinite(answer).all():
             raise ModelUnavailableError(
                 f"Model '{self.model.card.id}' gives no number for '{self.label}' where it should give a probability.",

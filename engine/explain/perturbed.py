@@ -6,16 +6,18 @@ without waiting for one another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
+from scipy import sparse
 from torch import Tensor
 
-from engine.explain.hiding import changes
+from engine.explain.hiding import Change, changes
 from engine.explain.model import Question
 from engine.explain.screenshot import screenshot
 from engine.explain.superpixels import Superpixels, grid_size, superpixels
@@ -46,8 +48,8 @@ class Perturbed:
         self.superpixels = cut_already or cut(question.content)
         self._seen = pixels
         self._changes = changes(question.content, self.superpixels, spec, paint_plain=paint_plain)
-        self._base = _last(pixels)
-        self._taken = [(change.rows, change.columns, _last(change.values)) for change in self._changes]
+        self._base = np.ascontiguousarray(pixels.transpose(1, 2, 0))
+        self._taken = _sparse(self._changes, self._base.shape)
         self.visible = tuple(change.segment for change in self._changes)
 
     @property
@@ -71,11 +73,7 @@ class Perturbed:
 
     def _rows(self, masks: Masks) -> Iterator[Floats]:
         for mask in masks:
-            row = self._base.copy()
-            for feature in np.flatnonzero(~mask):
-                rows, columns, values = self._taken[feature]
-                row[rows, columns] -= values
-            yield row
+            yield self._base - (self._taken @ (~mask).astype(np.float32)).reshape(self._base.shape)
 
 
 def cut(content: ItemContent) -> Superpixels:
@@ -85,6 +83,14 @@ def cut(content: ItemContent) -> Superpixels:
     return superpixels(np.asarray(small, dtype=np.float64) / 255, image.width, image.height, content.regions)
 
 
-def _last(channels_first: Floats) -> Floats:
-    """(3, height, width) as (height, width, 3), in memory, too."""
-    return np.ascontiguousarray(channels_first.transpose(1, 2, 0))
+def _sparse(found: Sequence[Change], shape: tuple[int, ...]) -> sparse.csc_array:
+    """What hiding takes away from an input, (S · S · 3, features), most of them 0."""
+    places = np.arange(math.prod(shape), dtype=np.int32).reshape(shape)
+    values, numbers = [np.empty(0, np.float32)], [np.empty(0, np.int32)]
+    for change in found:
+        own = change.values.transpose(1, 2, 0)
+        seen = own != 0
+        values.append(own[seen])
+        numbers.append(places[change.rows, change.columns][seen])
+    starts = np.cumsum([len(own) for own in values])
+    return sparse.csc_array((np.concatenate(values), np.concatenate(numbers), starts), shape=(places.size, len(found)))

@@ -62,13 +62,18 @@ def in_batches(part: InBatches, masks: Masks) -> Generator[Answer, None, None]:
 
 def asked(part: Telling, masks: Masks, check: Callable[[], None]) -> Values:
     """The explained label's probability of every row, (n,); `check` is called every 100 ms or so, and may raise."""
-    found = np.empty(len(masks))
+    found = []
     with closing(part.answers(masks, [len(masks)])) as answers:
         for answer in answers:
             check()
             if answer is not None:
-                found[answer[0]] = part.answer(answer[1])
-    return found
+                found.append(answer)
+    values = np.empty(len(masks))
+    if found:
+        rows, vectors = zip(*found, strict=True)
+        with one_core():
+            values[np.concatenate(rows)] = part.answer(torch.cat(vectors))
+    return values
 
 
 class Sampler:

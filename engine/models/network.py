@@ -145,6 +145,22 @@ class FusionNetwork(nn.Module):
         heads = zip(self.spec.heads, self.heads.values(), parts, strict=True)
         return {one.task: head(part) for one, head, part in heads}
 
+    def fuse_crossed(self, text: Tensor, image: Tensor) -> dict[str, Tensor]:
+        """(T, text_features) and (I, image_features) vectors to (T · I, labels) logits per task, of each text beside
+        each screenshot, the first text's first.
+
+        In early fusion the first layer gives a sum of what it makes of either part, which is calculated once for each.
+        """
+        if not isinstance(self.fusion, nn.Sequential) or not len(self.fusion):
+            return self.fuse(text.repeat_interleave(len(image), dim=0), image.repeat(len(text), 1))
+        first, rest = self.fusion[0], self.fusion[1:]
+        assert isinstance(first, nn.Linear)
+        of_text, of_image = torch.split(first.weight, [self.text_features, self.image_features], dim=1)
+        texts = nn.functional.linear(self.text_norm(text), of_text, first.bias)
+        images = nn.functional.linear(self.image_norm(image), of_image)
+        joint: Tensor = rest((texts[:, None] + images).flatten(0, 1))
+        return {one.task: head(joint) for one, head in zip(self.spec.heads, self.heads.values(), strict=True)}
+
     def features(self, text: Tensor, image: Tensor) -> Tensor:
         """(B, text_features + image_features): the layer-normalised vectors side by side, before the feed-forward.
 

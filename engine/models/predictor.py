@@ -23,6 +23,7 @@ from engine.models.encoders import FP32, INT8, Encoders, full_precision, let_go
 from engine.models.images import prepare_capture
 from engine.models.precision import Check, Choice, Probe
 from engine.models.scorer import Scorer, Tables, Vectors
+from engine.models.spec import HeadSpec
 from engine.models.text import model_text
 from engine.models.vector_store import VectorStore, parts_of
 from engine.models.verdicts import verdict
@@ -278,10 +279,15 @@ class Predictor:
         Raises:
             NotFoundError: the model has no such task.
         """
-        head = self._heads.get(task)
-        if head is None:
-            raise NotFoundError(f"Model {self.card.id!r} has no task {task!r}.", did_you_mean(task, self._heads))
-        return self._scorer.probabilities(head, text, image)
+        return self._scorer.probabilities(self._head(task), text, image)
+
+    def crossed(self, task: str, text: Tensor, image: Tensor) -> NDArray[np.float64]:
+        """(T, I, L) calibrated probabilities of a task's labels for each of (T, Dt) beside each of (I, Di) vectors.
+
+        Raises:
+            NotFoundError: the model has no such task.
+        """
+        return self._scorer.crossed(self._head(task), text, image)
 
     def differentiable(self) -> Differentiable:
         """The network in 32-bit floats through which gradients pass; backbones that were let go are read again.
@@ -292,6 +298,12 @@ class Predictor:
         if self._differentiable is None:
             self._differentiable = Differentiable.of(self.loaded, self._scorer.device)
         return self._differentiable
+
+    def _head(self, task: str) -> HeadSpec:
+        head = self._heads.get(task)
+        if head is None:
+            raise NotFoundError(f"Model {self.card.id!r} has no task {task!r}.", did_you_mean(task, self._heads))
+        return head
 
     @property
     def _batch(self) -> int:

@@ -226,6 +226,12 @@ class Scorer:
         logits = self.network.fuse(text.to(self.device), image.to(self.device))
         return self._calibrated(logits[head.task], head)
 
+    @torch.inference_mode()
+    def crossed(self, head: HeadSpec, text: Tensor, image: Tensor) -> NDArray[np.float64]:
+        """(T, I, L) calibrated probabilities of one task for each of (T, Dt) beside each of (I, Di) vectors."""
+        logits = self.network.fuse_crossed(text.to(self.device), image.to(self.device))
+        return self._calibrated(logits[head.task], head).reshape(len(text), len(image), -1)
+
     def normalised(self, squares: Squares) -> Tensor:
         """(n, 3, S, S) normalised pixels of those screenshots that are there."""
         return self.network.normalised(self._pixels([square for square in squares if square is not None]))

@@ -77,6 +77,10 @@ class FakeModel:
         toxic = torch.sigmoid(self._text * text + self._image * image - 1).double()
         return torch.cat([toxic, 1 - toxic], dim=1).numpy()
 
+    def crossed(self, task: str, text: torch.Tensor, image: torch.Tensor) -> npt.NDArray[np.float64]:
+        pairs = text.repeat_interleave(len(image), 0), image.repeat(len(text), 1)
+        return self.probabilities(task, *pairs).reshape(len(text), len(image), -1)
+
     def remember(
         self,
         content: ItemContent,

@@ -66,6 +66,10 @@ def question() -> Question:
             yes = answer(text.numpy(), image.numpy())
             return np.stack([yes, 1 - yes], axis=1)
 
+        def crossed(self, task: str, text: torch.Tensor, image: torch.Tensor) -> Values:
+            pairs = text.repeat_interleave(len(image), 0), image.repeat(len(text), 1)
+            return self.probabilities(task, *pairs).reshape(len(text), len(image), -1)
+
     model: Any = Model()
     return Question.ask(model, ItemContent(id="i", kind="tweet"), "t", "yes")
 

@@ -8,7 +8,7 @@ import torch
 
 from engine.models.batches import image_batch, text_batch
 from engine.models.network import Batch, FusionNetwork, ImageBatch, build
-from engine.models.spec import WHOLE, NetworkSpec
+from engine.models.spec import WHOLE, FusionSpec, NetworkSpec
 from engine.models.tokenizer import TextTokenizer
 
 
@@ -99,3 +99,30 @@ def test_a_task_may_be_called_what_torch_calls_something_else(spec: NetworkSpec,
     network = build(nothing, None)
 
     assert list(network(batch_of(2))) == [head.task for head in heads]
+
+
+@pytest.mark.parametrize("part", ["neither", "text", "image"])
+@pytest.mark.parametrize(
+    ("backbone", "fusion"),
+    [
+        ("cnn", FusionSpec(kind="early", hidden=(12, 8))),
+        ("cnn", FusionSpec(kind="early", hidden=())),
+        ("cnn", FusionSpec(kind="late", hidden=(12,))),
+        ("cross-stitch", FusionSpec(kind="early", hidden=(12,))),
+    ],
+)
+def test_all_pairs_at_once_are_fused_as_one_by_one(
+    spec: NetworkSpec, tokenizer: TextTokenizer, backbone: str, fusion: FusionSpec, part: str
+) -> None:
+    spec = msgspec.structs.replace(spec, text=msgspec.structs.replace(spec.text, backbone=backbone), fusion=fusion)
+    network = build(spec if part == "neither" else without(spec, part), tokenizer).eval()
+    generator = torch.Generator().manual_seed(1)
+    texts = torch.randn(3, network.text_features, generator=generator)
+    images = torch.rand(4, network.image_features, generator=generator)
+    texts[1], images[2] = network.missing_text.detach(), network.missing_image.detach()
+    with torch.inference_mode():
+        found = network.fuse_crossed(texts, images)
+        for at, text in enumerate(texts):
+            beside = network.fuse(text.expand(4, -1), images)
+            for task, logits in beside.items():
+                torch.testing.assert_close(found[task][4 * at : 4 * at + 4], logits)
