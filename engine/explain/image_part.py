@@ -64,8 +64,10 @@ class ImagePart:
             return
         numbers = list(self.batches(masks[: stops[-1]]))
         made = (partial(self.perturbed.squares, masks[rows]) for rows in numbers)
-        with closing(self._question.model.square_vectors_in_turn(made)) as found:
-            yield from zip(numbers, found, strict=True)
+        with closing(self._question.model.square_vectors_in_turn(made)) as in_turn:
+            rest = iter(numbers)
+            for found in in_turn:
+                yield None if found is None else (next(rest), found)
 
     def vectors(self, masks: Masks) -> Tensor:
         """What the image backbone gives of every row, (n, Di)."""

@@ -60,9 +60,9 @@ class ExplainableModel(Protocol):
 
     def square_vectors_in_turn(
         self, parts: Iterable[Callable[[], Sequence[npt.NDArray[np.uint8]]]]
-    ) -> Generator[Tensor, None, None]:
-        """(n, Di) for the n screenshots of (S, S, 3) bytes that each part makes, part by part; the network goes on
-        with the next ones in the background until this is closed. For models that pack images.
+    ) -> Generator[Tensor | None, None, None]:
+        """(n, Di) for the n screenshots of (S, S, 3) bytes that each part makes, part by part, None now and then; the
+        network goes on with the next ones in the background until this is closed. For models that pack images.
         """
 
     def probabilities(self, task: str, text: Tensor, image: Tensor) -> Values:

@@ -265,11 +265,12 @@ class Predictor:
 
     def square_vectors_in_turn(
         self, parts: Iterable[Callable[[], Sequence[NDArray[np.uint8]]]]
-    ) -> Generator[Tensor, None, None]:
+    ) -> Generator[Tensor | None, None, None]:
         """The (n, Di) float32 vectors of the n screenshots of (S, S, 3) bytes that each part makes, part by part.
 
         A part is made on the core that looks at it, as one of a few that are under way before anybody asks for them.
-        Closing the iterator stops it, after the parts that are looked at. Only where `packs_images`.
+        None comes every 20 ms at least. Closing the iterator stops it at once: what is under way ends by itself. Only
+        where `packs_images`.
         """
         return self._scorer.square_vectors_in_turn(parts)
 

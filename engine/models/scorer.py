@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -36,6 +36,8 @@ Vectors = tuple[Tensor, Tensor]
 _IMAGES_ON_CPU, _IMAGES_ON_GPU = 8, 256
 _TOKENS_ON_CPU, _TOKENS_ON_GPU = 256, 32_768
 """So many at a time: small batches keep a CPU's caches warm and share the cores evenly, a GPU wants large ones."""
+GLANCE = 0.02
+"""Seconds between two looks at whether somebody asked to stop, while a large network looks at a few screenshots."""
 Tokens = list[list[int]]
 """Numbers of tokens, text by text."""
 SPARE = 28
@@ -157,23 +159,25 @@ class Scorer:
         self._run(self._image_tasks(squares, answer))
         return answer
 
-    def square_vectors_in_turn(self, parts: Iterable[Callable[[], Sequence[Square]]]) -> Generator[Tensor, None, None]:
-        """The (n, Di) vectors of the n prepared screenshots that each part makes, part by part.
+    def square_vectors_in_turn(
+        self, parts: Iterable[Callable[[], Sequence[Square]]]
+    ) -> Generator[Tensor | None, None, None]:
+        """The (n, Di) vectors of the n prepared screenshots that each part makes, part by part; None now and then.
 
-        Each part is made and looked at on one core, a few of them ahead of whoever asks, and none after the iterator is
-        closed. Only with encoders that take bytes.
+        Each part is made and looked at on one core, a few of them ahead of whoever asks, and none is begun after the
+        iterator is closed. Only with encoders that take bytes.
         """
         of_bytes = self.encoders.squares
         assert of_bytes is not None, "these encoders take floats"
         threads = torch.get_num_threads()
-        with single_threaded(threads) as pool:
+        with single_threaded(threads, patient=False) as pool:
             under_way: deque[Future[Tensor]] = deque()
             for part in parts:
                 under_way.append(pool.submit(_looked_at, of_bytes, part))
                 if len(under_way) > AHEAD * threads:
-                    yield under_way.popleft().result()
+                    yield from _waited(under_way.popleft())
             while under_way:
-                yield under_way.popleft().result()
+                yield from _waited(under_way.popleft())
 
     def begin(self, texts: Sequence[str], squares: Squares, pool: Executor | None) -> Callable[[], Vectors]:
         """Start on items; call what is returned for their vectors.
@@ -310,6 +314,12 @@ class Scorer:
 
     def _calibrated(self, logits: Tensor, head: HeadSpec) -> NDArray[np.float64]:
         return calibrated(logits.float().cpu().numpy(), head, self.temperatures.get(head.task, 1.0))
+
+
+def _waited(future: Future[Tensor]) -> Iterator[Tensor | None]:
+    while not wait([future], timeout=GLANCE).done:
+        yield None
+    yield future.result()
 
 
 def _looked_at(vectors: Callable[[Sequence[Square]], Tensor], make: Callable[[], Sequence[Square]]) -> Tensor:

@@ -18,10 +18,11 @@ Step = TypeVar("Step")
 
 
 @contextmanager
-def single_threaded(count: int) -> Iterator[Executor]:
+def single_threaded(count: int, *, patient: bool = True) -> Iterator[Executor]:
     """A pool of `count` threads in each of which torch uses one core; elsewhere it uses as many as before.
 
-    What waits when the pool is left is not begun any more.
+    What waits when the pool is left is not begun any more; what is under way then is waited for where `patient`, and
+    ends by itself where not.
     """
     before = torch.get_num_threads()
     pool = ThreadPoolExecutor(count, thread_name_prefix="score")
@@ -33,7 +34,7 @@ def single_threaded(count: int) -> Iterator[Executor]:
         torch.set_num_threads(before)  # the limit is each thread's own, but also what threads to come begin with
         yield pool
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=patient, cancel_futures=True)
 
 
 @contextmanager

@@ -69,7 +69,7 @@ class FakeModel:
 
     def square_vectors_in_turn(
         self, parts: Iterable[Callable[[], Sequence[npt.NDArray[np.uint8]]]]
-    ) -> Generator[torch.Tensor, None, None]:
+    ) -> Generator[torch.Tensor | None, None, None]:
         for part in parts:
             yield self.image_vectors(torch.from_numpy(np.stack(part())).permute(0, 3, 1, 2) / 255)
 

@@ -26,11 +26,12 @@ def packing(make_fake: Callable[..., Any]) -> Any:
     class Packing(make_fake):  # type: ignore[misc, valid-type]
         begun = 0
 
-        def square_vectors_in_turn(self, parts: Any) -> Generator[torch.Tensor, None, None]:
+        def square_vectors_in_turn(self, parts: Any) -> Generator[torch.Tensor | None, None, None]:
             ahead = deque[torch.Tensor]()
             for part in super().square_vectors_in_turn(parts):
                 self.begun += len(part)
                 ahead.append(part)
+                yield None
                 if len(ahead) > 2:
                     yield ahead.popleft()
             yield from ahead
