@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,11 @@ from engine.types import Explanation, ItemContent
 DEMO = Path(__file__).parents[2] / "resources" / "demo"
 SEEDS, SAMPLES, MANY, TOP = (0, 1), 1000, 5000, 5
 """The library's samples by default for an image, and for a text and an answer to measure others by."""
+REST = 0.3
+"""Seconds between two measurements, the library's and ours alike."""
 Values = npt.NDArray[np.float64]
 Row = dict[str, float]
+Result = TypeVar("Result")
 
 
 def demo_rows() -> list[dict[str, Any]]:
@@ -51,6 +54,12 @@ def timed(predictor: Predictor, item: ItemContent, task: str, label: str, seed: 
     start, used = time.perf_counter(), time.process_time()
     final = explain(predictor, item, task, label, seed=seed, emit=lambda _one: seen.append(time.perf_counter() - start))
     return Timed(final, seen[0], seen[-1], time.process_time() - used)
+
+
+def rested(measure: Callable[[], Result]) -> Result:
+    """What a measurement gives once no thread of what ran before it looks for more work: some do so for 100 ms."""
+    time.sleep(REST)
+    return measure()
 
 
 def seconds_of(run: Callable[[], Any]) -> tuple[Any, float, float]:

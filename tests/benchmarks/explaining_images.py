@@ -15,6 +15,7 @@ import contextlib
 import os
 import statistics
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,7 +43,20 @@ from engine.taxonomy import preset
 from engine.training.run import train
 from engine.types import Explanation, ItemContent
 from engine.workspace import Workspace
-from tests.benchmarks.explaining import DEMO, MANY, SAMPLES, SEEDS, Row, Timed, Values, rank, seconds_of, timed, top
+from tests.benchmarks.explaining import (
+    DEMO,
+    MANY,
+    SAMPLES,
+    SEEDS,
+    Row,
+    Timed,
+    Values,
+    rank,
+    rested,
+    seconds_of,
+    timed,
+    top,
+)
 
 KEPT = Path("build/bench/explanations")
 TASKS = {"tweet": "toxicity", "product": "verdict"}
@@ -221,9 +235,9 @@ def shifted(image: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
 def measure_image(predictor: Predictor, folder: Path, row: dict[str, Any]) -> Row:
     """All figures of one capture."""
     one = Pictures(predictor, folder, capture_of(row))
-    (expected, cut), slow, slow_cpu = seconds_of(lambda: one.library(SEEDS[0]))
-    (same, first), answering, answering_cpu = seconds_of(lambda: _first(one.same(cut)))
-    runs = [one.ours(seed) for seed in SEEDS]
+    (expected, cut), slow, slow_cpu = rested(lambda: seconds_of(lambda: one.library(SEEDS[0])))
+    (same, first), answering, answering_cpu = rested(lambda: seconds_of(lambda: _first(one.same(cut))))
+    runs = [rested(partial(one.ours, seed)) for seed in SEEDS]
     many = same.many()
     return {
         "lime_seconds": slow,

@@ -12,10 +12,10 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,6 +44,7 @@ from tests.benchmarks.explaining import (
     Values,
     demo_rows,
     rank,
+    rested,
     seconds_of,
     settled,
     timed,
@@ -53,9 +54,6 @@ from tests.benchmarks.explaining import (
 TEXT_TASK, TEXT_LABELS = "toxicity", ("toxic", "non-toxic")
 GREEK = re.compile("[\u0370-\u03ff]")
 LEAST, MOST = 23, 27
-REST = 0.3
-"""Seconds between two measurements, the library's and ours alike."""
-Result = TypeVar("Result")
 STEEPNESS = 2.0
 """Of a head that is laid, not fitted: so many times the texts' deviation along it is its logit's."""
 
@@ -186,12 +184,6 @@ class Texts:
         ]
         vectors = torch.cat(parts)
         return self._predictor.probabilities(TEXT_TASK, vectors, self._image.expand(len(vectors), -1))
-
-
-def rested(measure: Callable[[], Result]) -> Result:
-    """What a measurement gives once no thread of what ran before it looks for more work: some do so for 50 ms."""
-    time.sleep(REST)
-    return measure()
 
 
 def measure_text(predictor: Predictor, eager: checkpoint.Checkpoint, text: str) -> Row:
