@@ -9,7 +9,9 @@ from contextlib import closing
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from engine.errors import CancelledError, InputError
 from engine.explain.designs import check_seed
@@ -193,9 +195,7 @@ class _Lime:
         question, model = self._question, self._question.model
         pixels = yield from beside(partial(model.pixels, question.content))
         cutting = begun(partial(Perturbed, question, pixels)) if pixels is not None else None
-        image_vector = (
-            model.missing_image[None] if pixels is None else model.image_vectors(torch.from_numpy(pixels)[None])
-        )
+        image_vector = model.missing_image[None] if pixels is None else (yield from self._seen(pixels))
         text = yield from beside(partial(TextPart, question, image_vector))
         if text.features:
             self._text, self._words = text, _Side(question, text, self._seed, samples, alone=pixels is None)
@@ -211,6 +211,17 @@ class _Lime:
             if self._image.features:
                 self._superpixels = _Side(question, self._image, self._seed, samples)
         yield
+
+    def _seen(self, pixels: npt.NDArray[np.float32]) -> Generator[None, None, Tensor]:
+        """What the image backbone gives of the whole screenshot, (1, Di)."""
+        model = self._question.model
+        if not model.packs_images:
+            return model.image_vectors(torch.from_numpy(pixels)[None])
+        square = np.rint(pixels.transpose(1, 2, 0) * np.float32(255)).astype(np.uint8)
+        with closing(model.square_vectors_in_turn([lambda: [square]])) as in_turn:
+            while (found := next(in_turn)) is None:
+                yield
+        return found
 
     def close(self) -> None:
         """Ask about nothing any more."""
