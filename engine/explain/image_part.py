@@ -34,7 +34,7 @@ FIRST = 64
 class ImagePart:
     """The superpixels of one screenshot. Those that look the same when hidden are no features: they weigh nothing.
 
-    `visible` are the numbers of those that are.
+    `visible` are the numbers of those that are features.
     """
 
     first = FIRST

@@ -25,8 +25,9 @@ from engine.explain.sampling import Sampler
 from engine.explain.shares import modality_share, region_shares
 from engine.explain.surrogate import IMAGE_KERNEL_WIDTH, TEXT_KERNEL_WIDTH, Surrogate
 from engine.explain.text_part import TextPart
-from engine.explain.waiting import begun, beside, waited
-from engine.models.workers import one_core
+from engine.explain.waiting import begun, beside
+from engine.models.images import in_bytes
+from engine.models.workers import one_core, waited
 from engine.types import Explanation, ItemContent, Segment
 
 STEP_IMAGE, STEP_TEXT = 32, 44
@@ -217,7 +218,7 @@ class _Lime:
         model = self._question.model
         if not model.packs_images:
             return model.image_vectors(torch.from_numpy(pixels)[None])
-        square = np.rint(pixels.transpose(1, 2, 0) * np.float32(255)).astype(np.uint8)
+        square = in_bytes(pixels.transpose(1, 2, 0))
         with closing(model.square_vectors_in_turn([lambda: [square]])) as in_turn:
             while (found := next(in_turn)) is None:
                 yield

@@ -22,6 +22,7 @@ from engine.explain.model import Question
 from engine.explain.screenshot import screenshot
 from engine.explain.superpixels import Superpixels, grid_size, superpixels
 from engine.explain.surrogate import Masks
+from engine.models.images import in_bytes
 from engine.models.spec import ImageSpec
 from engine.types import ItemContent
 
@@ -63,7 +64,7 @@ class Perturbed:
 
     def squares(self, masks: Masks) -> list[Bytes]:
         """The same as n times (S, S, 3) bytes, rounded."""
-        return [np.clip(np.rint(row * np.float32(255)), 0, 255).astype(np.uint8) for row in self._rows(masks)]
+        return [in_bytes(row) for row in self._rows(masks)]
 
     @property
     def hiding(self) -> tuple[Tensor, list[tuple[slice, slice, Tensor]]]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import TypeVar
 
-GLANCE = 0.02
-"""Seconds between two looks at whether somebody else waits, or asked to stop: a fifth of what a cancel may take."""
+from engine.models.workers import waited
 
 Result = TypeVar("Result")
 
@@ -29,13 +28,6 @@ def begun(work: Callable[[], Result]) -> Future[Result]:
         return pool.submit(work)
     finally:
         pool.shutdown(wait=False)
-
-
-def waited(future: Future[Result]) -> Generator[None, None, Result]:
-    """None every now and then until work that was begun is done, and its result."""
-    while not wait([future], timeout=GLANCE).done:
-        yield
-    return future.result()
 
 
 def watched(work: Callable[[], Result], check: Callable[[], None]) -> Result:

@@ -44,6 +44,12 @@ def prepare_capture(content: ItemContent, spec: ImageSpec) -> NDArray[np.uint8] 
         return None
 
 
+def in_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Numbers from 0 to 1 as bytes; what is outside is taken for the nearest that is inside."""
+    found: NDArray[np.uint8] = np.clip(np.rint(values * np.float32(255)), 0, 255).astype(np.uint8)
+    return found
+
+
 def resampling(source: int, target: int, borders: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
     """The (target, source) matrix of the resizing along one axis; rows sum to 1.
 

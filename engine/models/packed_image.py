@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.models.bulk import resnet
+from engine.models.images import in_bytes
 
 
 class PackedImage:
@@ -27,8 +28,7 @@ class PackedImage:
         Rounded by numpy: torch would wake its other threads, which then look for more work while the network needs
         their cores.
         """
-        rounded = np.rint(pixels.permute(0, 2, 3, 1).numpy() * np.float32(255))
-        return self.squares(list(np.clip(rounded, 0, 255).astype(np.uint8)))
+        return self.squares(list(in_bytes(pixels.permute(0, 2, 3, 1).numpy())))
 
     def squares(self, squares: Sequence[NDArray[np.uint8]]) -> Tensor:
         """The vectors of (S, S, 3) bytes, which need not become floats for it."""

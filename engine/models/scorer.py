@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, wait
+from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -24,7 +24,7 @@ from engine.models.packed_text import PackedText, Run
 from engine.models.spec import HeadSpec
 from engine.models.tokenizer import TextTokenizer
 from engine.models.verdicts import calibrated
-from engine.models.workers import one_core, single_threaded
+from engine.models.workers import one_core, single_threaded, waited
 
 Square = NDArray[np.uint8]
 Squares = Sequence[Square | None]
@@ -36,8 +36,6 @@ Vectors = tuple[Tensor, Tensor]
 _IMAGES_ON_CPU, _IMAGES_ON_GPU = 8, 256
 _TOKENS_ON_CPU, _TOKENS_ON_GPU = 256, 32_768
 """So many at a time: small batches keep a CPU's caches warm and share the cores evenly, a GPU wants large ones."""
-GLANCE = 0.02
-"""Seconds between two looks at whether somebody asked to stop, while a large network looks at a few screenshots."""
 Tokens = list[list[int]]
 """Numbers of tokens, text by text."""
 SPARE = 28
@@ -175,9 +173,9 @@ class Scorer:
             for part in parts:
                 under_way.append(pool.submit(_looked_at, of_bytes, part))
                 if len(under_way) > AHEAD * threads:
-                    yield from _waited(under_way.popleft())
+                    yield (yield from waited(under_way.popleft()))
             while under_way:
-                yield from _waited(under_way.popleft())
+                yield (yield from waited(under_way.popleft()))
 
     def begin(self, texts: Sequence[str], squares: Squares, pool: Executor | None) -> Callable[[], Vectors]:
         """Start on items; call what is returned for their vectors.
@@ -314,12 +312,6 @@ class Scorer:
 
     def _calibrated(self, logits: Tensor, head: HeadSpec) -> NDArray[np.float64]:
         return calibrated(logits.float().cpu().numpy(), head, self.temperatures.get(head.task, 1.0))
-
-
-def _waited(future: Future[Tensor]) -> Iterator[Tensor | None]:
-    while not wait([future], timeout=GLANCE).done:
-        yield None
-    yield future.result()
 
 
 def _looked_at(vectors: Callable[[Sequence[Square]], Tensor], make: Callable[[], Sequence[Square]]) -> Tensor:

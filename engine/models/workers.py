@@ -7,13 +7,15 @@ decoded beside them one core is always late. Threads with a core each never wait
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Generator, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
 
+GLANCE = 0.02
+"""Seconds between two looks at whether somebody else waits, or asked to stop: a fifth of what a cancel may take."""
 Step = TypeVar("Step")
 
 
@@ -60,6 +62,13 @@ def each_on_one_core(work: Iterator[Step]) -> Iterator[Step]:
             except StopIteration:
                 return
         yield step
+
+
+def waited(future: Future[Step]) -> Generator[None, None, Step]:
+    """None every now and then until work that was begun is done, and its result."""
+    while not wait([future], timeout=GLANCE).done:
+        yield
+    return future.result()
 
 
 def _limit(started: threading.Barrier) -> None:
