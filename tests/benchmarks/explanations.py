@@ -14,8 +14,9 @@ square. Ours is the predictor once it has chosen its arithmetic.
   5,000 samples. Those, and its second seed's, are answered our way: the row "same masks" says what that changes.
 
 Texts: some of the demo's English posts in one, about 40 tokens, for all-MiniLM-L6-v2 with a fitted head, and for an
-encoder of BERT-base's size with random weights and a head along the direction in which its texts differ most (its times
-matter, its agreement says little). Stopped or killed, the same command goes on after the last capture or text.
+encoder of BERT-base's size that 130 other such posts taught from nothing in two minutes or so.
+
+Stopped or killed, the same command goes on after the last capture or text.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def texts(count: int, backbones: dict[str, str]) -> Iterator[tuple[str, dict[str
     every = posts(HEAD_TEXTS + count)
     for title, backbone in backbones.items():
         place = KEPT / "texts" / title
-        predictor = text_model(place, backbone, every[:HEAD_TEXTS], fitted=backbone == MINILM)
+        predictor = text_model(place, backbone, every[:HEAD_TEXTS], taught=backbone != MINILM)
         eager = checkpoint.load(place, torch.device("cpu"))
         Texts(predictor, eager, every[-1][0]).ours(9)
         about = {"model": title, "arithmetic": predictor.device_name, "code": code_version(TEXT_CODE)}
@@ -144,7 +145,7 @@ def encoders(folder: Path, only: str | None) -> dict[str, str]:
     if not (folder / "encoder").exists():
         folder.mkdir(parents=True, exist_ok=True)
         make_encoder(folder / "encoder", spelled())
-    return {**found, "BERT-base": str(folder / "encoder")}
+    return {**found, "BERT-base-size": str(folder / "encoder")}
 
 
 def spelled() -> list[ItemContent]:
