@@ -18,7 +18,7 @@ from engine.workspace import Workspace
 from engine.workspace.flips import FlipCounts
 
 SETTLING_ITEMS = 256
-"""So many items tell the engine in which arithmetic to run a model; from fewer than 200 it would not tell."""
+"""So many items tell the engine in which arithmetic to run a model; fewer than 200 tell it how to explain, no more."""
 
 
 class Champion(QObject):

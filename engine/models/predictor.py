@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing, contextmanager
-from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,13 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.errors import CancelledError, NotFoundError, did_you_mean
-from engine.models import checkpoint, devices, lean, likeness, proof
-from engine.models.bulk.checking import BulkCheck, Seen
+from engine.models import checkpoint, devices, lean
+from engine.models.arithmetic import Arithmetic, parts
 from engine.models.decoding import Decoded, Square, decode_ahead
 from engine.models.differentiable import Differentiable
-from engine.models.encoders import FP32, INT8, Encoders, full_precision, let_go
+from engine.models.encoders import Encoders, full_precision
 from engine.models.images import prepare_capture
-from engine.models.precision import Check, Choice, Probe
 from engine.models.scorer import Scorer, Tables, Vectors
 from engine.models.spec import HeadSpec
 from engine.models.text import model_text
@@ -31,11 +28,6 @@ from engine.models.workers import single_threaded
 from engine.types import ItemContent, ModelCard, Verdict
 
 BATCH, BATCH_ON_GPU = 64, 1024
-SETTLED_AT_ONCE = 2
-"""Items of one step of `settle`: with their checks 100 ms or so."""
-_CHECKED_PER_ITEM = 4
-"""So many items of the probe are checked with each further item: large batches end the check, small ones stay short."""
-Part = TypeVar("Part")
 
 
 class Predictor:
@@ -44,27 +36,29 @@ class Predictor:
     On a CPU the first 200 items are scored in 32-bit floats. Then the fastest arithmetic that the CPU offers takes over
     if it gives the same verdicts on those items (see `engine.models.precision`), so that an item's probabilities may
     differ in the third decimal between two jobs. What was found is kept beside the model, and the next process starts
-    with it (see `engine.models.proof`).
+    with it (see `engine.models.proof`). Fewer items can choose the arithmetic of explanations alone (see `settle`).
 
     `missing_text` and `missing_image` are the learned vectors for a missing part, (Dt,) and (Di,). With a `store` the
     backbones look at no item twice, not even for another model with the same ones.
     """
 
     def __init__(
-        self, loaded: checkpoint.Checkpoint, device: torch.device, *, encoders: Encoders | None = None
+        self,
+        loaded: checkpoint.Checkpoint,
+        device: torch.device,
+        *,
+        encoders: Encoders | None = None,
+        folder: Path | None = None,
     ) -> None:
+        """Without `encoders` they are those of full precision. The arithmetic that is chosen is kept in `folder`."""
         self.loaded = loaded
         self.store: VectorStore | None = None
         self.card: ModelCard = loaded.card
         self.spec = loaded.network.spec
         loaded.network.eval()
         encoders = encoders or full_precision(loaded.network)
-        self._scorer = Scorer(loaded.network, loaded.tokenizer, loaded.card.temperatures, encoders, device)
-        self._probe: Probe | None = Probe() if device.type == "cpu" else None
-        self._check: Check | None = None
-        self._found: Choice | None = None
-        self._bulk: BulkCheck | None = None
-        self._folder: Path | None = None
+        exact = Scorer(loaded.network, loaded.tokenizer, loaded.card.temperatures, encoders, device)
+        self._arithmetic = Arithmetic(exact, loaded.card, folder)
         self._differentiable: Differentiable | None = None
         self._heads = {head.task: head for head in self.spec.heads}
         self.missing_text = loaded.network.missing_text.detach()
@@ -83,49 +77,41 @@ class Predictor:
             predictor = cls(ready[0], chosen, encoders=ready[1])
             predictor.trust_encoders()
             return predictor
-        predictor = cls(checkpoint.load(folder, chosen), chosen)
-        predictor._folder = folder
-        return predictor
+        return cls(checkpoint.load(folder, chosen), chosen, folder=folder)
 
     def sharing(self, loaded: checkpoint.Checkpoint) -> Predictor:
         """A predictor for other heads on these very backbones (`checkpoint.load_onto`), in the arithmetic chosen here.
 
         Nothing is copied or checked anew: fusion and heads are always 32-bit floats.
         """
-        other = Predictor(loaded, self._scorer.device, encoders=self._scorer.encoders)
+        other = Predictor(loaded, self._scorer.device, encoders=self._arithmetic.scoring.encoders)
         other.store = self.store
-        if self._probe is None:
+        if self._arithmetic.chosen:
             other.trust_encoders()
         return other
 
     def trust_encoders(self) -> None:
         """Stay with the arithmetic in use."""
-        self._probe = self._check = None
+        self._arithmetic.trust()
 
     @property
     def settled(self) -> bool:
         """Whether the arithmetic is chosen, and what was found is kept."""
-        return self._probe is None and self._found is None
+        return self._arithmetic.settled
 
     def settle(self, contents: Sequence[ItemContent]) -> Iterator[None]:
         """Choose the arithmetic by these items now, where that is open, and not by those that are scored next.
 
         That is worth their while who explain: an explanation asks the network hundreds of times. Yields after every
-        small step. Items are looked at though the store may have their vectors. From fewer than
-        `likeness.PROBE_ITEMS` nothing can be told, and nothing is done.
+        small step. Items are looked at though the store may have their vectors. Fewer than 200 choose for explanations
+        alone, and for this process (see `Arithmetic.settle`).
         """
-        if self._probe is not None and not self._probe.full:
-            if len(contents) < likeness.PROBE_ITEMS:
-                return
-            self._probe = Probe()
-        for part in _parts(contents, SETTLED_AT_ONCE):
-            if self._probe is None or self._probe.full:
-                break
-            self._begin_encoding([(content, self.prepare(content)) for content in part], None)()
-            yield
-        while not self.settled:
-            self._settle(SETTLED_AT_ONCE)
-            yield
+        prepared = ((content, self.prepare(content)) for content in contents)
+        return self._arithmetic.settle(prepared, len(contents))
+
+    @property
+    def _scorer(self) -> Scorer:
+        return self._arithmetic.scorer
 
     @property
     def device_name(self) -> str:
@@ -173,7 +159,7 @@ class Predictor:
         """
         with self._pool() as pool:
             for part, text, image in self._one_behind(
-                _parts(prepared, batch or self._batch), pool, keep=False, cancelled=cancelled
+                parts(prepared, batch or self._batch), pool, keep=False, cancelled=cancelled
             ):
                 yield self._verdicts(part, self._scorer.tables_of(text, image, ready=True))
 
@@ -345,7 +331,7 @@ class Predictor:
     def _begin(self, part: Sequence[Decoded], pool: Executor | None, *, keep: bool) -> Callable[[], Vectors]:
         """Start on a part; call what is returned for its vectors, from the store where it has them."""
         if self.store is None:
-            return self._begin_encoding(part, pool)
+            return self._arithmetic.begin(part, pool)
         store, contents = self.store, [content for content, _ in part]
         rows = store.find(contents)
         fresh = [at for at, row in enumerate(rows) if row is None]
@@ -354,7 +340,7 @@ class Predictor:
         if not fresh:
             return lambda: old
         unseen = [self._decoded(*part[at]) for at in fresh]
-        encoding = self._begin_encoding(unseen, pool)
+        encoding = self._arithmetic.begin(unseen, pool)
         order = np.argsort([*(at for at, row in enumerate(rows) if row is not None), *fresh]).tolist()
 
         def vectors() -> Vectors:
@@ -375,24 +361,6 @@ class Predictor:
         """The item with its screenshot, also where it was not decoded because the store still knew the item then."""
         return content, square if square is not None else self.prepare(content)
 
-    def _begin_encoding(self, part: Sequence[Decoded], pool: Executor | None) -> Callable[[], Vectors]:
-        """Start the backbones on items; call what is returned for what they give."""
-        texts, kinds = [model_text(content) for content, _ in part], [content.kind for content, _ in part]
-        squares = [square for _, square in part]
-        self._settle(len(part))
-        encoding = self._scorer.begin(texts, squares, pool)
-        probe = self._probe if self._probe is not None and not self._probe.full else None
-        if probe is None:
-            return encoding
-
-        def noted() -> Vectors:
-            text, image = encoding()
-            if not probe.full:
-                probe.add(texts, kinds, squares, text, image)
-            return text, image
-
-        return noted
-
     def _verdicts(self, part: Sequence[ItemContent], tables: Tables) -> list[Verdict]:
         return [
             verdict(content.id, self.card.id, head, tables[task][row])
@@ -401,50 +369,7 @@ class Predictor:
             if not head.applies_to or content.kind in head.applies_to
         ]
 
-    def _settle(self, items: int) -> None:
-        """Before, not after, further items: a job that ends with its probe never pays for a choice it cannot use."""
-        self._settle_bulk(_CHECKED_PER_ITEM * items)
-        if self._probe is None or not self._probe.full:
-            return
-        self._check = self._check or Check(self._scorer, self._probe)
-        choice = self._check.step(_CHECKED_PER_ITEM * items)
-        if choice is None:
-            return
-        check, probe = self._check, self._probe
-        self._scorer = self._scorer.using(choice.encoders)
-        self.trust_encoders()
-        if self._folder is not None and choice.items:
-            self._found, self._bulk = choice, _bulk_check(self._folder, self._scorer, check, probe, choice)
-            self._settle_bulk(_CHECKED_PER_ITEM * items)
-            let_go(self.loaded.network, choice.encoders)
-
-    def _settle_bulk(self, items: int) -> None:
-        """The one check is kept only with the other, or the next process would never make the other."""
-        if self._found is None or self._folder is None or (self._bulk is not None and not self._bulk.step(items)):
-            return
-        found, self._found, self._bulk = self._found, None, None
-        proof.write(self._folder, self.card, found.ways, found.items, found.likeness, ranges=found.ranges)
-
-
-def _bulk_check(folder: Path, scorer: Scorer, check: Check, probe: Probe, choice: Choice) -> BulkCheck | None:
-    """Whether the model may be scored without torch, too; None where nothing says how to round what it sees.
-
-    Which arithmetic torch reads its texts in does not matter: the check looks at the verdicts.
-    """
-    if choice.ways == (FP32, FP32) or (scorer.network.image_features and choice.ways[1] != INT8):
-        return None
-    written = [text for text in probe.texts if text.strip()]
-    ids = scorer.tokenizer.encode(written) if scorer.tokenizer is not None else []
-    seen = Seen(texts=probe.texts, kinds=probe.kinds, ids=ids, squares=probe.squares, tables=check.reference)
-    return BulkCheck.of(folder, seen, choice.ranges)
-
 
 def _array(vectors: Tensor) -> NDArray[np.float32]:
     array: NDArray[np.float32] = vectors.float().cpu().numpy()
     return array
-
-
-def _parts(whole: Iterable[Part], size: int) -> Iterator[list[Part]]:
-    items = iter(whole)
-    while part := list(islice(items, size)):
-        yield part

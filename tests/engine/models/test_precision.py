@@ -9,10 +9,11 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torchvision.models import ResNet, resnet18, resnet50
 
-from engine.models import likeness, precision, processor, proof
+from engine.models import checkpoint, likeness, precision, processor, proof
 from engine.models.int8 import Calibration, Int8ResNet
 from engine.models.likeness import Likeness, alike
 from engine.models.precision import Probe
@@ -23,6 +24,7 @@ from engine.types import ItemContent, Verdict
 
 MakeModel = Callable[..., Path]
 MakeItems = Callable[[int], list[ItemContent]]
+Table = NDArray[np.float64]
 
 SINGLE = HeadSpec(task="t", labels=("a", "b"))
 MULTI = HeadSpec(task="t", labels=("a", "b"), multi=True)
@@ -204,7 +206,7 @@ def test_arithmetic_is_chosen_by_items_that_were_scored_already(
     folder, items = make_model(spec), make_items(70)
     predictor = Predictor.load(folder, "cpu")
     predictor.predict(items[:10])
-    assert list(predictor.settle(items[:63])) == []  # too few
+    assert list(predictor.settle(items[:31])) == []  # too few
     before = predictor.settled
     assert not before
     assert len(list(predictor.settle(items))) > 16
@@ -215,6 +217,50 @@ def test_arithmetic_is_chosen_by_items_that_were_scored_already(
     assert found.items == 64
     assert list(predictor.settle(items)) == []
     assert Predictor.load(folder, "cpu").settled
+
+
+@pytest.mark.usefixtures("small_probe", "all_instructions")
+def test_a_few_items_choose_for_explanations_alone(
+    spec: NetworkSpec, make_model: MakeModel, make_items: MakeItems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "alike", lambda *_: Likeness(1.0, 0.0))
+    folder, items = make_model(spec), make_items(70)
+    predictor = Predictor.load(folder, "cpu")
+    squares = [square for item in items[:8] if (square := predictor.pixels(item)) is not None]
+    pixels = torch.from_numpy(np.stack(squares))
+    exact, before = predictor.image_vectors(pixels), predictor.predict(items[:20])
+    for _ in predictor.settle(items[:40]):
+        pass
+    assert predictor.device_name.endswith("int8 image, fp32 text")
+    assert not torch.equal(predictor.image_vectors(pixels), exact)
+    assert _difference(before, predictor.predict(items[:20])) < 1e-6  # scored as before
+    assert list(predictor.settle(items[:40])) == []  # once is enough
+    sibling = predictor.sharing(checkpoint.load(folder, torch.device("cpu")))
+    assert sibling.device_name.endswith("fp32")
+    assert Predictor.load(folder, "cpu").device_name.endswith("fp32")  # nothing is kept
+    for _ in range(2):
+        predictor.predict(items)
+    assert predictor.settled
+    assert _difference(before, predictor.predict(items[:20])) > 0
+    assert Predictor.load(folder, "cpu").settled
+
+
+@pytest.mark.usefixtures("small_probe", "all_instructions")
+@pytest.mark.parametrize("disagree", ["on the items", "on versions of them"])
+def test_a_few_items_choose_nothing_that_disagrees(
+    spec: NetworkSpec, make_model: MakeModel, make_items: MakeItems, monkeypatch: pytest.MonkeyPatch, disagree: str
+) -> None:
+    asked = slice(0, 40) if disagree == "on the items" else slice(40, None)
+
+    def alike(reference: Table, other: Table, *_: object) -> Likeness:
+        assert len(reference) == len(other) == 64
+        different = reference[asked] != other[asked]
+        return Likeness(1.0 - float(different.any(axis=1).mean()), 0.0)
+
+    monkeypatch.setattr(precision, "alike", alike)
+    predictor, items = Predictor.load(make_model(spec), "cpu"), make_items(40)
+    assert len(list(predictor.settle(items))) > 32
+    assert predictor.device_name.endswith("fp32")
 
 
 @pytest.mark.usefixtures("small_probe", "all_instructions")
