@@ -45,13 +45,17 @@ class Champion(QObject):
         self._workspace, self._engine, self._writer = workspace, engine, writer
         found = workspace.models.champion()
         self.model = found.card.id if found is not None else ""
-        self._previous = self._settling = ""
+        self._previous = ""
+        self._settling, self._settled_by = 0, ("", 0)
+        self._refused: set[str] = set()
         self._learned: Learned | None = None
         self._closed = False
         self.scoring = BulkScoring(engine, writer, self)
         self.explaining = Explaining(workspace, engine, writer, self)
         engine.loaded.connect(self._on_loaded)
         engine.loadFailed.connect(self._say_error)
+        engine.failed.connect(self._on_failed)
+        engine.ended.connect(self._on_ended)
         self.scoring.finished.connect(self._on_scored)
         self.scoring.failed.connect(self._say_error)
 
@@ -82,6 +86,7 @@ class Champion(QObject):
             return
         self.scoring.cancel()
         self.explaining.cancel_all()
+        self._engine.cancel(self._settling)
         self._previous, self.model, self._learned = self.model, model, None
         self.load()
         self.changed.emit(model)
@@ -109,6 +114,7 @@ class Champion(QObject):
 
     def _on_loaded(self, model: str) -> None:
         if model == self.model:
+            self._settled_by = ("", 0)
             self.score_missing()
             self.ready.emit()
 
@@ -125,16 +131,26 @@ class Champion(QObject):
     def _settle(self) -> None:
         """Let the engine choose its arithmetic by items that have their verdicts, unless scoring them told enough.
 
-        Only once for a model: where the processor cannot do what it says that it can, the engine ends with it.
+        Again where there are more items than before. Never again where it failed: where the processor cannot do what it
+        says that it can, the engine ends with it.
         """
-        if self._engine.ready and not self._engine.settled and self._settling != self.model:
-            self._settling = self.model
+        if self._engine.ready and not self._engine.settled and self.model not in self._refused:
             job = SpreadItems(self.model, SETTLING_ITEMS)
             self._writer.submit(job, partial(self._on_spread, self.model), self._on_job_failed)
 
     def _on_spread(self, model: str, items: tuple[ItemContent, ...]) -> None:
-        if model == self.model == self._engine.state.model:
-            self._engine.settle(items)
+        by = model, len(items)
+        if model == self.model == self._engine.state.model and not self._settling and by != self._settled_by:
+            self._settled_by, self._settling = by, self._engine.settle(items)
+
+    def _on_failed(self, request: int, message: str) -> None:
+        """Say nothing of it: the model goes on as it was."""
+        if request == self._settling:
+            self._refused.add(self.model)
+
+    def _on_ended(self, request: int) -> None:
+        if request == self._settling:
+            self._settling = 0
 
     def _say_flips(self, counts: FlipCounts, learned: Learned | None) -> None:
         self.countsChanged.emit()

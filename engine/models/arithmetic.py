@@ -28,7 +28,7 @@ Part = TypeVar("Part")
 
 
 class Arithmetic:
-    """How a model calculates: `scorer` is what explains items, and scores them once enough have told that it may.
+    """How a model calculates: `explaining` is what explains items, and scores them once enough have told that it may.
 
     On a CPU the first 200 items are scored in 32-bit floats, and then the arithmetic is chosen by them (see
     `engine.models.precision`) and kept in the model's `folder` (see `engine.models.proof`).
@@ -36,7 +36,7 @@ class Arithmetic:
 
     def __init__(self, exact: Scorer, card: ModelCard, folder: Path | None = None) -> None:
         """`exact` is what full precision gives, or what was chosen before; nothing is kept without a `folder`."""
-        self.scorer = self._exact = exact
+        self.explaining = self._exact = exact
         self._card, self._folder = card, folder
         self._probe: Probe | None = Probe() if exact.device.type == "cpu" else None
         self._check: Check | None = None
@@ -46,12 +46,7 @@ class Arithmetic:
     @property
     def scoring(self) -> Scorer:
         """What scores items: full precision until enough of them were found to have the same verdicts otherwise."""
-        return self.scorer if self._probe is None else self._exact
-
-    @property
-    def chosen(self) -> bool:
-        """Whether scoring stays as it is."""
-        return self._probe is None
+        return self.explaining if self._probe is None else self._exact
 
     @property
     def settled(self) -> bool:
@@ -61,6 +56,13 @@ class Arithmetic:
     def trust(self) -> None:
         """Stay with the arithmetic in use."""
         self._probe = self._check = None
+
+    def follow(self, other: Arithmetic) -> None:
+        """Take what was chosen for other heads on the same backbones, whose `scoring` this began with."""
+        if other._probe is None:
+            self.trust()
+        else:
+            self.explaining = self._exact.using(other.explaining.encoders)
 
     def begin(self, part: Sequence[Decoded], pool: Executor | None) -> Callable[[], Vectors]:
         """Start the backbones on items; call what is returned for what they give."""
@@ -101,19 +103,21 @@ class Arithmetic:
 
     def _settle_explanations(self, items: Iterable[Decoded], count: int) -> Iterator[None]:
         """Choose for explanations by a few items, unless that was done already."""
-        if count < FEWEST_SETTLED or self.scorer is not self._exact:
+        if count < FEWEST_SETTLED or self.explaining.encoders is not self._exact.encoders:
             return
-        exact, probe = self._exact, Probe()
+        exact, probe = self._exact, Probe(whole=count)
         for part in parts(with_versions(items, likeness.PROBE_ITEMS), SETTLED_AT_ONCE):
             texts, kinds, squares = _columns(part)
             probe.add(texts, kinds, squares, *exact.begin(texts, squares, None)())
             yield
-        check, choice = Check(exact, probe), None
-        while choice is None:
-            choice = check.step(_CHECKED_PER_ITEM * SETTLED_AT_ONCE)
+            if self._probe is None:  # scoring came to a choice meanwhile, from more items, and let go of the floats
+                return
+        check = Check(exact, probe)
+        while (choice := check.step(_CHECKED_PER_ITEM * SETTLED_AT_ONCE)) is None:
             yield
-        if self._probe is not None:  # else scoring came to a choice meanwhile, from more items
-            self.scorer = exact.using(choice.encoders)
+            if self._probe is None:
+                return
+        self.explaining = exact.using(choice.encoders)
 
     def _settle(self, items: int) -> None:
         """Before, not after, further items: a job that ends with its probe never pays for a choice it cannot use."""
@@ -125,12 +129,12 @@ class Arithmetic:
         if choice is None:
             return
         check, probe = self._check, self._probe
-        self.scorer = self._exact = self._exact.using(choice.encoders)
+        self.explaining = self._exact = self._exact.using(choice.encoders)
         self.trust()
         if self._folder is not None and choice.items:
-            self._found, self._bulk = choice, _bulk_check(self._folder, self.scorer, check, probe, choice)
+            self._found, self._bulk = choice, _bulk_check(self._folder, self._exact, check, probe, choice)
             self._settle_bulk(_CHECKED_PER_ITEM * items)
-            let_go(self.scorer.network, choice.encoders)
+            let_go(self._exact.network, choice.encoders)
 
     def _settle_bulk(self, items: int) -> None:
         """The one check is kept only with the other, or the next process would never make the other."""

@@ -45,9 +45,13 @@ _log = logging.getLogger(__name__)
 
 
 class Probe:
-    """The first items of a job with what full precision says of them."""
+    """The first items of a job with what full precision says of them.
 
-    def __init__(self) -> None:
+    Where they are fewer than it takes, `whole` of them are followed by versions of them, and must agree by themselves.
+    """
+
+    def __init__(self, whole: int | None = None) -> None:
+        self.whole = whole
         self.texts: list[str] = []
         self.kinds: list[str] = []
         self.squares: list[NDArray[np.uint8] | None] = []
@@ -172,11 +176,13 @@ class Check:
         found = self._full.tables_of(torch.cat(self._seen["text", text]), torch.cat(self._seen["image", image]))
         heads, kinds = self._full.network.spec.heads, self._probe.kinds
         alikeness = {head.task: alike(self.reference[head.task], found[head.task], head, kinds) for head in heads}
+        own = slice(self._probe.whole)
+        on_items = [alike(self.reference[one.task][own], found[one.task][own], one, kinds[own]) for one in heads]
         one, other = self._encoders("text", text), self._encoders("image", image)
         encoders = replace(
             one, image=other.image, image_name=other.image_name, squares=other.squares, ranges=other.ranges
         )
-        same = all(one.enough for one in alikeness.values())
+        same = all(one.enough for one in [*alikeness.values(), *on_items])
         _log.info("%s %s on %d items", encoders.name, "agrees" if same else "does not agree", len(self._probe.texts))
         return Choice(encoders, len(self._probe.texts), alikeness) if same else None
 
@@ -255,11 +261,11 @@ def _has_encoder(full: Scorer) -> bool:
 
 
 def _reads_texts(probe: Probe) -> bool:
-    return sum(bool(text.strip()) for text in probe.texts) >= LEAST_OF_A_PART
+    return sum(bool(text.strip()) for text in probe.texts[: probe.whole]) >= LEAST_OF_A_PART
 
 
 def _sees_screenshots(probe: Probe) -> bool:
-    return len(_calibration(probe)) >= LEAST_OF_A_PART
+    return sum(square is not None for square in probe.squares[: probe.whole]) >= LEAST_OF_A_PART
 
 
 def _calibration(probe: Probe) -> list[NDArray[np.uint8]]:

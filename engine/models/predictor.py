@@ -84,10 +84,9 @@ class Predictor:
 
         Nothing is copied or checked anew: fusion and heads are always 32-bit floats.
         """
-        other = Predictor(loaded, self._scorer.device, encoders=self._arithmetic.scoring.encoders)
+        other = Predictor(loaded, self._scorer.device, encoders=self.scorer.encoders)
         other.store = self.store
-        if self._arithmetic.chosen:
-            other.trust_encoders()
+        other._arithmetic.follow(self._arithmetic)
         return other
 
     def trust_encoders(self) -> None:
@@ -110,13 +109,23 @@ class Predictor:
         return self._arithmetic.settle(prepared, len(contents))
 
     @property
+    def scorer(self) -> Scorer:
+        """What scores items; the vectors that the store keeps are its. Explanations may ask something faster."""
+        return self._arithmetic.scoring
+
+    @property
+    def arithmetic(self) -> Encoders:
+        """What explanations ask: another object once another arithmetic was chosen."""
+        return self._scorer.encoders
+
+    @property
     def _scorer(self) -> Scorer:
-        return self._arithmetic.scorer
+        return self._arithmetic.explaining
 
     @property
     def device_name(self) -> str:
-        """Where and how it runs, in words, such as "CPU, 2 threads, fp32"."""
-        return f"{devices.name_of(self._scorer.device)}, {self._scorer.encoders.name}"
+        """Where and how it explains items, in words, such as "CPU, 2 threads, fp32"."""
+        return self._scorer.name
 
     @property
     def packs_texts(self) -> bool:
@@ -174,8 +183,10 @@ class Predictor:
             self.store.flush()
 
     def remember(self, content: ItemContent, pixels: NDArray[np.float32] | None, text: Tensor, image: Tensor) -> None:
-        """Take (1, Dt) and (1, Di) vectors that somebody else had made of a whole item into the store."""
-        if self.store is not None and content not in self.store:
+        """Take (1, Dt) and (1, Di) vectors that somebody else had made of a whole item into the store, if scoring makes
+        them in the same arithmetic.
+        """
+        if self.store is not None and self.arithmetic is self.scorer.encoders and content not in self.store:
             parts = parts_of([model_text(content)], [pixels is not None])
             self.store.add([content], parts, _array(text), _array(image), keep=False)
 

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.models import devices
 from engine.models.batches import pixel_bytes, text_batch
 from engine.models.bulk.resnet import AT_ONCE
 from engine.models.encoders import Encoders
@@ -55,6 +56,11 @@ class Scorer:
     temperatures: dict[str, float]
     encoders: Encoders
     device: torch.device
+
+    @property
+    def name(self) -> str:
+        """Where and how it runs, in words, such as "CPU, 2 threads, fp32"."""
+        return f"{devices.name_of(self.device)}, {self.encoders.name}"
 
     def using(self, encoders: Encoders) -> Scorer:
         """The same network with other encoders."""

@@ -190,9 +190,9 @@ class Server:
     def _explaining(self, request: Explain) -> Steps:
         model, final = self._loaded(), False
         while not final:  # anew where another arithmetic was chosen meanwhile
-            arithmetic = model.device_name
+            arithmetic = model.arithmetic
             with closing(self._explain(model, request.item, request.task, request.label, seed=request.seed)) as steps:
-                while not final and model.device_name == arithmetic:
+                while not final and model.arithmetic is arithmetic:
                     explanation = next(steps)
                     final = explanation is not None and explanation.final
                     yield Explained(request=request.request, explanation=explanation) if explanation else None

@@ -118,6 +118,21 @@ def test_once_every_item_is_scored_the_engine_chooses_its_arithmetic(qtbot: QtBo
     with qtbot.waitSignal(desk._champion.scored):
         pass
     assert desk.engine_log.read_text().count("settled by") == 1
+    psutil.Process(desk._engine.process.pid).kill()
+    qtbot.waitUntil(lambda: desk.engine_log.read_text().count("settled by") == 2)  # a new engine knows nothing of it
+
+
+def test_an_engine_that_dies_of_choosing_its_arithmetic_is_not_asked_for_ever(
+    qtbot: QtBot, make: Callable[..., Desk]
+) -> None:
+    desk = make(engine="unsettled-dies")
+    desk.start()
+    qtbot.waitUntil(lambda: bool(desk._champion._refused))
+    qtbot.waitUntil(lambda: desk._engine.ready)
+    desk.score_missing()
+    with qtbot.waitSignal(desk._champion.scored):
+        pass
+    assert desk.engine_log.read_text().count("settled by") == 2
 
 
 def test_scoring_goes_on_after_the_engine_crashed(qtbot: QtBot, make: Callable[..., Desk]) -> None:

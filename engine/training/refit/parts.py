@@ -130,10 +130,10 @@ def _encoded(champion: Predictor, versions: Sequence[Version], plain: Vectors) -
     text, image = plain.text.clone(), plain.image.clone()
     words = [place for place, one in enumerate(versions) if one.has_other_words]
     if words and text.shape[1]:
-        text[words] = champion.text_vectors([model_text(versions[place].content) for place in words]).cpu()
+        text[words] = champion.scorer.text_vectors([model_text(versions[place].content) for place in words]).cpu()
     squares = {place: one.square(champion.spec.image) for place, one in enumerate(versions) if one.place is not None}
     seen = {place: square for place, square in squares.items() if square is not None}
     if seen and image.shape[1]:
         pixels = torch.stack([torch.from_numpy(square).permute(2, 0, 1).float().div(255) for square in seen.values()])
-        image[list(seen)] = champion.image_vectors(pixels).cpu()
+        image[list(seen)] = champion.scorer.image_vectors(pixels).cpu()
     return Vectors(text, image)

@@ -210,7 +210,7 @@ def _temperatures(material: Material, network: FusionNetwork) -> dict[str, float
 def _left(material: Material, network: FusionNetwork, temperatures: dict[str, float], watch: _Watch) -> Refitted:
     job, champion = material.job, material.champion
     base = checkpoint.base_for(champion_folder(job), champion.card)
-    trained = Trained(network, champion.loaded.tokenizer, temperatures, champion.device_name, watch.total)
+    trained = Trained(network, champion.loaded.tokenizer, temperatures, champion.scorer.name, watch.total)
     card = msgspec.structs.replace(card_of(job, material.plan, material.splits, trained), base=base.model)
     candidate = champion.sharing(checkpoint.Checkpoint(network, card, champion.loaded.tokenizer))
     mine, theirs = (_answers(material, model) for model in (candidate, champion))

@@ -94,9 +94,12 @@ def answer(request: protocol.Request, model: str, starts: int) -> str:
             if MODE == "no-model":
                 say(protocol.Failed(request=number, message="The model's weights are missing."))
             else:
-                say(protocol.Loaded(request=number, model=model, settled=MODE != "unsettled"))
+                say(protocol.Loaded(request=number, model=model, settled="unsettled" not in MODE))
         case protocol.Settle(request=number, items=items):
             sys.stderr.write(f"settled by {len(items)} items, the last is {items[-1].id}\n")
+            if MODE == "unsettled-dies":
+                sys.stderr.flush()
+                os.kill(os.getpid(), signal.SIGKILL)
             say(protocol.Done(request=number))
         case protocol.Score(request=number, items=items):
             if MODE == "poison" or (MODE == "crash-once" and starts == 1):

@@ -20,6 +20,7 @@ from engine.models.precision import Probe
 from engine.models.predictor import Predictor
 from engine.models.proof import Ranges
 from engine.models.spec import HeadSpec, NetworkSpec
+from engine.models.vector_store import VectorStore
 from engine.types import ItemContent, Verdict
 
 MakeModel = Callable[..., Path]
@@ -236,7 +237,8 @@ def test_a_few_items_choose_for_explanations_alone(
     assert _difference(before, predictor.predict(items[:20])) < 1e-6  # scored as before
     assert list(predictor.settle(items[:40])) == []  # once is enough
     sibling = predictor.sharing(checkpoint.load(folder, torch.device("cpu")))
-    assert sibling.device_name.endswith("fp32")
+    assert sibling.device_name == predictor.device_name
+    assert sibling.scorer.name.endswith("fp32")
     assert Predictor.load(folder, "cpu").device_name.endswith("fp32")  # nothing is kept
     for _ in range(2):
         predictor.predict(items)
@@ -246,21 +248,72 @@ def test_a_few_items_choose_for_explanations_alone(
 
 
 @pytest.mark.usefixtures("small_probe", "all_instructions")
-@pytest.mark.parametrize("disagree", ["on the items", "on versions of them"])
-def test_a_few_items_choose_nothing_that_disagrees(
-    spec: NetworkSpec, make_model: MakeModel, make_items: MakeItems, monkeypatch: pytest.MonkeyPatch, disagree: str
+@pytest.mark.parametrize(("disagreeing", "arithmetic"), [(0, "int8 image, fp32 text"), (40, "fp32"), (64, "fp32")])
+def test_a_few_items_must_agree_alone_and_with_versions_of_them(
+    spec: NetworkSpec,
+    make_model: MakeModel,
+    make_items: MakeItems,
+    monkeypatch: pytest.MonkeyPatch,
+    disagreeing: int,
+    arithmetic: str,
 ) -> None:
-    asked = slice(0, 40) if disagree == "on the items" else slice(40, None)
+    seen = set()
 
-    def alike(reference: Table, other: Table, *_: object) -> Likeness:
-        assert len(reference) == len(other) == 64
-        different = reference[asked] != other[asked]
-        return Likeness(1.0 - float(different.any(axis=1).mean()), 0.0)
+    def alike(reference: Table, other: Table, head: HeadSpec, kinds: list[str]) -> Likeness:
+        assert len(reference) == len(other) == len(kinds)
+        seen.add(len(kinds))
+        return Likeness(0.99 if len(kinds) == disagreeing else 1.0, 0.0)
 
     monkeypatch.setattr(precision, "alike", alike)
     predictor, items = Predictor.load(make_model(spec), "cpu"), make_items(40)
     assert len(list(predictor.settle(items))) > 32
+    assert predictor.device_name.partition("thread, ")[2] == arithmetic
+    assert seen == {40, 64}
+
+
+@pytest.mark.usefixtures("small_probe", "all_instructions")
+def test_versions_do_not_make_up_for_missing_screenshots(
+    spec: NetworkSpec, make_model: MakeModel, make_items: MakeItems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "alike", lambda *_: Likeness(1.0, 0.0))
+    predictor, items = Predictor.load(make_model(spec), "cpu"), make_items(36)
+    few = [msgspec.structs.replace(item, capture=None) if at % 6 else item for at, item in enumerate(items)]
+    for _ in predictor.settle(few):
+        pass
     assert predictor.device_name.endswith("fp32")
+
+
+@pytest.mark.usefixtures("small_probe", "all_instructions")
+def test_what_many_items_chose_stays_where_a_few_were_still_at_it(
+    spec: NetworkSpec, make_model: MakeModel, make_items: MakeItems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "alike", lambda *_: Likeness(1.0, 0.0))
+    predictor, items = Predictor.load(make_model(spec), "cpu"), make_items(64)
+    steps = predictor.settle(items[:40])
+    for _ in range(34):
+        next(steps)
+    for _ in range(2):
+        predictor.predict(items)
+    assert predictor.settled
+    chosen = predictor.arithmetic
+    assert list(steps) == []
+    assert predictor.arithmetic is chosen
+
+
+@pytest.mark.usefixtures("small_probe", "all_instructions")
+def test_what_explanations_see_faster_is_not_kept_as_what_scoring_sees(
+    spec: NetworkSpec, make_model: MakeModel, make_items: MakeItems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "alike", lambda *_: Likeness(1.0, 0.0))
+    predictor, items = Predictor.load(make_model(spec), "cpu"), make_items(40)
+    predictor.store = VectorStore(len(predictor.missing_text), len(predictor.missing_image))
+    vectors = torch.zeros(1, len(predictor.missing_text)), torch.zeros(1, len(predictor.missing_image))
+    predictor.remember(items[0], predictor.pixels(items[0]), *vectors)
+    assert items[0] in predictor.store
+    for _ in predictor.settle(items):
+        pass
+    predictor.remember(items[1], predictor.pixels(items[1]), *vectors)
+    assert items[1] not in predictor.store
 
 
 @pytest.mark.usefixtures("small_probe", "all_instructions")

@@ -29,6 +29,10 @@ class FakeModel:
         self.device_name = "CPU, 1 thread, fp32"
         self.at_batch: Callable[[int], None] = lambda _number: None
 
+    @property
+    def arithmetic(self) -> str:
+        return self.device_name
+
     def predict_known(self, contents: Sequence[ItemContent]) -> list[Verdict] | None:
         return [self._verdict(content) for content in contents] if self.knows else None
 
