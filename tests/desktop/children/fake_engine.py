@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -87,6 +88,13 @@ def refit(number: int, run: Path) -> None:
     say(protocol.Done(request=number))
 
 
+def settle(items: Sequence[ItemContent]) -> None:
+    sys.stderr.write(f"settled by {len(items)} items, the last is {items[-1].id}\n")
+    sys.stderr.flush()
+    if MODE == "unsettled-dies":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 def answer(request: protocol.Request, model: str, starts: int) -> str:
     match request:
         case protocol.Load(request=number, folder=folder):
@@ -96,10 +104,7 @@ def answer(request: protocol.Request, model: str, starts: int) -> str:
             else:
                 say(protocol.Loaded(request=number, model=model, settled="unsettled" not in MODE))
         case protocol.Settle(request=number, items=items):
-            sys.stderr.write(f"settled by {len(items)} items, the last is {items[-1].id}\n")
-            if MODE == "unsettled-dies":
-                sys.stderr.flush()
-                os.kill(os.getpid(), signal.SIGKILL)
+            settle(items)
             say(protocol.Done(request=number))
         case protocol.Score(request=number, items=items):
             if MODE == "poison" or (MODE == "crash-once" and starts == 1):
