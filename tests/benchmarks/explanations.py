@@ -36,6 +36,7 @@ import torch
 from engine import explain, models
 from engine.explain.words import words_of
 from engine.models import checkpoint, minilm
+from engine.models.processor import cpu_features
 from engine.models.registry import MINILM
 from engine.types import ItemContent
 from tests.benchmarks import explaining, explaining_images, explaining_texts
@@ -87,7 +88,7 @@ def images(captures: int, epochs: int) -> dict[str, Any]:
     kept = KeptRows(KEPT / "images.rows.jsonl", about)
     measures = [partial(measure_image, predictor, folder, row) for row in chosen]
     found = progress("capture", [partial(kept.row, row["id"], one) for row, one in zip(chosen, measures, strict=True)])
-    return {"arithmetic": predictor.device_name, **found}
+    return {"arithmetic": predictor.device_name, "products": products(), **found}
 
 
 def texts(count: int, backbones: dict[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -103,7 +104,13 @@ def texts(count: int, backbones: dict[str, str]) -> Iterator[tuple[str, dict[str
         asked = [
             partial(kept.row, text, partial(measure_text, predictor, eager, text)) for text, _ in every[HEAD_TEXTS:]
         ]
-        yield title, {"arithmetic": predictor.device_name, **progress(title, asked)}
+        yield title, {"arithmetic": predictor.device_name, "products": products(), **progress(title, asked)}
+
+
+def products() -> str:
+    """With which instructions this CPU multiplies 8-bit integers, on which the ratios hang more than on anything."""
+    named = {"amx_int8": "AMX", "avx512_vnni": "AVX-512 VNNI", "avx_vnni": "AVX-VNNI"}
+    return next((words for feature, words in named.items() if feature in cpu_features()), "no 8-bit instructions")
 
 
 def progress(what: str, asked: Sequence[Callable[[], Row]]) -> dict[str, Any]:
@@ -129,7 +136,8 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 def report(title: str, found: dict[str, Any]) -> str:
     """Lines for people."""
-    lines = [f"{title}: {found['items']} items, {found['arithmetic']}, load {os.getloadavg()[0]:.1f}"]
+    about = f"{found['items']} items, {found['arithmetic']}, {found['products']}"
+    lines = [f"{title}: {about}, load {os.getloadavg()[0]:.1f}"]
     for key, one in found["of"].items():
         lines.append(
             f"  {key:20} mean {one['mean']:8.3f}  median {one['median']:8.3f} ({one['least']:.3f}–{one['most']:.3f})"

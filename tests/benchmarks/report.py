@@ -112,7 +112,8 @@ def explanations(found: dict[str, Any]) -> Iterator[str]:
     for name, one in found.items():
         if not isinstance(one, dict):
             continue
-        yield f"\n### Explanations beside lime: {name}, {one['items']} items, {one['arithmetic']} (`explanations.py`)\n"
+        about = f"{one['items']} items, {one['arithmetic']}, {one['products']}"
+        yield f"\n### Explanations beside lime: {name}, {about} (`explanations.py`)\n"
         yield "| | mean | median | range |\n|---|---|---|---|"
         for key, value in one["of"].items():
             range_ = f"{value['least']:.3g}–{value['most']:.3g}"
