@@ -13,9 +13,9 @@ import math
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 from scipy import ndimage
 
-from engine.explain.screenshot import screenshot
 from engine.explain.superpixels import FLAT, Superpixels
 from engine.models.images import masked_boxes, resampling
 from engine.models.linear_algebra import numpy_on_one_core
@@ -44,17 +44,16 @@ class Change(msgspec.Struct, frozen=True):
     values: Floats
 
 
-def changes(content: ItemContent, found: Superpixels, spec: ImageSpec, *, paint_plain: bool = True) -> list[Change]:
-    """The change that each superpixel makes, those that make none left out.
+def changes(
+    content: ItemContent, found: Superpixels, spec: ImageSpec, screenshot: Image.Image, *, paint_plain: bool = True
+) -> list[Change]:
+    """The change that each superpixel of an item's screenshot makes, those that make none left out.
 
     A superpixel is hidden by its mean colour, as in LIME. One that is mostly a single colour (a badge, a button, a
     coloured panel) cannot be hidden like that: with `paint_plain`, the page's background is painted over it, where the
     page has one.
-
-    Raises:
-        InputError: the screenshot cannot be read.
     """
-    pixels, steps = _pixels(content)
+    pixels, steps = _pixels(screenshot)
     height, width = pixels.shape[:2]
     labels = found.over(width, height)
     fills = _fills(pixels, labels, found, paint_plain=paint_plain)
@@ -66,9 +65,8 @@ def changes(content: ItemContent, found: Superpixels, spec: ImageSpec, *, paint_
         return _resampled(pixels[top:], labels[top:], fills, (down, _weights(found.width, spec.size, steps[1])))
 
 
-def _pixels(content: ItemContent) -> tuple[Bytes, tuple[int, int]]:
+def _pixels(rgb: Image.Image) -> tuple[Bytes, tuple[int, int]]:
     """The screenshot's RGB bytes, (height, width, 3), and how many of its rows and columns are one of them."""
-    rgb = screenshot(content)
     factor = math.ceil(math.sqrt(rgb.width * rgb.height / MOST_PIXELS))
     across, down = (max(factor, math.ceil(side / LONGEST_SIDE)) for side in rgb.size)
     return np.asarray(rgb.reduce((across, down)) if max(across, down) > 1 else rgb), (down, across)

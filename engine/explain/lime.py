@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
 from contextlib import closing
 from functools import partial
 
@@ -19,7 +20,7 @@ from engine.explain.image_part import ImagePart
 from engine.explain.joint import Answers, Evidence, as_it_is, contexts_of
 from engine.explain.model import ExplainableModel, Question
 from engine.explain.notes import note
-from engine.explain.perturbed import Perturbed
+from engine.explain.perturbed import Page, Perturbed, page_of
 from engine.explain.projection import PER_WORD
 from engine.explain.sampling import Sampler
 from engine.explain.shares import modality_share, region_shares
@@ -194,8 +195,9 @@ class _Lime:
     def take_apart(self, samples: int | None) -> Iterator[None]:
         """Look at the whole item and find its words and superpixels."""
         question, model = self._question, self._question.model
+        page = begun(partial(page_of, question.content)) if self._shows else None
         pixels = yield from beside(partial(model.pixels, question.content))
-        cutting = begun(partial(Perturbed, question, pixels)) if pixels is not None else None
+        cutting = begun(partial(self._perturbed, pixels, page)) if pixels is not None and page is not None else None
         image_vector = model.missing_image[None] if pixels is None else (yield from self._seen(pixels))
         text = yield from beside(partial(TextPart, question, image_vector))
         if text.features:
@@ -212,6 +214,15 @@ class _Lime:
             if self._image.features:
                 self._superpixels = _Side(question, self._image, self._seed, samples)
         yield
+
+    @property
+    def _shows(self) -> bool:
+        """Whether there is a screenshot, and a network for it."""
+        return self._question.content.capture is not None and bool(len(self._question.model.missing_image))
+
+    def _perturbed(self, pixels: npt.NDArray[np.float32], page: Future[Page]) -> Perturbed:
+        """For a thread of its own, which may wait for the one that reads the page."""
+        return Perturbed(self._question, pixels, page=page.result())
 
     def _seen(self, pixels: npt.NDArray[np.float32]) -> Generator[None, None, Tensor]:
         """What the image backbone gives of the whole screenshot, (1, Di)."""

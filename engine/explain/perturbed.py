@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -30,25 +31,32 @@ Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
 
 
+class Page(NamedTuple):
+    """A whole screenshot in RGB, and its superpixels."""
+
+    screenshot: Image.Image
+    superpixels: Superpixels
+
+
 class Perturbed:
     """The superpixels of one screenshot, and the model's inputs while some are hidden.
 
     `visible` are the numbers of the segments that are features: those that look the same when hidden are none. For
-    `paint_plain` see `engine.explain.hiding`; `cut_already` are superpixels from elsewhere.
+    `paint_plain` see `engine.explain.hiding`; `page` is there where the screenshot was read and cut already.
 
     Raises:
         InputError: the screenshot cannot be read any more.
     """
 
     def __init__(
-        self, question: Question, pixels: Floats, *, paint_plain: bool = True, cut_already: Superpixels | None = None
+        self, question: Question, pixels: Floats, *, paint_plain: bool = True, page: Page | None = None
     ) -> None:
         """`pixels` (3, S, S) in [0, 1] are the whole screenshot as the model sees it."""
         spec = msgspec.convert(question.model.card.network.get("image", {}), ImageSpec)
         spec = msgspec.structs.replace(spec, size=pixels.shape[-1])
-        self.superpixels = cut_already or cut(question.content)
+        picture, self.superpixels = page or page_of(question.content)
         self._seen = pixels
-        self._changes = changes(question.content, self.superpixels, spec, paint_plain=paint_plain)
+        self._changes = changes(question.content, self.superpixels, spec, picture, paint_plain=paint_plain)
         self._base = np.ascontiguousarray(pixels.transpose(1, 2, 0))
         self._taken = _sparse(self._changes, self._base.shape)
         self.visible = tuple(change.segment for change in self._changes)
@@ -77,11 +85,12 @@ class Perturbed:
             yield self._base - (self._taken @ (~mask).astype(np.float32)).reshape(self._base.shape)
 
 
-def cut(content: ItemContent) -> Superpixels:
-    """The superpixels of an item's screenshot; raises `InputError` where it cannot be read."""
+def page_of(content: ItemContent) -> Page:
+    """An item's screenshot, cut into superpixels; raises `InputError` where it cannot be read."""
     image = screenshot(content)
     small = image.resize(grid_size(image.width, image.height), Image.Resampling.BOX)
-    return superpixels(np.asarray(small, dtype=np.float64) / 255, image.width, image.height, content.regions)
+    cells = np.asarray(small, dtype=np.float64) / 255
+    return Page(image, superpixels(cells, image.width, image.height, content.regions))
 
 
 def _sparse(found: Sequence[Change], shape: tuple[int, ...]) -> sparse.csc_array:

@@ -31,9 +31,10 @@ from skimage.segmentation import quickshift
 import resources
 from engine.explain.image_part import ImagePart
 from engine.explain.model import Question
-from engine.explain.perturbed import Perturbed
+from engine.explain.perturbed import Page, Perturbed
 from engine.explain.render import clear_weight
 from engine.explain.sampling import asked
+from engine.explain.screenshot import screenshot
 from engine.explain.superpixels import Superpixels, decoded
 from engine.explain.surrogate import IMAGE_KERNEL_WIDTH, Regression, image_masks
 from engine.intake import import_paths
@@ -151,7 +152,8 @@ class Pictures:
         """The library's masks of its segments, answered our way."""
         height, width = cut.labels.shape
         found = Superpixels(width=width, height=height, labels=cut.labels)
-        perturbed = Perturbed(self.question, self.pixels, paint_plain=False, cut_already=found)
+        page = Page(screenshot(self.question.content), found)
+        perturbed = Perturbed(self.question, self.pixels, paint_plain=False, page=page)
         return SameMasks(ImagePart(self.question, perturbed, self._text), found.count, SEEDS[0])
 
     def ours(self, seed: int) -> Timed:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from engine.explain.hiding import changes
-from engine.explain.perturbed import cut
+from engine.explain.perturbed import page_of
 from engine.explain.superpixels import Superpixels
 from engine.models.images import prepare_capture
 from engine.models.spec import ImageSpec
@@ -47,8 +47,8 @@ def hide(path: str, found: Superpixels, segments: list[int], *, background: bool
 )
 def test_the_changes_are_those_of_screenshots_with_something_hidden(make_item: Any, spec: ImageSpec) -> None:
     content = make_item(regions={"media": (BOX,)})
-    found = cut(content)
-    every = changes(content, found, spec, paint_plain=False)
+    picture, found = page_of(content)
+    every = changes(content, found, spec, picture, paint_plain=False)
     chosen = [change for change in every if change.segment % 2]
     assert len(chosen) > 3
     expected = prepared(content, spec)
@@ -60,10 +60,11 @@ def test_the_changes_are_those_of_screenshots_with_something_hidden(make_item: A
 
 def test_what_is_masked_or_cut_off_changes_nothing(make_item: Any) -> None:
     content = make_item(regions={"media": ((170.0, 120.0, 120.0, 110.0),)})
-    found = cut(content)
-    everywhere = {change.segment for change in changes(content, found, ImageSpec(size=96))}
-    below = {change.segment for change in changes(content, found, ImageSpec(size=96, crop_top=85))}
-    unmasked = {change.segment for change in changes(content, found, ImageSpec(size=96, mask_regions=("media",)))}
+    picture, found = page_of(content)
+    everywhere = {change.segment for change in changes(content, found, ImageSpec(size=96), picture)}
+    below = {change.segment for change in changes(content, found, ImageSpec(size=96, crop_top=85), picture)}
+    masked = ImageSpec(size=96, mask_regions=("media",))
+    unmasked = {change.segment for change in changes(content, found, masked, picture)}
     labels = found.over(300, 240)
     assert set(labels[20:60, 20:80].ravel().tolist()) & everywhere
     assert not set(labels[20:60, 20:80].ravel().tolist()) & below
@@ -73,12 +74,12 @@ def test_what_is_masked_or_cut_off_changes_nothing(make_item: Any) -> None:
 
 def test_a_plain_badge_is_painted_over_with_the_pages_background(make_item: Any) -> None:
     content = make_item(regions={"badge": ((20.0, 20.0, 20.0, 20.0),)})
-    found = cut(content)
+    picture, found = page_of(content)
     badge = int(found.over(300, 240)[30, 30])
     by_mean, painted = (
         {
             change.segment: np.abs(change.values).max()
-            for change in changes(content, found, ImageSpec(size=96), paint_plain=paint)
+            for change in changes(content, found, ImageSpec(size=96), picture, paint_plain=paint)
         }
         for paint in (False, True)
     )
@@ -95,8 +96,9 @@ def test_changes_of_a_very_large_or_long_screenshot_are_nearly_exact(
     with Image.open(content.capture) as image:
         image.resize(size, Image.Resampling.NEAREST).save(tmp_path / "large.png")
     content = make_item(capture=str(tmp_path / "large.png"), regions={"media": ((0.0, 900.0, 12.0, 20_000.0),)})
-    spec, found = spec or ImageSpec(size=96, mask_regions=("media",)), cut(content)
-    chosen = changes(content, found, spec, paint_plain=False)[::2]
+    spec = spec or ImageSpec(size=96, mask_regions=("media",))
+    picture, found = page_of(content)
+    chosen = changes(content, found, spec, picture, paint_plain=False)[::2]
     assert len(chosen) > 3
     expected = prepared(content, spec)
     for change in chosen:

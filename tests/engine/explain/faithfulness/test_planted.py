@@ -22,13 +22,13 @@ from engine.explain.faithfulness.planted import (
     plant,
     share_inside,
 )
-from engine.explain.perturbed import cut
+from engine.explain.perturbed import page_of
 from engine.types import Explanation, ItemContent, Segment, TokenWeight
 
 
 def explanation_of(content: ItemContent, weights: dict[str, float]) -> Explanation:
     """Words with their weights, and every superpixel with the weight of a segment called by its number."""
-    pieces = cut(content)
+    pieces = page_of(content).superpixels
     start = 0
     tokens = []
     for word in content.text.split():
@@ -114,7 +114,7 @@ def test_finding_by_hand(weights: list[float], inside: list[float], expected: Fo
 def test_an_explanation_that_names_the_evidence_finds_it_and_one_that_does_not_misses(tmp_path: Path) -> None:
     planted = plant(tmp_path, 4)[3]
     assert planted.box is not None
-    pieces = cut(planted.content)
+    pieces = page_of(planted.content).superpixels
     inside = share_inside(pieces.labels, planted.box, WIDTH, HEIGHT)
     badge, elsewhere = int(np.argmax(inside)), int(np.argmin(inside))
     another = next(word for word in planted.content.text.split() if word != THE_WORD)
