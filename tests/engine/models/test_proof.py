@@ -152,7 +152,7 @@ def test_the_next_process_starts_with_it_and_without_the_floats(
     assert first.device_name.endswith(name)
     second = Predictor.load(folder, "cpu")
     assert second.device_name.endswith(name)
-    assert second._probe is None
+    assert second.settled
     assert {part for part in ("text", "image") if getattr(second.loaded.network, part) is None} >= gone
     assert {part for part in ("text", "image") if getattr(first.loaded.network, part) is None} >= gone
     assert _table(second.predict(items)) == pytest.approx(_table(settled), abs=1e-4)
