@@ -83,7 +83,7 @@ def test_an_explanation_can_be_left_while_a_screenshot_is_taken_apart(
     if stage == "decoding":
         monkeypatch.setattr(fake, "pixels", lambda _: work())
     else:
-        monkeypatch.setattr(lime, "Perturbed", lambda *_: work())
+        monkeypatch.setattr(lime, "Perturbed", lambda *_, **__: work())
     with closing(explain_steps(fake, make_item(), "toxicity", "toxic")) as steps:
         seen = [next(steps) for _ in range(20)]
     assert seen == [None] * 20
