@@ -142,6 +142,8 @@ def _champion(job: Job) -> Predictor | str:
     """Return the champion, or why there is none to compare with."""
     if job.champion is None:
         return "The first model of this workspace"
+    if not job.champion.exists():  # as in a workspace from a pack, which brings verdicts and no weights
+        return f"Compared with nothing, since the files of the champion {job.parent} are not in this workspace"
     try:
         return Predictor.load(job.champion)
     except ModelUnavailableError as error:

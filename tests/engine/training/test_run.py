@@ -212,7 +212,17 @@ def test_another_network_starts_from_scratch(make_run: RunMaker, recipe: str) ->
 def test_a_champion_that_is_gone_does_not_stop_training(make_run: RunMaker) -> None:
     card, outcome = train(make_run(parent="gone"), emit=lambda _: None, cancelled=lambda: False)
     assert outcome.better
-    assert "The champion gone cannot be used" in outcome.reason
+    assert "the files of the champion gone are not in this workspace; macro-F1" in outcome.reason
+    assert card.champion_metrics == {}
+
+
+def test_a_damaged_champion_does_not_stop_training_either(make_run: RunMaker) -> None:
+    folder = make_run(parent="torn")
+    (make_run.models / "torn").mkdir(parents=True)
+    (make_run.models / "torn" / "card.json").write_text("{")
+    card, outcome = train(folder, emit=lambda _: None, cancelled=lambda: False)
+    assert outcome.better
+    assert "The champion torn cannot be used (The card" in outcome.reason
     assert card.champion_metrics == {}
 
 
