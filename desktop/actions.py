@@ -9,7 +9,8 @@ How a page uses it::
     button.clicked.connect(actions.action("review.skip").trigger)
 
 Only the actions of the current page and of the application ("app") are alive. Keys that are typed without Ctrl or Alt
-rest while a text field has the focus, so a note can hold any character.
+rest while a text field has the focus, so a note can hold any character; those that move up and down rest while
+a widget that needs them itself has it, such as a list or a slider.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from typing import cast
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
+    QAbstractScrollArea,
+    QAbstractSlider,
     QAbstractSpinBox,
     QApplication,
     QComboBox,
@@ -37,6 +40,7 @@ PAGES = ("start", "review", "models", "capture", "settings")
 LABEL_LETTERS = "qwrydfjkl"
 """Keys of the tenth and later labels of a task: letters that no other action of the review page uses."""
 LABEL_KEYS = (*"123456789", *LABEL_LETTERS)
+UP_AND_DOWN = ("Up", "Down", "PgUp", "PgDown")
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,24 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("review.zoom-in", "Zoom in", ("+", "="), "review", "Move", "Enlarge the screenshot.", repeats=True),
     ActionSpec("review.zoom-out", "Zoom out", ("-",), "review", "Move", "Make the screenshot smaller.", repeats=True),
     ActionSpec("review.zoom-reset", "Zoom to fit", ("0",), "review", "Move", "Fit the screenshot into the view."),
+    ActionSpec("review.zoom-width", "Zoom to the width", ("Ctrl+0",), "review", "Move",
+               "Make screenshots as wide as the view, from their top on; fitted again with 0."),
+    ActionSpec("review.pan-up", "Look further up", ("Up",), "review", "Move",
+               "Move up in an enlarged screenshot.", repeats=True),
+    ActionSpec("review.pan-down", "Look further down", ("Down",), "review", "Move",
+               "Move down in an enlarged screenshot.", repeats=True),
+    ActionSpec("review.pan-left", "Look further left", ("Shift+Left",), "review", "Move",
+               "Move left in an enlarged screenshot.", repeats=True),
+    ActionSpec("review.pan-right", "Look further right", ("Shift+Right",), "review", "Move",
+               "Move right in an enlarged screenshot.", repeats=True),
+    ActionSpec("review.view-up", "The view above", ("PgUp",), "review", "Move",
+               "Move up by nearly a view in an enlarged screenshot.", repeats=True),
+    ActionSpec("review.view-down", "The view below", ("PgDown",), "review", "Move",
+               "Move down by nearly a view in an enlarged screenshot.", repeats=True),
+    ActionSpec("review.text-up", "Scroll the text up", ("Shift+Up",), "review", "Move",
+               "Show what stands above in a long text.", repeats=True),
+    ActionSpec("review.text-down", "Scroll the text down", ("Shift+Down",), "review", "Move",
+               "Show what stands below in a long text.", repeats=True),
     ActionSpec("review.find", "Find in the queue", ("Ctrl+F",), "review", "Move", "Search the queue."),
     ActionSpec("review.filter", "Filter the queue", ("/",), "review", "Move",
                "Choose a kind, a label of the model's or another order; Enter returns to the item."),
@@ -205,6 +227,11 @@ def takes_text(widget: QWidget | None) -> bool:
     return isinstance(widget, QAbstractSpinBox) or (isinstance(widget, QComboBox) and widget.isEditable())
 
 
+def takes_arrows(widget: QWidget | None) -> bool:
+    """Tell whether a widget moves or scrolls by the keys up and down."""
+    return isinstance(widget, QAbstractScrollArea | QAbstractSlider | QComboBox)
+
+
 class ActionRegistry(QObject):
     """The table come alive for one window: a QAction per row, enabled where it means something.
 
@@ -221,7 +248,7 @@ class ActionRegistry(QObject):
         self._off: set[str] = set()
         self._page = ""
         self._covered = False
-        self._typing = False
+        self._resting: tuple[bool, bool] = (False, False)
         cast("QApplication", QApplication.instance()).focusChanged.connect(self._focus_moved)
 
     @property
@@ -324,9 +351,13 @@ class ActionRegistry(QObject):
             self.changed.emit()
 
     def _focus_moved(self, _old: QWidget | None, new: QWidget | None) -> None:
-        typing = takes_text(new)
-        if typing != self._typing:
-            self._typing = typing
+        resting = takes_text(new), takes_arrows(new)
+        if resting != self._resting:
+            self._resting = resting
             for spec in self.specs.values():
-                keys = [key for key in spec.keys if not (typing and is_typed(key))]
+                keys = [key for key in spec.keys if not self._rests(key)]
                 self._actions[spec.id].setShortcuts([QKeySequence(key) for key in keys])
+
+    def _rests(self, key: str) -> bool:
+        typing, moving = self._resting
+        return (typing and is_typed(key)) or (moving and key in UP_AND_DOWN)

@@ -1,4 +1,5 @@
-"""The capture with its heatmap: fitted or zoomed, panned by dragging, blurred on demand; painted by hand to be quick.
+"""The capture with its heatmap: fitted, as wide as the view, or zoomed; panned by keys, wheel and dragging; blurred on
+demand; painted by hand to be quick.
 
 At rest (fitted) both images have exactly the size of the view's pixels, so that painting is two copies and no scaling.
 """
@@ -29,6 +30,8 @@ ZOOM_STEP = 1.25
 ZOOM_LEAST, ZOOM_MOST = 0.1, 8.0
 FIT_MOST = 1.75
 """A fitted capture is enlarged at most this much; beyond it gets no clearer, only coarser."""
+PAN_STEP, PAN_VIEW = 0.125, 0.875
+"""Shares of the view by which a key moves an enlarged capture: a line stays in sight from one view to the next."""
 
 _MARGIN = PAD
 _VEIL = 0.35
@@ -57,7 +60,8 @@ class CaptureView(QWidget):
         self._size = QSize()
         self._words = ""
         self._zoom: float | None = None
-        self._centre = QPointF(0.5, 0.5)
+        self._wide = self._stays_wide = False
+        self._centre = QPointF(0.5, 0.0)
         self._dragged_from: QPointF | None = None
         self._opacity = 0.6
         self._heat_shown = True
@@ -71,6 +75,11 @@ class CaptureView(QWidget):
         theme.changed.connect(self.update)
 
     # --- what is shown ----------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Forget the item before: the next one comes fitted, or as wide as the view where that was chosen last."""
+        self._full = None
+        self._reset(wide=self._stays_wide)
 
     def show_capture(self, capture: QImage | None, heat: QImage | None, size: QSize, words: str = "") -> None:
         """Show an item's images; `words` stand in the capture's place where there is none (yet)."""
@@ -132,12 +141,14 @@ class CaptureView(QWidget):
         """View pixels per screenshot pixel."""
         if self._zoom is not None:
             return self._zoom
-        return self._fit_box(self._size).width() / self._size.width() if not self._size.isEmpty() else 1.0
+        if self._size.isEmpty():
+            return 1.0
+        return self._fit_box(self._size).width() / self._size.width() if self.fitted else self._widest
 
     @property
     def fitted(self) -> bool:
         """Whether the whole capture is in view."""
-        return self._zoom is None
+        return self._zoom is None and not (self._wide and self._is_tall)
 
     def zoom_by(self, factor: float, at: QPointF | None = None) -> None:
         """Zoom by a factor, keeping the point `at` (view pixels; the middle without it) where it is."""
@@ -152,22 +163,53 @@ class CaptureView(QWidget):
 
     def fit(self) -> None:
         """Show the whole capture again."""
-        self._zoom, self._centre = None, QPointF(0.5, 0.5)
-        self.update()
+        self._stays_wide = False
+        self._reset(wide=False)
         self.zoomed.emit(self.zoom)
 
-    def _pan(self, by: QPointF) -> None:
-        box = self._box().size()
-        half_x = min(0.5, self.width() / 2 / box.width())
-        half_y = min(0.5, self.height() / 2 / box.height())
-        x = max(half_x, min(1 - half_x, self._centre.x() + by.x()))
-        y = max(half_y, min(1 - half_y, self._centre.y() + by.y()))
-        self._centre = QPointF(x, y)
+    def fit_width(self) -> None:
+        """Make the capture as wide as the view and show its top; those after it come so as well until one is fitted."""
+        self._stays_wide = True
+        self._reset(wide=True)
+        self.zoomed.emit(self.zoom)
+
+    def pan_by(self, right: float, down: float) -> None:
+        """Show what lies further to the right and below, by shares of the view; a fitted capture stays."""
+        if not self.fitted:
+            box = self._box()
+            self._pan(QPointF(right * self.width() / box.width(), down * self.height() / box.height()))
+
+    def _reset(self, *, wide: bool) -> None:
+        self._zoom, self._wide, self._centre = None, wide, QPointF(0.5, 0.0)
         self.update()
+
+    def _pan(self, by: QPointF) -> None:
+        size = self._size.toSizeF() * self.zoom
+        self._centre = self._within(self._within(self._centre, size) + by, size)
+        self.update()
+
+    def _within(self, centre: QPointF, size: QSizeF) -> QPointF:
+        """The point of a capture of this size, nearest to `centre`, with which in the middle no room is given away."""
+        half_x = min(0.5, self.width() / 2 / size.width())
+        half_y = min(0.5, (self.height() / 2 - _MARGIN) / size.height())
+        return QPointF(max(half_x, min(1 - half_x, centre.x())), max(half_y, min(1 - half_y, centre.y())))
+
+    @property
+    def _is_tall(self) -> bool:
+        """Whether a capture that is as wide as the view is too high for it."""
+        return not self._size.isEmpty() and self._widest * self._size.height() > self._room().height()
+
+    @property
+    def _widest(self) -> float:
+        return min(FIT_MOST, self._room().width() / self._size.width())
+
+    def _room(self) -> QSizeF:
+        """The view without its margins."""
+        return QSizeF(max(1, self.width() - 2 * _MARGIN), max(1, self.height() - 2 * _MARGIN))
 
     def _fit_box(self, size: QSize) -> QRectF:
         """Where a fitted capture lies, on whole device pixels so that painting it is a plain copy."""
-        room = QSizeF(max(1, self.width() - 2 * _MARGIN), max(1, self.height() - 2 * _MARGIN))
+        room = self._room()
         factor = min(FIT_MOST, room.width() / size.width(), room.height() / size.height())
         ratio = self.devicePixelRatioF()
         width, height = (max(1, round(side * factor * ratio)) / ratio for side in (size.width(), size.height()))
@@ -178,12 +220,13 @@ class CaptureView(QWidget):
         return QRectF(left, top, width, height)
 
     def _box(self) -> QRectF:
-        if self._zoom is None:
+        if self.fitted:
             return self._fit_box(self._size)
-        width, height = self._size.width() * self._zoom, self._size.height() * self._zoom
-        left = self.width() / 2 - self._centre.x() * width
-        top = self.height() / 2 - self._centre.y() * height
-        return QRectF(left, top, width, height)
+        size = self._size.toSizeF() * self.zoom
+        centre = self._within(self._centre, size)
+        left = self.width() / 2 - centre.x() * size.width()
+        top = self.height() / 2 - centre.y() * size.height()
+        return QRectF(QPointF(left, top), size)
 
     def _on_capture(self, at: QPointF) -> QPointF:
         box = self._box()

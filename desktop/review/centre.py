@@ -70,11 +70,10 @@ class Centre(QFrame):
     # --- what is shown ----------------------------------------------------------------------------------------
 
     def show_visit(self, visit: Visit) -> None:
-        """Show another item, fitted."""
+        """Show another item, fitted, or as wide as the view where that was chosen."""
         self._visit = visit
         self._explanation = self._explanations.get(visit.sight, visit.focus)
-        if not self.capture.fitted:
-            self.capture.fit()
+        self.capture.begin()
         self.look.show_item(visit.sight.item)
         self.text.show_item(visit.sight.item, self._explanation)
         self.crossing.show_item(visit.sight.item, self._explanation)
@@ -99,7 +98,7 @@ class Centre(QFrame):
         heat = self._pictures.heat(self._explanation, fitted) if self._explanation is not None else None
         image, words = self._image(item, fitted)
         self.capture.show_capture(image, heat, size, words)
-        self.look.show_zoom(self.capture.zoom)
+        self._zoomed(self.capture.zoom)
 
     def refresh_progress(self, *_: object) -> None:
         """Say anew how far the explanation is (the engine's state or the champion changed)."""
@@ -148,8 +147,6 @@ class Centre(QFrame):
     def _picture_changed(self, name: str) -> None:
         if self._visit is not None and name in (self._visit.sight.item.id, self._visit.sight.item.capture):
             self.refresh_images()
-            if not self.capture.fitted:
-                self._zoomed(self.capture.zoom)
 
     def _explanation_changed(self, item: str, task: str, label: str) -> None:
         visit = self._visit

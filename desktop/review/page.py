@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
 from desktop.actions import ActionRegistry
 from desktop.children.states import EngineState
 from desktop.desk import Desk
-from desktop.review.capture_view import ZOOM_STEP
+from desktop.review.capture_view import PAN_STEP, PAN_VIEW, ZOOM_STEP
 from desktop.review.centre import Centre
 from desktop.review.controller import ReviewController, describe
 from desktop.review.explanations import Explanations
@@ -141,7 +141,7 @@ class ReviewPage(QWidget):
         self._settings.changed.connect(self._setting_changed)
 
     def _runs(self) -> dict[str, Run]:
-        controller, capture = self.controller, self.centre.capture
+        controller, capture, text = self.controller, self.centre.capture, self.centre.text
         return {
             "confirm": controller.confirm,
             "undo": controller.undo,
@@ -163,6 +163,15 @@ class ReviewPage(QWidget):
             "zoom-in": lambda: capture.zoom_by(ZOOM_STEP),
             "zoom-out": lambda: capture.zoom_by(1 / ZOOM_STEP),
             "zoom-reset": capture.fit,
+            "zoom-width": capture.fit_width,
+            "pan-up": lambda: capture.pan_by(0, -PAN_STEP),
+            "pan-down": lambda: capture.pan_by(0, PAN_STEP),
+            "pan-left": lambda: capture.pan_by(-PAN_STEP, 0),
+            "pan-right": lambda: capture.pan_by(PAN_STEP, 0),
+            "view-up": lambda: capture.pan_by(0, -PAN_VIEW),
+            "view-down": lambda: capture.pan_by(0, PAN_VIEW),
+            "text-up": lambda: text.scroll_by(-1),
+            "text-down": lambda: text.scroll_by(1),
             "find": self.queue.search.begin,
             "filter": self._toggle_filter,
             "clear-filter": self.queue.filter.clear,

@@ -91,6 +91,11 @@ class TextView(QTextEdit):
             self._bring_into_view(self._current[0])
         self.viewport().update()
 
+    def scroll_by(self, steps: int) -> None:
+        """Scroll a long text down by some of the bar's own steps, up where they are negative."""
+        bar = self.verticalScrollBar()
+        bar.setValue(bar.value() + steps * bar.singleStep())
+
     def word_at(self, at: QPoint) -> TokenWeight | None:
         """Return the explained word at a point of the viewport, or None."""
         return self._token_at(self.cursorForPosition(at).position())

@@ -9,7 +9,17 @@ import pytest
 from PySide6.QtCore import QKeyCombination, Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLineEdit, QMainWindow, QPlainTextEdit, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QLineEdit,
+    QListWidget,
+    QMainWindow,
+    QPlainTextEdit,
+    QSlider,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from desktop.actions import ACTIONS, APP, LABEL_KEYS, PAGES, ActionRegistry, ActionSpec, caps_of, key_caps, takes_text
@@ -22,6 +32,9 @@ WANTED = {
     "[": "review.explain-previous", "]": "review.explain-next", "Left": "review.previous", "Right": "review.next",
     "G": "review.guideline", "B": "review.blur", "+": "review.zoom-in", "-": "review.zoom-out",
     ".": "review.part-next", ",": "review.part-previous", "Delete": "review.cross-out", "0": "review.zoom-reset",
+    "Ctrl+0": "review.zoom-width", "Up": "review.pan-up", "Down": "review.pan-down", "Shift+Left": "review.pan-left",
+    "Shift+Right": "review.pan-right", "PgUp": "review.view-up", "PgDown": "review.view-down",
+    "Shift+Up": "review.text-up", "Shift+Down": "review.text-down",
     "Ctrl+K": "app.palette", "Ctrl+R": "app.retrain", "?": "app.cheat-sheet",
     "Ctrl+1": "app.start", "Ctrl+2": "app.review", "Ctrl+3": "app.models", "Ctrl+4": "app.capture",
     "Ctrl+I": "app.import",
@@ -43,7 +56,7 @@ class Desk:
         self.window = QMainWindow()
         qtbot.addWidget(self.window)
         body = QWidget()
-        column = QVBoxLayout(body)
+        column = self.column = QVBoxLayout(body)
         self.page, self.note, self.search, self.number = QWidget(), QPlainTextEdit(), QLineEdit(), QSpinBox()
         self.page.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         for widget in (self.page, self.note, self.search, self.number):
@@ -165,6 +178,25 @@ def test_a_note_that_cannot_be_written_takes_no_keys(qtbot: QtBot) -> None:
     note.setReadOnly(True)
     assert not takes_text(note)
     assert not takes_text(None)
+
+
+@pytest.mark.parametrize("widget", [QListWidget, QComboBox, QSlider])
+def test_up_and_down_move_in_what_has_the_focus_and_can_move(
+    desk: Desk, qtbot: QtBot, widget: type[QListWidget | QComboBox | QSlider]
+) -> None:
+    field = widget()
+    desk.column.addWidget(field)
+    field.show()
+    if not isinstance(field, QSlider):
+        field.addItems(["one", "two"])
+    field.setFocus()
+    QTest.keyClick(field, Qt.Key.Key_Down)
+    QTest.keyClick(field, Qt.Key.Key_PageUp)
+    QTest.keyClick(field, Qt.Key.Key_S)
+    assert desk.done == Counter(["review.skip"])
+    desk.page.setFocus()
+    QTest.keyClick(desk.window, Qt.Key.Key_Down)
+    assert desk.done == Counter(["review.skip", "review.pan-down"])
 
 
 def test_actions_of_another_page_rest(desk: Desk, qtbot: QtBot) -> None:

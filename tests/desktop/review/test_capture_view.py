@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtCore import QPoint, QPointF, QSize, Qt
-from PySide6.QtGui import QColor, QImage, QWheelEvent
+from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QImage, QPainter, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from desktop.review.capture_view import FIT_MOST, ZOOM_MOST, CaptureView
+from desktop.review.capture_view import FIT_MOST, PAN_STEP, PAN_VIEW, ZOOM_MOST, CaptureView
 from desktop.theme import ThemeManager
 
 SIZE = QSize(400, 400)
@@ -116,3 +116,82 @@ def test_the_pointer_is_told_in_shares_of_the_capture(view: CaptureView, qtbot: 
     assert hovered.args is not None
     assert hovered.args[0] == pytest.approx(0.5, abs=0.01)
     assert hovered.args[1] == pytest.approx(0.5, abs=0.01)
+
+
+TALL = QSize(400, 4000)
+
+
+def bands(size: QSize) -> QImage:
+    """An image of forty bands, so that a height is known by its colour."""
+    image = plain("black", size)
+    painter = QPainter(image)
+    for band in range(40):
+        high = size.height() / 40
+        painter.fillRect(QRectF(0, band * high, size.width(), high), QColor(band, 255 - band, 0))
+    painter.end()
+    return image
+
+
+def row_at(view: CaptureView, y: int) -> float:
+    """The share of the capture's height that is painted at this height of the view."""
+    return view.share_at(QPoint(view.width() // 2, y))[1]
+
+
+def test_a_page_is_read_from_its_top_at_the_views_width(view: CaptureView, qtbot: QtBot) -> None:
+    view.show_capture(bands(QSize(45, 448)), None, TALL)
+    with qtbot.waitSignal(view.zoomed):
+        view.fit_width()
+    assert view.zoom == pytest.approx(608 / 400)
+    assert not view.fitted
+    assert row_at(view, 16) == pytest.approx(0, abs=1e-6)
+    view.show_full(bands(TALL))
+    image = view.grab().toImage()
+    assert image.pixelColor(320, 17).red() == 0
+    assert image.pixelColor(320, 470).red() == int((470 - 16) / 1.52) // 100 == 2
+
+
+def test_keys_move_an_enlarged_capture_to_its_ends_and_no_further(view: CaptureView) -> None:
+    view.show_capture(bands(QSize(45, 448)), None, TALL)
+    view.pan_by(0, PAN_VIEW)
+    assert view.fitted
+    view.fit_width()
+    view.pan_by(0, PAN_STEP)
+    assert row_at(view, 16) == pytest.approx(60 / 6080)
+    view.pan_by(0, -PAN_VIEW)
+    assert row_at(view, 16) == pytest.approx(0, abs=1e-6)
+    for _ in range(30):
+        view.pan_by(0, PAN_VIEW)
+    assert row_at(view, 480 - 16) == pytest.approx(1)
+    view.pan_by(0, -PAN_VIEW)
+    assert row_at(view, 480 - 16) == pytest.approx(1 - 420 / 6080)
+    view.zoom_by(4.0)
+    left = view.share_at(QPoint(0, 240))[0]
+    view.pan_by(PAN_STEP, 0)
+    assert view.share_at(QPoint(0, 240))[0] == pytest.approx(left + 80 / (400 * view.zoom))
+
+
+def test_the_width_stays_chosen_for_the_items_after_it_until_one_is_fitted(view: CaptureView) -> None:
+    view.show_capture(bands(QSize(45, 448)), None, TALL)
+    view.fit_width()
+    view.pan_by(0, PAN_VIEW)
+    view.begin()
+    view.show_capture(plain("red", QSize(448, 448)), None, QSize(300, 900))
+    assert view.zoom == pytest.approx(FIT_MOST)
+    assert row_at(view, 16) == pytest.approx(0, abs=1e-6)
+    view.begin()
+    view.show_capture(plain("red", QSize(608, 152)), None, QSize(1200, 300))
+    assert view.fitted, "a wide page is whole in view anyway"
+    view.fit()
+    view.begin()
+    view.show_capture(bands(QSize(45, 448)), None, TALL)
+    assert view.fitted
+
+
+def test_another_item_is_never_painted_with_the_pixels_of_the_one_before(view: CaptureView) -> None:
+    view.show_capture(plain("red", QSize(45, 448)), None, TALL)
+    view.fit_width()
+    view.show_full(plain("red", TALL))
+    view.begin()
+    view.show_capture(plain("blue", QSize(45, 448)), None, TALL)
+    assert not view.fitted
+    assert middle(view).name() == "#0000ff"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QShortcut
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from desktop.actions import LABEL_KEYS
 from desktop.children.states import EngineState
 from desktop.desk import Desk
+from desktop.review import capture_view
 from desktop.review.page import ReviewPage
 from desktop.window import LEAST
 from engine.errors import StorageError
@@ -334,6 +335,38 @@ def test_keys_switch_heatmap_tokens_guideline_and_zoom(page: ReviewPage) -> None
     assert page.centre.capture.zoom > before
     press(page, "0")
     assert page.centre.capture.zoom == before
+
+
+def test_keys_move_within_an_enlarged_capture_and_the_next_one_is_whole(
+    page: ReviewPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture_view, "ZOOM_MOST", 100.0)
+    view = page.centre.capture
+
+    def seen() -> tuple[float, float]:
+        return view.share_at(QPoint(0, 0))
+
+    press(page, *["+"] * 15)
+    enlarged = seen()
+    press(page, Key.Key_Down, Key.Key_PageDown)
+    QTest.keyClick(page.window().focusWidget(), Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+    assert seen()[0] > enlarged[0]
+    assert seen()[1] > enlarged[1]
+    press(page, Key.Key_PageUp, Key.Key_Up)
+    QTest.keyClick(page.window().focusWidget(), Key.Key_Left, Qt.KeyboardModifier.ShiftModifier)
+    assert seen() == pytest.approx(enlarged)
+    assert on_screen(page) == "tweet-0"
+    press(page, Key.Key_Right)
+    assert view.fitted
+
+
+def test_a_long_text_scrolls_by_keys(page: ReviewPage) -> None:
+    text, field = page.centre.text, page.window().focusWidget()
+    text.setPlainText("line\n" * 100)
+    QTest.keyClick(field, Key.Key_Down, Qt.KeyboardModifier.ShiftModifier)
+    assert text.verticalScrollBar().value() > 0
+    QTest.keyClick(field, Key.Key_Up, Qt.KeyboardModifier.ShiftModifier)
+    assert text.verticalScrollBar().value() == 0
 
 
 def test_a_blurred_desk_never_paints_the_clear_capture(page: ReviewPage, qtbot: QtBot) -> None:
