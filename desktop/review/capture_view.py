@@ -106,9 +106,14 @@ class CaptureView(QWidget):
         self.update()
 
     def show_marks(self, crossed: Sequence[Sequence[Box]], current: Sequence[Box]) -> None:
-        """Hatch what is crossed out and put a frame around the current part; rectangles in screenshot pixels."""
+        """Hatch what is crossed out and put a frame around the current part; rectangles in screenshot pixels.
+
+        Another current part than before is brought into view.
+        """
         self._crossed = [_path(boxes) for boxes in crossed]
-        self._current = _path(current)
+        before, self._current = self._current, _path(current)
+        if self._current != before:
+            self._bring_into_view(self._current.boundingRect())
         self.update()
 
     def share_at(self, at: QPoint) -> tuple[float, float]:
@@ -188,6 +193,22 @@ class CaptureView(QWidget):
         self._centre = self._within(self._within(self._centre, size) + by, size)
         self.update()
 
+    def _bring_into_view(self, part: QRectF) -> None:
+        """Show a part, in screenshot pixels, in the middle unless it is in view; of a larger one the beginning."""
+        if self.fitted or part.isEmpty():
+            return
+        onto, view = self._onto(self._box()), QRectF(self.rect())
+        if view.contains(onto.mapRect(part)):
+            return
+        room = view.size() / self.zoom
+        shown = QRectF(part.topLeft(), part.size().boundedTo(room)).center()
+        self._centre = QPointF(shown.x() / self._size.width(), shown.y() / self._size.height())
+        self._pan(QPointF())
+
+    def _onto(self, box: QRectF) -> QTransform:
+        """From screenshot pixels to the view's."""
+        return QTransform.fromTranslate(box.x(), box.y()).scale(self.zoom, self.zoom)
+
     def _within(self, centre: QPointF, size: QSizeF) -> QPointF:
         """The point of a capture of this size, nearest to `centre`, with which in the middle no room is given away."""
         half_x = min(0.5, self.width() / 2 / size.width())
@@ -260,7 +281,7 @@ class CaptureView(QWidget):
     def _paint_marks(self, painter: QPainter, box: QRectF) -> None:
         """Two tones everywhere: what lies below may be of any colour, and no eye needs to tell hues apart."""
         dark, light = self._theme.colour("text"), self._theme.colour("surface")
-        onto = QTransform.fromTranslate(box.x(), box.y()).scale(self.zoom, self.zoom)
+        onto = self._onto(box)
         for path in map(onto.map, self._crossed):
             painter.setOpacity(_VEIL)
             painter.fillPath(path, light)

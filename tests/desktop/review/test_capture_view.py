@@ -195,3 +195,20 @@ def test_another_item_is_never_painted_with_the_pixels_of_the_one_before(view: C
     view.show_capture(plain("blue", QSize(45, 448)), None, TALL)
     assert not view.fitted
     assert middle(view).name() == "#0000ff"
+
+
+def test_a_part_that_is_framed_comes_into_view(view: CaptureView) -> None:
+    view.show_capture(bands(QSize(45, 448)), None, TALL)
+    view.show_marks([], [(100, 3000, 50, 40)])
+    assert view.fitted
+    view.fit_width()
+    view.show_marks([], [(100, 2000, 50, 40)])
+    assert row_at(view, 240) == pytest.approx(2020 / 4000)
+    view.pan_by(0, PAN_STEP)
+    moved = row_at(view, 240)
+    view.show_marks([[(0, 0, 10, 10)]], [(100, 2000, 50, 40)])
+    assert row_at(view, 240) == moved, "the same part again"
+    view.show_marks([], [(100, 2050, 50, 40)])
+    assert row_at(view, 240) == moved, "it is in view"
+    view.show_marks([], [(0, 500, 400, 1000)])
+    assert row_at(view, 0) == pytest.approx(500 / 4000)
