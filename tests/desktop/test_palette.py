@@ -174,6 +174,22 @@ def test_the_cheat_sheet_closes_with_escape(theme: ThemeManager, window: Window)
     assert sheet.isHidden()
 
 
+@pytest.mark.parametrize(("size", "all_in_sight"), [((1440, 900), True), ((960, 600), False)])
+def test_the_cheat_sheet_takes_the_width_that_there_is(
+    theme: ThemeManager, window: Window, size: tuple[int, int], all_in_sight: bool
+) -> None:
+    window.window.resize(*size)
+    sheet = CheatSheet(window.actions, theme, window.body)
+    sheet.open()
+    QApplication.processEvents()
+    (area,) = sheet.findChildren(QScrollArea)
+    content = area.widget()
+    assert content is not None
+    assert content.minimumSizeHint().width() <= area.viewport().width(), "keys are cut off"
+    assert (area.verticalScrollBar().maximum() == 0) == all_in_sight
+    sheet.put_away()
+
+
 def test_a_long_cheat_sheet_scrolls_by_key(theme: ThemeManager, window: Window) -> None:
     window.window.resize(960, 420)
     sheet = CheatSheet(window.actions, theme, window.body)
