@@ -148,12 +148,16 @@ class CaptureView(QWidget):
             return self._zoom
         if self._size.isEmpty():
             return 1.0
-        return self._fit_box(self._size).width() / self._size.width() if self.fitted else self._widest
+        return self._fit_box(self._size).width() / self._size.width() if self.fitted else self._widest(self._size)
 
     @property
     def fitted(self) -> bool:
         """Whether the whole capture is in view."""
-        return self._zoom is None and not (self._wide and self._is_tall)
+        return self._zoom is None and not (self._wide and self._is_tall(self._size))
+
+    def comes_enlarged(self, size: QSize) -> bool:
+        """Tell whether the next capture, if it has this size, is enlarged from the start."""
+        return self._stays_wide and self._is_tall(size)
 
     def zoom_by(self, factor: float, at: QPointF | None = None) -> None:
         """Zoom by a factor, keeping the point `at` (view pixels; the middle without it) where it is."""
@@ -215,14 +219,12 @@ class CaptureView(QWidget):
         half_y = min(0.5, (self.height() / 2 - _MARGIN) / size.height())
         return QPointF(max(half_x, min(1 - half_x, centre.x())), max(half_y, min(1 - half_y, centre.y())))
 
-    @property
-    def _is_tall(self) -> bool:
-        """Whether a capture that is as wide as the view is too high for it."""
-        return not self._size.isEmpty() and self._widest * self._size.height() > self._room().height()
+    def _is_tall(self, size: QSize) -> bool:
+        """Whether a capture of this size that is as wide as the view is too high for it."""
+        return not size.isEmpty() and self._widest(size) * size.height() > self._room().height()
 
-    @property
-    def _widest(self) -> float:
-        return min(FIT_MOST, self._room().width() / self._size.width())
+    def _widest(self, size: QSize) -> float:
+        return min(FIT_MOST, self._room().width() / size.width())
 
     def _room(self) -> QSizeF:
         """The view without its margins."""

@@ -109,6 +109,10 @@ class Centre(QFrame):
         """Return the device pixels at which an item's capture is shown when fitted."""
         return self.capture.fitted_size(QSize(item.width, item.height))
 
+    def comes_enlarged(self, item: Item) -> bool:
+        """Tell whether an item's capture would be shown enlarged from the start."""
+        return self.capture.comes_enlarged(QSize(item.width, item.height))
+
     @property
     def complete(self) -> bool:
         """Whether all that there is to see of the item is painted: capture, heatmap, highlights."""

@@ -78,7 +78,10 @@ class ReviewPage(QWidget):
         self.empty = EmptyState("inbox", theme, actions, self)
         self.panel = VerdictPanel(workspace.taxonomy, theme, actions, self, reviewer=lambda: self._settings.reviewer)
         self.bar = SessionBar(theme, actions, self)
-        self.prefetcher = Prefetcher(workspace, self.pictures, self.explanations, self.centre.fit_of, self)
+        centre = self.centre
+        self.prefetcher = Prefetcher(
+            workspace, self.pictures, self.explanations, centre.fit_of, centre.comes_enlarged, self
+        )
         self.controller = ReviewController(
             self.desk, self.model, self.prefetcher, lambda: self._settings.reviewer, self
         )
@@ -163,7 +166,7 @@ class ReviewPage(QWidget):
             "zoom-in": lambda: capture.zoom_by(ZOOM_STEP),
             "zoom-out": lambda: capture.zoom_by(1 / ZOOM_STEP),
             "zoom-reset": capture.fit,
-            "zoom-width": capture.fit_width,
+            "zoom-width": self._fit_width,
             "pan-up": lambda: capture.pan_by(0, -PAN_STEP),
             "pan-down": lambda: capture.pan_by(0, PAN_STEP),
             "pan-left": lambda: capture.pan_by(-PAN_STEP, 0),
@@ -288,6 +291,10 @@ class ReviewPage(QWidget):
     def toggle_blur(self) -> None:
         """Blur what is clear, or clear what is blurred."""
         self.show_veil(replace(self.pictures.veil, blurred=not self.pictures.veil.blurred))
+
+    def _fit_width(self) -> None:
+        self.centre.capture.fit_width()
+        self.controller.look_ahead()
 
     def _switch(self, name: str) -> None:
         self._shown[name] = not self._shown[name]

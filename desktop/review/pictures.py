@@ -15,6 +15,8 @@ NOW, SOON = 2, 1
 """Priorities in the pool: what is on screen, then what comes next; thumbnails wait behind both."""
 
 _LIMIT = 96_000_000
+_FULL_LIMIT = 2 * 4 * pixels.PIXEL_LIMIT
+"""Two captures of the largest size: the one on screen and the next, which never drive out what is fitted."""
 
 
 class Pictures(QObject):
@@ -30,6 +32,7 @@ class Pictures(QObject):
         self._captures = workspace.captures
         self._pool = pool
         self._cache = PixelCache(_LIMIT)
+        self._full = PixelCache(_FULL_LIMIT)
         self._damaged: set[str] = set()
         self.veil = pixels.Veil()
         pool.ready.connect(self._made)
@@ -47,13 +50,14 @@ class Pictures(QObject):
             return None
         return self._get(key, priority, lambda: pixels.veiled(pixels.decode(path), size, veil))
 
-    def full(self, capture: str) -> QImage | None:
+    def full(self, capture: str, priority: int = NOW) -> QImage | None:
         """Return the capture pixel for pixel, for looking closely; None while the desk is blurred."""
         veil = self.veil
         path = self._captures.path_of(capture)
         if veil.blurred or self.damaged(capture):
             return None
-        return self._get(("full", capture, veil), NOW, lambda: pixels.veiled(pixels.decode(path), None, veil))
+        key = ("full", capture, veil)
+        return self._get(key, priority, lambda: pixels.veiled(pixels.decode(path), None, veil))
 
     def heat(self, explanation: Explanation, size: QSize, priority: int = NOW) -> QImage | None:
         """Return the explanation's heatmap at `size` device pixels; None also where it has none."""
@@ -62,8 +66,8 @@ class Pictures(QObject):
         key = ("heat", *heat_key(explanation), size.width(), size.height())
         return self._get(key, priority, lambda: overlay(explanation, size))
 
-    def _get(self, key: Key, priority: int, job: pixels.Job) -> QImage | None:
-        image = self._cache.get(key)
+    def _get(self, key: tuple[Key, ...], priority: int, job: pixels.Job) -> QImage | None:
+        image = self._cache_of(key[0]).get(key)
         if image is None:
             self._pool.request(key, job, priority)
         return image
@@ -74,10 +78,13 @@ class Pictures(QObject):
         if kind not in ("fitted", "full", "heat"):
             return
         if image is not None:
-            self._cache.put(key, image)
+            self._cache_of(kind).put(key, image)
         elif kind != "heat":
             self._damaged.add(name)
         self.changed.emit(name)
+
+    def _cache_of(self, kind: Key) -> PixelCache:
+        return self._full if kind == "full" else self._cache
 
 
 def heat_key(explanation: Explanation) -> tuple[str, ...]:

@@ -30,6 +30,8 @@ _log = logging.getLogger(__name__)
 
 Fit = Callable[[Item], QSize]
 """Returns the size in device pixels at which the view shows an item's capture when it is fitted."""
+Close = Callable[[Item], bool]
+"""Tells whether the view will show an item's capture enlarged."""
 
 
 class Prefetcher(QObject):
@@ -41,16 +43,18 @@ class Prefetcher(QObject):
         pictures: Pictures,
         explanations: Explanations,
         fit: Fit,
+        close: Close,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._workspace = workspace
         self._pictures = pictures
         self._explanations = explanations
-        self._fit = fit
+        self._fit, self._close = fit, close
         self._sights: Bounded[str, Sight] = Bounded(_SIGHTS)
         self._queue: deque[str] = deque()
         self._near: set[str] = set()
+        self._next = ""
         self._stopped = False
         self._idle = QTimer(self, interval=_PAUSE_MS, singleShot=True)
         self._idle.timeout.connect(self._step)
@@ -76,6 +80,7 @@ class Prefetcher(QObject):
         if self._stopped:
             return
         self._near = {current, *around}
+        self._next = around[0] if around else ""
         self._queue = deque(around)
         self._explanations.only([current, *around])
         self._idle.start()
@@ -107,6 +112,8 @@ class Prefetcher(QObject):
         size = self._fit(sight.item)
         if sight.item.capture is not None:
             self._pictures.fitted(sight.item.capture, size, SOON)
+            if sight.item.id == self._next and self._close(sight.item):
+                self._pictures.full(sight.item.capture, SOON)
         explanation = self._explanations.get(sight, focus)
         if explanation is not None:
             self._pictures.heat(explanation, size, SOON)

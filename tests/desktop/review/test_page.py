@@ -360,6 +360,23 @@ def test_keys_move_within_an_enlarged_capture_and_the_next_one_is_whole(
     assert view.fitted
 
 
+def test_at_the_views_width_the_next_capture_is_there_before_it_is_asked_for(
+    page: ReviewPage, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    following = page.desk.workspace.items.get("tweet-1").capture
+    assert following is not None
+    monkeypatch.setattr(capture_view, "FIT_MOST", 100.0)
+    QTest.keyClick(page.window().focusWidget(), Key.Key_0, Qt.KeyboardModifier.ControlModifier)
+    assert not page.centre.capture.fitted
+    qtbot.waitUntil(lambda: not page.pool.busy() and not page.prefetcher.pending())
+    assert page.pictures.full(following) is not None
+    press(page, Key.Key_Right)
+    assert on_screen(page) == "tweet-1"
+    assert not page.centre.capture.fitted
+    press(page, "0", Key.Key_Right)
+    assert page.centre.capture.fitted
+
+
 def test_a_long_text_scrolls_by_keys(page: ReviewPage) -> None:
     text, field = page.centre.text, page.window().focusWidget()
     text.setPlainText("line\n" * 100)
