@@ -26,6 +26,14 @@ def each_once(tokens: Iterable[TokenWeight]) -> list[TokenWeight]:
     return list(words.values())
 
 
+def weighed_together(tokens: Iterable[TokenWeight]) -> list[list[TokenWeight]]:
+    """The words behind each weight: one with its occurrences, or neighbours of a long text, in reading order."""
+    found: dict[tuple[object, ...], list[TokenWeight]] = {}
+    for token in tokens:
+        found.setdefault(weighed_as(token) if token.group is None else (token.group,), []).append(token)
+    return list(found.values())
+
+
 def weighed_as(token: TokenWeight) -> tuple[object, ...]:
     """What the occurrences of a word that were weighed together have in common."""
     return token.text, token.weight, token.error

@@ -13,6 +13,12 @@ MOST_OF_IT = 0.5
 WORTH_NAMING = 0.05
 """A share of the evidence from which on a part of the page is named beside an item."""
 
+GOOD_FIT = 0.7
+"""The share of the variance from which on weights are taken to tell enough (median of the demo's items: 0.9)."""
+WORTH_A_DOUBT = 0.2
+"""A share of the evidence from which on a part's poor fit is told."""
+
+_HIDDEN = {"text": "words are hidden", "image": "parts of the screenshot are hidden"}
 _METHODS = {
     "lime": "LIME",
     "ig": "Integrated gradients",
@@ -55,14 +61,42 @@ def reliability(explanation: Explanation) -> float | None:
 
 
 def reliability_words(explanation: Explanation) -> tuple[str, str]:
-    """Return the reliability for the eye, such as "reliable 0.93", and as a sentence; both "" where it is not known."""
+    """Return the reliability for the eye, such as "reliable 0.93", and as a sentence; both "" where it is not known.
+
+    Where all combinations were asked about there is nothing to agree on.
+    """
     figure = reliability(explanation)
     if figure is None:
         return "", ""
     word = "reliable" if figure >= RELIABLE else "fairly reliable" if figure >= FAIR else "shaky"
-    parts = ", ".join(f"{_PARTS.get(part, part)} {share:.2f}" for part, share in explanation.reliability.items())
+    tried = [part for part in explanation.reliability if _all_tried(explanation, part)]
+    if len(tried) == len(explanation.reliability):
+        what = " and ".join(_PARTS.get(part, part) for part in tried)
+        return "all tried", f"All combinations of its {what} were tried: their weights are not left to chance."
+    parts = ", ".join(
+        f"{_PARTS.get(part, part)} {'all tried' if part in tried else f'{agreement:.2f}'}"
+        for part, agreement in explanation.reliability.items()
+    )
     told = f"This explanation is {word}: two independent halves of its samples agree by {figure:.2f} of 1 ({parts})."
     return f"{word} {figure:.2f}".replace("-", "−"), told.replace("-", "−")
+
+
+def fit_words(explanation: Explanation) -> str:
+    """Return a sentence where the weights alone tell too little of what hiding things changes; else ""."""
+    shares = explanation.modality_share
+    fits = {"text": explanation.text_fit, "image": explanation.image_fit}
+    poor = [
+        f"{100 * max(fit, 0.0):.0f} % of the changes when {_HIDDEN[part]}"
+        for part, fit in fits.items()
+        if fit is not None and fit < GOOD_FIT and shares.get(part, 1.0) >= WORTH_A_DOUBT
+    ]
+    return f"The weights account only for {' and '.join(poor)}: some things count together." if poor else ""
+
+
+def _all_tried(explanation: Explanation, part: str) -> bool:
+    """Whether a part's weights have no errors at all: all combinations of what it consists of were asked about."""
+    own = explanation.tokens if part == "text" else explanation.segments
+    return explanation.method == "lime" and bool(own) and all(one.error == 0.0 for one in own)
 
 
 def weight_words(weight: float, error: float | None) -> str:

@@ -77,7 +77,9 @@ class TokenWeight(Struct, frozen=True, kw_only=True):
     """A word as people see it and what it adds to the explained label's probability.
 
     `start` and `end` are offsets in characters into the item's raw `field` ("title" or "text"). `error` is the weight's
-    standard error, None where the method gives none.
+    standard error, None where the method gives none. `group` numbers the neighbouring words of a long text that were
+    weighed together: each bears the weight of all of them, which counts once. None for a word with a weight of its own,
+    which all its occurrences bear.
     """
 
     field: str
@@ -86,6 +88,7 @@ class TokenWeight(Struct, frozen=True, kw_only=True):
     text: str
     weight: float
     error: float | None = None
+    group: int | None = None
 
 
 class Segment(Struct, frozen=True, kw_only=True):

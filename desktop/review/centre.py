@@ -18,7 +18,7 @@ from desktop.review.visit import Visit
 from desktop.theme import ThemeManager
 from engine.errors import InputError
 from engine.taxonomy import Taxonomy
-from engine.trust import reliability_words, weight_words
+from engine.trust import fit_words, reliability_words, weight_words
 from engine.types import Explanation, Item
 
 NO_CAPTURE = "This item came without a screenshot."
@@ -143,7 +143,9 @@ class Centre(QFrame):
             probability = verdict.probabilities.get(visit.focus[1])
         scale = scale_of(self._explanation) if self._explanation is not None else None
         self.why.show_why(title, probability, scale)
-        self.why.show_trust(*(reliability_words(self._explanation) if self._explanation is not None else ("", "")))
+        known, told = reliability_words(self._explanation) if self._explanation is not None else ("", "")
+        fit = fit_words(self._explanation) if self._explanation is not None else ""
+        self.why.show_trust(known, f"{told} {fit}".strip())
         self.refresh_progress()
 
     # --- what arrives -----------------------------------------------------------------------------------------

@@ -170,7 +170,7 @@ class TextView(QTextEdit):
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)
         token = self._token_at(self.cursorForPosition(event.position().toPoint()).position())
-        self.hovered.emit(f"“{token.text}” {weight_words(token.weight, token.error)}" if token is not None else "")
+        self.hovered.emit(_told(token) if token is not None else "")
 
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)
@@ -192,3 +192,9 @@ def _x_of(line: QTextLine, position: int) -> float:
 @lru_cache(maxsize=512)
 def _background(diverging: Diverging, share: float) -> QColor:
     return colour(diverging.colour(share))
+
+
+def _told(token: TokenWeight) -> str:
+    """Return a word's weight in words."""
+    together = " with its neighbours" if token.group is not None else ""
+    return f"“{token.text}”{together} {weight_words(token.weight, token.error)}"

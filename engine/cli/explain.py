@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,9 +13,9 @@ from engine.cli.common import ItemArgument, JsonOption, ModelOption, WorkspaceAr
 from engine.cli.signals import cancelled_by_signals
 from engine.counting import counted, fit
 from engine.errors import InputError, NotFoundError, did_you_mean
-from engine.evidence import each_once, is_clear
+from engine.evidence import is_clear, weighed_together
 from engine.intake.formats.base import check_picture
-from engine.trust import looks_at, made, reliability_words, weight_words
+from engine.trust import fit_words, looks_at, made, reliability_words, weight_words
 from engine.types import Explanation, Item, TokenWeight, Verdict
 from engine.workspace import Workspace
 
@@ -26,6 +26,8 @@ EXAMPLES = (
 )
 _LIME = "lime"
 _WORDS_SHOWN = 10
+_WIDEST = 60
+"""Characters of a word, or of words that were weighed together, in a table."""
 _FAINT = 0.1
 """Words and screenshot share one scale: of the strongest word's colour, less than this is hardly seen."""
 LEAST_SAMPLES, MOST_SAMPLES = {_LIME: 16, "ig": 3, "gradient": 1}, {_LIME: 5_000, "ig": 100_000, "gradient": 100_000}
@@ -189,7 +191,8 @@ def _text(explanation: Explanation, png: Path | None) -> str:
     lines = [
         f"{explanation.item}: {explanation.task} {explanation.label} {explanation.probability:.1%}"
         f" (model {explanation.model}; {made(explanation)}).",
-        *filter(None, (explanation.note, reliability_words(explanation)[1], _rests_on(explanation))),
+        *filter(None, (explanation.note, reliability_words(explanation)[1], fit_words(explanation))),
+        *filter(None, [_rests_on(explanation)]),
         *_words(explanation.tokens),
         *_screenshot(explanation, png),
     ]
@@ -202,14 +205,27 @@ def _rests_on(explanation: Explanation) -> str:
 
 
 def _words(tokens: Iterable[TokenWeight]) -> Iterator[str]:
-    """The strongest words that can be told from nothing, and how many cannot."""
-    words = [token for token in each_once(tokens) if token.weight]
-    clear = [token for token in words if is_clear(token.weight, token.error)]
-    strongest = sorted(clear, key=lambda token: -abs(token.weight))[:_WORDS_SHOWN]
+    """The strongest words (or stretches of a long text) that can be told from nothing, and how many cannot."""
+    words = [together for together in weighed_together(tokens) if together[0].weight]
+    clear = [together for together in words if is_clear(together[0].weight, together[0].error)]
+    strongest = sorted(clear, key=lambda together: -abs(together[0].weight))[:_WORDS_SHOWN]
+    one, several = ("group of words", "groups of words") if _in_groups(words) else ("word", "words")
     if strongest:
-        yield table(["word", "weight"], [[token.text, weight_words(token.weight, token.error)] for token in strongest])
+        yield table([one, "weight"], [[_named(own), weight_words(own[0].weight, own[0].error)] for own in strongest])
     if len(words) > len(clear):
-        yield f"{counted(len(words) - len(clear), 'more word' if clear else 'word')} cannot be told from nothing."
+        more = "more " if clear else ""
+        rest = counted(len(words) - len(clear), f"{more}{one}", f"{more}{several}")
+        yield f"{rest} cannot be told from nothing."
+
+
+def _in_groups(words: Iterable[Sequence[TokenWeight]]) -> bool:
+    return any(together[0].group is not None for together in words)
+
+
+def _named(together: Sequence[TokenWeight]) -> str:
+    """The word, or the stretch of a long text, cut where it would be too wide for a table."""
+    text = together[0].text if together[0].group is None else " ".join(token.text for token in together)
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
 
 
 def _screenshot(explanation: Explanation, png: Path | None) -> Iterator[str]:

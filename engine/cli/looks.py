@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.common import JsonOption, ModelOption, WorkspaceArgument, answer, no_model_yet, progress, table
+from engine.cli.common import JsonOption, ModelOption, WorkspaceArgument, answer, no_model_yet, note, progress, table
+from engine.cli.signals import cancelled_by_signals
 from engine.counting import counted
+from engine.errors import InputError
 from engine.looks import ENOUGH_ITEMS, HANDLE, Looks, percent, title
 from engine.looks import looks as together
 from engine.types import Item, ModelCard
@@ -56,13 +58,20 @@ def _explain(ws: Workspace, model: str, count: int) -> None:
 
     predictor = Predictor.load(ws.models.folder(model))
     drawn = _drawn(ws, model, count)
-    with progress("Explaining") as show:
+    refused: list[InputError] = []
+    with cancelled_by_signals() as cancelled, progress("Explaining") as show:
         for number, (item, task) in enumerate(drawn, start=1):
             content = ws.items.content(item)
-            verdict = next((one for one in predictor.predict([content]) if one.task == task), None)
+            verdicts = predictor.predict([content], cancelled=cancelled)
+            verdict = next((one for one in verdicts if one.task == task), None)
             if verdict is not None:
-                ws.explanations.put(explain(predictor, content, task, verdict.label))
+                try:
+                    ws.explanations.put(explain(predictor, content, task, verdict.label, cancelled=cancelled))
+                except InputError as error:
+                    refused.append(error)
             show(number, len(drawn))
+    if refused:
+        note(f"{counted(len(refused), 'item')} could not be explained. {refused[0]}")
 
 
 def _drawn(ws: Workspace, model: str, count: int) -> list[tuple[Item, str]]:

@@ -23,6 +23,7 @@ from engine.explain.notes import note
 from engine.explain.perturbed import Page, Perturbed, page_of
 from engine.explain.projection import PER_WORD
 from engine.explain.sampling import Sampler
+from engine.explain.screenshot import seen
 from engine.explain.shares import modality_share, region_shares
 from engine.explain.surrogate import IMAGE_KERNEL_WIDTH, TEXT_KERNEL_WIDTH, Surrogate
 from engine.explain.text_part import TextPart
@@ -196,7 +197,7 @@ class _Lime:
         """Look at the whole item and find its words and superpixels."""
         question, model = self._question, self._question.model
         page = begun(partial(page_of, question.content)) if self._shows else None
-        pixels = yield from beside(partial(model.pixels, question.content))
+        pixels = yield from beside(partial(seen, model, question.content))
         cutting = begun(partial(self._perturbed, pixels, page)) if pixels is not None and page is not None else None
         image_vector = model.missing_image[None] if pixels is None else (yield from self._seen(pixels))
         text = yield from beside(partial(TextPart, question, image_vector))

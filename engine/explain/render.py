@@ -174,7 +174,8 @@ def _pieces(field: str, text: str, explanation: Explanation) -> Iterator[Piece]:
 
 
 def _between(text: str) -> Iterator[Piece]:
-    for line_number, line in enumerate(text.split("\n")):
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")  # no font draws a carriage return
+    for line_number, line in enumerate(lines):
         if line_number:
             yield Piece(text="\n")
         yield from (Piece(text=part) for part in line.replace("\t", " "))

@@ -174,6 +174,7 @@ class TextPart:
                 text=place.text,
                 weight=weights[place.feature],
                 error=errors[place.feature],
+                group=place.feature if self.together > 1 else None,
             )
             for place in self._places
         )

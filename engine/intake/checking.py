@@ -23,14 +23,19 @@ from engine.workspace.imports import Place
 
 Picture = Capture | CaptureError | None
 
+_BROUGHT_BACK = "its screenshot was missing or damaged in the workspace and was brought back"
 _NOT_CROSSED_OUT = "its decisions came in without crossing that out"
 
 
 class Accepted(Struct, frozen=True, kw_only=True):
-    """What a record brings: an item, whether it is new to the workspace, and its decisions, oldest first."""
+    """What a record brings: an item, whether it is new to the workspace, and its decisions, oldest first.
+
+    `mends` says that the workspace's own file of its screenshot is missing or damaged.
+    """
 
     item: Item
     new: bool
+    mends: bool = False
     decisions: list[GivenDecision]
 
 
@@ -197,7 +202,16 @@ class Checker:
             self.said.lose(file, record.line, _in_one(faults), _NOT_CROSSED_OUT)
         if record.repeats and first:
             seen.put(item.id, file, Place(line=record.line, mark=_mark(item)))
-        return Accepted(item=item, new=first and item.id not in known, decisions=given)
+        new = first and item.id not in known
+        mends = not new and picture is not None and self._mends(file, record.line, item)
+        return Accepted(item=item, new=new, mends=mends, decisions=given)
+
+    def _mends(self, file: Path, line: int, item: Item) -> bool:
+        """Whether the screenshot of an item that is there already has to be brought back; note it."""
+        mends = item.capture is not None and not self.ws.captures.is_intact(item.capture)
+        if mends:
+            self.said.warn(file, line, _BROUGHT_BACK)
+        return mends
 
     def _item(self, file: Path, read: Read, picture: Picture, known: set[str]) -> Item | None:
         """Return a row's item with its screenshot; None where there is nothing to review, which is noted."""

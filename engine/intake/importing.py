@@ -219,6 +219,8 @@ class _Import:
             decisions = []
             for found, picture in file.checker.accept(file.source.path, batch, file.seen):
                 decisions.append(found.decisions)
+                if found.mends and waiting is not None and isinstance(picture, Capture):
+                    self.ws.captures.store(picture.png)
                 if found.new:
                     yield self.kept(found.item, picture) if waiting is not None else (found.item, None)
             if waiting is not None:

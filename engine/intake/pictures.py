@@ -68,13 +68,14 @@ def _kept(sha: str, folder: Path, ws: Workspace) -> Capture | None:
         kept = ws.captures.path_of(sha)
     except InputError as error:
         raise CaptureError(error.message.rstrip(".")) from error
+    if ws.captures.is_intact(sha):
+        return read_capture(kept)
     beside = PurePosixPath("captures", sha[:2], f"{sha}.png")
-    if kept.is_file():
-        found = read_capture(kept)
-    elif (folder / beside).is_file():
+    if (folder / beside).is_file():
         found = read_capture(inside(folder, str(beside)))
-    else:
-        return None
-    if digest(found.png) != sha:
-        raise CaptureError("its bytes are not the ones that its digest names")
-    return found
+        if digest(found.png) != sha:
+            raise CaptureError("its bytes are not the ones that its digest names")
+        return found
+    if kept.is_file():
+        raise CaptureError("the workspace's file of it is damaged; put the folder `captures` beside the file")
+    return None

@@ -35,8 +35,18 @@ class Captures:
             )
         return self.folder / sha[:2] / f"{sha}.png"
 
+    def is_intact(self, sha: str) -> bool:
+        """Whether the capture of this digest is there and still is what it was stored as; raises `InputError`."""
+        try:
+            return digest(self.path_of(sha).read_bytes()) == sha
+        except OSError:
+            return False
+
     def store(self, content: bytes) -> str:
-        """Keep these PNG bytes durably and return their digest; raises `StorageError`, leaving no part of a file."""
+        """Keep these PNG bytes durably and return their digest; raises `StorageError`, leaving no part of a file.
+
+        A file of that name which is damaged is replaced.
+        """
         return self.store_many([content])[0]
 
     def store_many(self, contents: Iterable[bytes]) -> list[str]:
@@ -48,7 +58,7 @@ class Captures:
                 sha = digest(content)
                 shas.append(sha)
                 target = self.path_of(sha)
-                if target not in pending and not target.exists():
+                if target not in pending and not self.is_intact(sha):
                     pending[target] = self._write(target, content)
             self._name(pending)
         except OSError as error:

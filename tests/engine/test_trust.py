@@ -3,10 +3,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
-from engine.trust import looks_at, made, reliability, reliability_words, weight_words
-from engine.types import Explanation
+from engine.trust import fit_words, looks_at, made, reliability, reliability_words, weight_words
+from engine.types import Explanation, TokenWeight
 
 
 @pytest.fixture
@@ -39,6 +40,30 @@ def test_reliability_has_a_word_and_a_number(
     assert shown == words
     assert f"(screenshot {figure:.2f})".replace("-", "−") in told
     assert reliability_words(make_explanation()) == ("", "")
+
+
+def test_where_all_combinations_were_tried_there_are_no_halves_to_agree(
+    make_explanation: Callable[..., Explanation],
+) -> None:
+    tokens = tuple(
+        TokenWeight(field="text", start=at, end=at + 1, text=str(at), weight=0.1, error=0.0) for at in range(2)
+    )
+    shown, told = reliability_words(make_explanation(tokens=tokens, reliability={"text": 1.0}))
+    assert (shown, "halves" in told) == ("all tried", False)
+    assert told.startswith("All combinations of its words were tried")
+    both = make_explanation(tokens=tokens, reliability={"text": 1.0, "image": 0.8})
+    assert "(words all tried, screenshot 0.80)" in reliability_words(both)[1]
+
+
+def test_weights_that_tell_little_are_said_to(make_explanation: Callable[..., Explanation]) -> None:
+    assert fit_words(make_explanation()) == ""
+    assert fit_words(make_explanation(text_fit=0.71, image_fit=0.9)) == ""
+    assert fit_words(make_explanation(text_fit=0.591)) == (
+        "The weights account only for 59 % of the changes when words are hidden: some things count together."
+    )
+    both = make_explanation(text_fit=0.5, image_fit=-0.1, modality_share={"text": 0.7, "image": 0.3})
+    assert "50 % of the changes when words are hidden and 0 % of the changes when parts of the" in fit_words(both)
+    assert fit_words(msgspec.structs.replace(both, modality_share={"text": 0.1, "image": 0.9})).count("%") == 1
 
 
 def test_reliability_of_the_lesser_part_alone_is_not_the_explanations(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from engine.counting import counted, fit
 from engine.errors import CancelledError, EngineError, InputError
 from engine.explain.faithfulness.erasure import Order, aopc, by_weight, deletion, insertion
 from engine.explain.faithfulness.probe import Probe, Side
@@ -75,23 +76,33 @@ def measure(
 
     Superpixels: deletion and insertion; words: AOPC of comprehensiveness and sufficiency (`engine.explain.faithfulness.
     erasure`). What an explanation says nothing of (Grad-CAM of words) is not scored. A method that cannot explain any
-    item has no row.
+    item has no row, and an item whose screenshot cannot be read any more is in none.
 
     Raises:
         CancelledError: `cancelled` said so.
         InputError: none of the methods can explain any of the items, or there is nothing to hide in them.
     """
     columns = {method: _Column() for method in (*methods, RANDOM)}
+    unread: list[str] = []
     for number, one in enumerate(asked):
         progress(number, len(asked))
-        probe = Probe(model, one.content, one.task, one.label, cancelled)
+        try:
+            probe = Probe(model, one.content, one.task, one.label, cancelled)
+        except InputError as error:
+            unread.append(error.message)
+            continue
         chance = _chance(probe, np.random.default_rng([seed, number]))
         columns[RANDOM].add(chance, chance)
         for method in methods:
             _add(columns[method], probe, chance, functools.partial(explain, method, one), [seed, number, 1])
     progress(len(asked), len(asked))
     rows = [column.row(method) for method, column in columns.items() if column.scores]
-    notes = [note for method, column in columns.items() if (note := _left_out(method, column, len(asked)))]
+    read = len(asked) - len(unread)
+    notes = [note for method, column in columns.items() if (note := _left_out(method, column, read))]
+    if unread:
+        notes.append(
+            f"{counted(len(unread), 'item')} of {len(asked)} {fit(len(unread), 'was', 'were')} left out: {unread[0]}"
+        )
     if not any(row.method != RANDOM for row in rows):
         raise InputError(" ".join(["Nothing could be measured.", *notes]), "Choose other methods, or another model.")
     return rows, notes

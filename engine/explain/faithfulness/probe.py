@@ -14,6 +14,7 @@ from engine.explain.image_part import ImagePart
 from engine.explain.model import ExplainableModel, Question
 from engine.explain.perturbed import Perturbed
 from engine.explain.sampling import Telling, asked
+from engine.explain.screenshot import seen
 from engine.explain.text_part import TextPart
 from engine.types import Explanation, ItemContent
 
@@ -43,7 +44,7 @@ class Probe:
         self, model: ExplainableModel, content: ItemContent, task: str, label: str, cancelled: Callable[[], bool]
     ) -> None:
         question = Question.ask(model, content, task, label)
-        pixels = model.pixels(content)
+        pixels = seen(model, content)
         text_vector = model.text_vectors([model.text_of(content)])
         image_vector = (
             model.missing_image[None] if pixels is None else model.image_vectors(torch.from_numpy(pixels)[None])

@@ -18,6 +18,7 @@ from engine.explain.image_part import ImagePart
 from engine.explain.model import Question
 from engine.explain.notes import VANISHED, grouped, nothing
 from engine.explain.perturbed import Perturbed
+from engine.explain.screenshot import seen
 from engine.explain.shares import modality_share, region_shares
 from engine.explain.text_part import TextPart
 from engine.explain.waiting import Result, watched
@@ -60,7 +61,7 @@ class Parts:
         self._method, self._seed, self._cancelled = method, seed, cancelled
         self.question = question
         model, content = question.model, question.content
-        self.pixels = pixels = self.beside(partial(model.pixels, content))
+        self.pixels = pixels = self.beside(partial(seen, model, content))
         text_vector = model.text_vectors([model.text_of(content)])
         image_vector = (
             model.missing_image[None] if pixels is None else model.image_vectors(torch.from_numpy(pixels)[None])

@@ -55,7 +55,7 @@ def _merge(ws: Workspace, pack: Pack, cancelled: Cancelled | None) -> Merged:
 
 
 def _keep_captures(ws: Workspace, pack: Pack) -> None:
-    """Store the screenshots that are not here yet, before the rows that name them."""
-    new = [sha for sha in pack.captures() if not ws.captures.path_of(sha).exists()]
+    """Store the screenshots that are not here yet (or damaged), before the rows that name them."""
+    new = [sha for sha in pack.captures() if not ws.captures.is_intact(sha)]
     for start in range(0, len(new), _AT_ONCE):
         ws.captures.store_many(pack.capture(sha) for sha in new[start : start + _AT_ONCE])

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import engine.explain
+from engine.errors import InputError
 from engine.models.predictor import Predictor
 from engine.taxonomy import preset
 from engine.types import Explanation, Item, ItemContent, ModelCard, Verdict
@@ -71,13 +72,15 @@ def test_items_that_are_not_explained_yet_are_explained_on_demand(
     asked: list[str] = []
 
     class Model:
-        def predict(self, contents: list[ItemContent]) -> list[Verdict]:
+        def predict(self, contents: list[ItemContent], **_: object) -> list[Verdict]:
             (content,) = contents
             chances = {"toxic": 0.1, "non-toxic": 0.9}
             answer = {"label": "non-toxic", "labels": ("non-toxic",), "probability": 0.9, "probabilities": chances}
             return [Verdict(item=content.id, task="toxicity", model="m1", **answer)]  # type: ignore[arg-type]
 
-    def explain(_model: Model, content: ItemContent, task: str, label: str) -> Explanation:
+    def explain(_model: Model, content: ItemContent, task: str, label: str, **_: object) -> Explanation:
+        if content.id == "t26":
+            raise InputError("The screenshot of item 't26' cannot be read: gone.", "Import the item again.")
         asked.append(content.id)
         return explanation(content.id, task, label, 0.0)
 
@@ -85,5 +88,7 @@ def test_items_that_are_not_explained_yet_are_explained_on_demand(
     monkeypatch.setattr(engine.explain, "explain", explain)
     assert secondlook("looks", made, "--explain", 2, "--json").json["items"] == 27
     assert asked == ["t25", "t27"]
-    assert secondlook("looks", made, "--explain", 50, "--json").json["items"] == ITEMS
-    assert sorted(asked) == ["t25", "t26", "t27", "t28", "t29"]
+    rest = secondlook("looks", made, "--explain", 50, "--json")
+    assert rest.json["items"] == ITEMS - 1
+    assert "1 item could not be explained. The screenshot of item 't26' cannot be read: gone. Import the" in rest.err
+    assert sorted(asked) == ["t25", "t27", "t28", "t29"]

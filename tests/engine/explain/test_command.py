@@ -134,6 +134,20 @@ def test_words_that_may_be_nothing_are_counted_and_not_shown() -> None:
     assert "home" not in text
 
 
+def test_words_that_were_weighed_together_are_one_row() -> None:
+    """Ten rows with the same weight would be one group of neighbours, ten times."""
+    text = [f"word{number}" for number in range(48)]
+    tokens = tuple(
+        TokenWeight(field="text", start=0, end=1, text=word, weight=weight, error=0.01, group=group)
+        for group, weight in enumerate((0.4, 0.2, 0.001))
+        for word in text[16 * group : 16 * group + 16]
+    )
+    told = _text(Explanation(item="i", task="t", label="l", model="m", probability=0.5, tokens=tokens), None)
+    first, second = (" ".join(text[16 * group : 16 * group + 16]) for group in (0, 1))
+    assert f"{first[:59]}…  +0.400 ± 0.010\n{second[:59]}…  +0.200 ± 0.010\n" in told
+    assert "1 more group of words cannot be told from nothing." in told
+
+
 def segment(number: int, weight: float) -> Segment:
     return Segment(id=number, weight=weight, box=(0, 0, 1, 1), area=1, error=0.001)
 

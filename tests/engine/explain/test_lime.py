@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,8 +12,9 @@ import torch
 from PIL import Image
 
 from engine.errors import CancelledError, InputError, ModelUnavailableError, NotFoundError
-from engine.evidence import is_clear
+from engine.evidence import is_clear, weighed_together
 from engine.explain import explain, explain_steps, notes
+from engine.explain.faithfulness.probe import Probe
 from engine.explain.image_part import ImagePart
 from engine.explain.model import Question
 from engine.explain.perturbed import Perturbed
@@ -223,6 +225,31 @@ def test_a_plain_screenshot_is_said_to_be_plain(fake: Any, make_item: Any, tmp_p
     assert_nothing(explain(fake, make_item("", capture=plain), "toxicity", "toxic"), "one plain colour")
 
 
+def unreadable(folder: Path, how: str) -> str:
+    """A screenshot's path; the file is not what it should be."""
+    path = folder / ("0" * 64 + ".png" if how == "swapped" else "page.png")
+    if how == "cut short":
+        path.write_bytes(path.read_bytes()[:200])
+    elif how == "missing":
+        path.unlink()
+    elif how == "swapped":
+        Image.new("RGB", (300, 240), "blue").save(path)
+    else:
+        Image.new("1", (14_000, 14_000)).save(path)
+    return str(path)
+
+
+@pytest.mark.parametrize("how", ["cut short", "missing", "swapped", "too many pixels"])
+def test_an_item_is_never_explained_without_its_screenshot(fake: Any, make_item: Any, tmp_path: Path, how: str) -> None:
+    """Its words alone would be another item's explanation, and it would be kept."""
+    item = make_item(capture=unreadable(tmp_path, how))
+    sentence = "is not the one that was imported" if how == "swapped" else "cannot be read"
+    with pytest.raises(InputError, match=rf"The screenshot of item 'one' {sentence}.* Import the item again\."):
+        explain(fake, item, "toxicity", "toxic")
+    with pytest.raises(InputError, match="The screenshot of item 'one'"):
+        Probe(fake, item, "toxicity", "toxic", lambda: False)
+
+
 def test_a_single_word_weighs_the_difference_that_it_makes(fake: Any, make_item: Any) -> None:
     found = explain(fake, make_item("glorp", capture=None), "toxicity", "toxic")
     sigmoid = 1 / (1 + math.exp(-1)), 1 / (1 + math.exp(1))
@@ -245,6 +272,8 @@ def test_a_very_long_text_is_explained_in_groups_of_words(fake: Any, make_item: 
     strong = [token.text for token in found.tokens if token.weight == max(weights(found))]
     assert "glorp" in strong
     assert len(strong) <= 32
+    assert [token.group for token in found.tokens] == [number // 32 for number in range(2001)]
+    assert len(weighed_together(found.tokens)) == 63
     assert found.note == "The text is long: its words are weighed in groups of 32."
 
 
@@ -267,6 +296,8 @@ def test_all_versions_of_a_short_text_leave_nothing_to_chance(fake: Any, make_it
     assert [token.error for token in first.tokens] == [0, 0, 0]
     assert first.reliability == {"text": 1}
     assert first.samples == 8
+    assert reliability_words(first)[0] == "all tried"
+    assert {token.group for token in first.tokens} == {None}
 
 
 @pytest.mark.parametrize(("text", "told"), [("glorp it", False), ("glorp it is", False), ("glorp it is so", True)])

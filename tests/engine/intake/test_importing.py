@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.errors import CancelledError, InputError, StorageError
-from engine.intake import ImportReport, import_paths
+from engine.intake import ImportReport, export, import_paths
 from engine.workspace import Workspace
 from engine.workspace.captures import Captures, digest
 
@@ -30,6 +30,38 @@ def test_a_folder_comes_in_with_its_captures(ws: Workspace, folder: Path, lines:
     assert (item.width, item.height, item.truths) == (50, 20, {"toxicity": ("toxic",)})
     assert item.capture == digest(picture(size=(50, 20)))
     assert ws.captures.path_of(item.capture).read_bytes() == picture(size=(50, 20))
+
+
+def test_importing_again_brings_a_lost_screenshot_back(ws: Workspace, folder: Path, lines: Any, picture: Any) -> None:
+    path = lines({"id": "a", "screenshot": "a.png"}, {"id": "b", "screenshot": "b.png"}, {"id": "c"})
+    import_paths(ws, [path])
+    kept = {name: ws.captures.path_of(ws.items.get(name).capture or "") for name in "ab"}
+    kept["a"].unlink()
+    kept["b"].write_bytes(kept["b"].read_bytes()[:50])
+    report = import_paths(ws, [path])
+    assert (report.imported, report.skipped, report.errors) == (0, 3, ())
+    said = "its screenshot was missing or damaged in the workspace and was brought back"
+    assert [(warning.line, warning.reason) for warning in report.warnings] == [(1, said), (2, said)]
+    assert kept["a"].read_bytes() == picture()
+    assert kept["b"].read_bytes() == picture(size=(50, 20))
+    assert import_paths(ws, [path], strict=True).warnings == ()
+
+
+def test_an_export_brings_a_lost_screenshot_back(ws: Workspace, folder: Path, lines: Any, tmp_path: Path) -> None:
+    import_paths(ws, [lines({"id": "a", "screenshot": "a.png"})])
+    sha = ws.items.get("a").capture or ""
+    kept, beside = ws.captures.path_of(sha), tmp_path / "exported" / "captures" / sha[:2] / f"{sha}.png"
+    beside.parent.mkdir(parents=True)
+    export(ws, tmp_path / "exported" / "all.jsonl")
+    beside.write_bytes(kept.read_bytes())
+    kept.write_bytes(b"no image")
+    assert not ws.captures.is_intact(sha)
+    assert import_paths(ws, [tmp_path / "exported" / "all.jsonl"]).errors == ()
+    assert ws.captures.is_intact(sha)
+    kept.write_bytes(b"no image")
+    beside.unlink()
+    report = import_paths(ws, [tmp_path / "exported" / "all.jsonl"])
+    assert "the workspace's file of it is damaged; put the folder `captures` beside the file" in reasons(report)[0][1]
 
 
 def test_bad_rows_are_named_and_good_ones_come_in(ws: Workspace, folder: Path, lines: Any) -> None:

@@ -26,6 +26,18 @@ def test_a_capture_is_named_by_its_bytes_and_kept_once(tmp_path: Path) -> None:
     assert captures.path_of(sha).stat().st_mtime_ns == before
 
 
+def test_a_damaged_capture_is_replaced_when_it_comes_again(tmp_path: Path) -> None:
+    captures = Captures(tmp_path)
+    sha = captures.store(b"one")
+    assert captures.is_intact(sha)
+    captures.path_of(sha).write_bytes(b"on")
+    assert not captures.is_intact(sha)
+    assert captures.store(b"one") == sha
+    assert captures.path_of(sha).read_bytes() == b"one"
+    captures.path_of(sha).unlink()
+    assert not captures.is_intact(sha)
+
+
 @pytest.mark.parametrize("name", ["", "abc", "../" * 22, "A" * 64, "0" * 63 + "\n"])
 def test_only_digests_name_captures(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError):

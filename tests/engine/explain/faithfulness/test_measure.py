@@ -126,6 +126,20 @@ def test_a_method_that_cannot_explain_is_told_and_left_out(fake: FakeModel, make
         measure(fake, asked(content), ["attention"], explain_)
 
 
+def test_an_item_whose_screenshot_is_gone_is_told_and_left_out(fake: FakeModel, make_item: MakeItem) -> None:
+    content, gone = make_item(capture=None), make_item(capture="gone.png")
+
+    def right(_method: str, one: Asked) -> Explanation:
+        return of_words(one.content, glorp=1.0)
+
+    rows, notes = measure(fake, asked(gone, content), ["right"], right)
+    assert {row.method: row.scores["comprehensiveness"].n for row in rows} == {"right": 1, RANDOM: 1}
+    (note,) = notes
+    assert note.startswith("1 item of 2 was left out: The screenshot of item 'one' cannot be read: ")
+    with pytest.raises(InputError, match=r"Nothing could be measured\. 1 item of 1 was left out"):
+        measure(fake, asked(gone), ["right"], right)
+
+
 def test_one_word_and_no_screenshot_leave_nothing_to_compare(fake: FakeModel, make_item: MakeItem) -> None:
     with pytest.raises(InputError, match="Nothing could be measured"):
         measure(fake, asked(make_item(text="glorp", capture=None)), ["right"], lambda _, one: of_words(one.content))

@@ -82,6 +82,17 @@ def test_one_plain_colour(make_predictor: Any, item: Any, tmp_path: Path, method
     assert wordless.note == "Nothing to explain: the screenshot is one plain colour and there are no words."
 
 
+@pytest.mark.parametrize("method", [*OURS, "lime"])
+def test_a_screenshot_that_cannot_be_read_is_refused_unless_nobody_looks_at_it(
+    make_predictor: Any, item: Any, method: str
+) -> None:
+    Path(item.capture).write_bytes(Path(item.capture).read_bytes()[:100])
+    with pytest.raises(InputError, match=rf"The screenshot of item '{item.id}' cannot be read: "):
+        explained(method, make_predictor("bert-tiny"), item)
+    if method != "gradcam":
+        assert explained(method, make_predictor("bert-tiny", image="none"), item).tokens
+
+
 @pytest.mark.parametrize(("method", "gone"), [("attention", {"text": ""}), ("gradcam", {"capture": None})])
 def test_methods_for_one_part_have_nothing_to_say_of_the_other(
     make_predictor: Any, item: Any, method: str, gone: dict[str, Any]
