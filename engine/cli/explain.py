@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from engine.cli.common import ItemArgument, JsonOption, ModelOption, WorkspaceArgument, answer, champion_of, table
+from engine.cli.common import ItemArgument, JsonOption, ModelOption, WorkspaceArgument, answer, champion_of, note, table
 from engine.cli.signals import cancelled_by_signals
 from engine.counting import counted, fit
-from engine.errors import InputError, NotFoundError, did_you_mean
+from engine.errors import InputError, NotFoundError, StorageError, WorkspaceError, did_you_mean
 from engine.evidence import is_clear, weighed_together
 from engine.intake.formats.base import check_picture
 from engine.trust import fit_words, looks_at, made, reliability_words, weight_words
@@ -28,13 +28,16 @@ _LIME = "lime"
 _WORDS_SHOWN = 10
 _WIDEST = 60
 """Characters of a word, or of words that were weighed together, in a table."""
+_SAME = 0.02
+"""Kept verdicts and explanations may be computed in different arithmetic; their probabilities agree by this."""
 _FAINT = 0.1
 """Words and screenshot share one scale: of the strongest word's colour, less than this is hardly seen."""
-LEAST_SAMPLES, MOST_SAMPLES = {_LIME: 16, "ig": 3, "gradient": 1}, {_LIME: 5_000, "ig": 100_000, "gradient": 100_000}
+LEAST_SAMPLES, MOST_SAMPLES = {_LIME: 16, "ig": 3, "gradient": 1}, {_LIME: 5_000, "ig": 1_000, "gradient": 10_000}
 """The fewest and the most that a method takes; those left out take none.
 
 A map of words from 5,000 samples, what the `lime` library takes of a text, needs half a second of a core and 0.4 GB;
-memory grows with their square. With more than 100,000 of the others, memory would not do.
+memory grows with their square, and for integrated gradients time with their cube: the points of a quadrature of 1,000
+take 0.07 s, those of 5,000 seven seconds, in which nobody can cancel. Gradients of 10,000 versions take minutes.
 """
 
 
@@ -90,15 +93,19 @@ def explain(
         check_picture(png)  # before the work, which may take a minute
     _check_samples(method, samples)
     asked = _Asked(model=model, task=task, label=label, method=method, seed=seed, samples=samples)
-    with Workspace.open(workspace) as ws:
+    with Workspace.open(workspace, read_only=True) as ws:
         found = ws.items.get(item)
-        explanation = _explanation(ws, found, asked)
-        content = ws.items.content(found)
+        explanation, stored = _explanation(ws, found, asked)
+        content, verdict = ws.items.content(found), ws.verdicts.of_model(item, explanation.model).get(explanation.task)
     if png is not None:
         from engine.explain.render import save_png
 
         save_png(content, explanation, png)
     answer(_document(explanation), lambda: _text(explanation, png), as_json=as_json)
+    if verdict is not None:
+        _compare(explanation, verdict)
+    if asked.kept and not stored:
+        _keep(workspace, explanation)
 
 
 def _check_samples(method: str, samples: int | None) -> None:
@@ -126,8 +133,8 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
         return self.method == _LIME and self.seed is None and self.samples is None
 
 
-def _explanation(ws: Workspace, item: Item, asked: _Asked) -> Explanation:
-    """The stored explanation where that is asked for and there is one, else a new one."""
+def _explanation(ws: Workspace, item: Item, asked: _Asked) -> tuple[Explanation, bool]:
+    """The stored explanation where that is asked for and there is one, else a new one; and whether it was stored."""
     model = asked.model or champion_of(ws)
     task = asked.task or _first_task(ws, item)
     verdict = ws.verdicts.of_model(item.id, model).get(task)
@@ -135,11 +142,27 @@ def _explanation(ws: Workspace, item: Item, asked: _Asked) -> Explanation:
     if asked.kept and label is not None:
         stored = ws.explanations.get(item.id, task, label, model)
         if stored is not None and stored.final and stored.method == _LIME:
-            return stored
-    explanation = _made(ws, item, model, task, label, asked)
-    if asked.kept:
-        ws.explanations.put(explanation)
-    return explanation
+            return stored, True
+    return _made(ws, item, model, task, label, asked), False
+
+
+def _compare(explanation: Explanation, verdict: Verdict) -> None:
+    """Say where the explained probability is not the one that the item's verdict was made with."""
+    before = verdict.probabilities.get(explanation.label)
+    if before is not None and abs(before - explanation.probability) > _SAME:
+        note(
+            f"The kept verdict gives {explanation.label} {before:.1%}: it was not made of the same words and"
+            " screenshot, or not in the same arithmetic."
+        )
+
+
+def _keep(workspace: Path, explanation: Explanation) -> None:
+    """Keep an explanation for the desk, or say why not: it was shown all the same."""
+    try:
+        with Workspace.open(workspace, check=False) as ws:
+            ws.explanations.put(explanation)
+    except (WorkspaceError, StorageError) as error:
+        note(f"This explanation was not kept in the workspace. {error}")
 
 
 def _made(ws: Workspace, item: Item, model: str, task: str, label: str | None, asked: _Asked) -> Explanation:

@@ -86,9 +86,11 @@ def explain_eval(
         rows=tuple(rows),
         notes=(*impossible, *notes),
     )
-    kept = faithfulness.write(folder, found)
     answer(found, lambda: _text(found), as_json=as_json)
-    note(f"Kept in {kept}.")
+    before = faithfulness.read(folder)
+    kept = faithfulness.write(folder, found)
+    instead = f", in place of what was measured on {counted(before.items, 'item')} before" if before else ""
+    note(f"Kept in {kept}{instead}.")
 
 
 def _methods(given: Sequence[str]) -> list[str]:

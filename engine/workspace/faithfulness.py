@@ -46,6 +46,6 @@ def write(folder: Path, found: Faithfulness) -> Path:
             part.unlink(missing_ok=True)
         raise StorageError(
             f"What was measured cannot be written to '{target}' ({error.strerror or error}).",
-            "Free some space and try again.",
+            "Free some space or make the folder writable, then try again; the desk goes on showing what it had.",
         ) from error
     return target

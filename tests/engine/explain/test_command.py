@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,37 @@ def test_the_desks_explanation_is_kept_and_no_other(
         stored = ws.explanations.get("t1", "toxicity", "toxic", "fake")
     assert stored is not None
     assert stored.method == "lime"
+
+
+def test_a_workspace_that_cannot_be_written_is_explained_all_the_same(
+    workspace: Path, fake: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = explained(capsys, workspace, "t1", "--label", "toxic")
+    asked = fake.images
+    monkeypatch.setattr("engine.workspace.database.os.access", lambda _path, mode: mode != os.W_OK)
+    assert explained(capsys, workspace, "t1", "--label", "toxic") == kept
+    assert fake.images == asked
+    assert explained(capsys, workspace, "t1", "--label", "toxic", "--seed", 3)["seed"] == 3
+    assert run(["explain", str(workspace), "short", "--label", "toxic"]) == 0
+    told = capsys.readouterr()
+    assert "glorp" in told.out
+    assert "This explanation was not kept in the workspace. The folder" in told.err
+    assert "is read-only. Make it writable" in told.err
+
+
+def test_a_verdict_that_was_made_of_something_else_is_told(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    verdict = {"item": "t1", "task": "toxicity", "model": "fake", "label": "toxic", "labels": ("toxic",)}
+    explanation = explained(capsys, workspace, "t1", "--label", "toxic")
+
+    def said(probability: float) -> str:
+        chances = {"toxic": probability, "non-toxic": 1 - probability}
+        with Workspace.open(workspace) as ws:
+            ws.verdicts.put([Verdict(**verdict, probability=probability, probabilities=chances)])  # type: ignore[arg-type]
+        assert run(["explain", str(workspace), "t1"]) == 0
+        return capsys.readouterr().err
+
+    assert "The kept verdict gives toxic 60.0%: it was not made of the same words and" in said(0.6)
+    assert "kept verdict" not in said(explanation["probability"] + 0.01)
 
 
 def test_the_text_says_what_is_clear_and_what_it_rests_on(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:

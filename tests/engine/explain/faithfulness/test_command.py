@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -147,3 +149,20 @@ def test_without_held_out_items_it_says_where_they_come_from(
         database.execute("UPDATE items SET split = 'train'")
     assert run(["explain-eval", str(workspace)]) == 2
     assert "No labelled item is held out for validation." in capsys.readouterr().err
+
+
+def test_a_table_that_cannot_be_kept_is_shown_all_the_same(
+    workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(["explain-eval", str(workspace), "--items", "2"]) == 0
+    assert run(["explain-eval", str(workspace), "--items", "1"]) == 0
+    assert ", in place of what was measured on 2 items before." in capsys.readouterr().err
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    assert run(["explain-eval", str(workspace), "--items", "1"]) != 0
+    told = capsys.readouterr()
+    assert "comprehensiveness" in told.out
+    assert "(Read-only file system). Free some space or make the folder writable" in told.err
