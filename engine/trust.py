@@ -13,8 +13,10 @@ MOST_OF_IT = 0.5
 WORTH_NAMING = 0.05
 """A share of the evidence from which on a part of the page is named beside an item."""
 
-GOOD_FIT = 0.7
-"""The share of the variance from which on weights are taken to tell enough (median of the demo's items: 0.9)."""
+GOOD_FIT, LOW_FIT = 0.7, 0.3
+"""The share of the variance (R²) from which on weights tell enough, and below which they are to be read with care. The
+median of the demo's items is 0.9.
+"""
 WORTH_A_DOUBT = 0.2
 """A share of the evidence from which on a part's poor fit is told."""
 
@@ -81,14 +83,14 @@ def reliability_words(explanation: Explanation) -> tuple[str, str]:
     return f"{word} {figure:.2f}".replace("-", "−"), told.replace("-", "−")
 
 
-def fit_words(explanation: Explanation) -> str:
-    """Return a sentence where the weights alone tell too little of what hiding things changes; else ""."""
+def fit_words(explanation: Explanation, *, below: float = GOOD_FIT) -> str:
+    """Return a sentence where the weights account for too little of what hiding things changes (R²); else ""."""
     shares = explanation.modality_share
     fits = {"text": explanation.text_fit, "image": explanation.image_fit}
     poor = [
         f"{100 * max(fit, 0.0):.0f} % of the changes when {_HIDDEN[part]}"
         for part, fit in fits.items()
-        if fit is not None and fit < GOOD_FIT and shares.get(part, 1.0) >= WORTH_A_DOUBT
+        if fit is not None and fit < below and shares.get(part, 1.0) >= WORTH_A_DOUBT
     ]
     return f"The weights account only for {' and '.join(poor)}: some things count together." if poor else ""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QItemSelection, QUrl
-from PySide6.QtGui import QDesktopServices, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QListView, QSplitter, QStackedLayout, QVBoxLayout, QWidget
+from functools import partial
+
+from PySide6.QtCore import QItemSelection, Qt, QUrl
+from PySide6.QtGui import QDesktopServices, QShortcut, QShowEvent
+from PySide6.QtWidgets import QAbstractSlider, QHBoxLayout, QListView, QSplitter, QStackedLayout, QVBoxLayout, QWidget
 
 from desktop.actions import ActionRegistry
 from desktop.children.states import TrainingState
@@ -21,6 +23,8 @@ from engine.counting import counted
 from engine.looks import looks
 from engine.workspace import ModelRow
 
+_STEP = QAbstractSlider.SliderAction
+_HERE = Qt.ShortcutContext.WidgetWithChildrenShortcut
 LIST_WIDTH = 45 * GAP
 WIDEST = 128 * GAP
 """Lines of figures and words stay near each other on a wide screen."""
@@ -48,6 +52,8 @@ class ModelsPage(QWidget):
         self.empty = EmptyState("model", theme, actions, self)
         self._lower = QStackedLayout()
         self._lay_out()
+        for key, step in ((Qt.Key.Key_PageDown, _STEP.SliderPageStepAdd), (Qt.Key.Key_PageUp, _STEP.SliderPageStepSub)):
+            QShortcut(key, self, partial(self._scroll, step), context=_HERE)
         actions.bind("models.promote", self.ask_promote)
         actions.bind("models.rollback", self.ask_roll_back)
         actions.bind(MASK, self.retrain_masked)
@@ -82,6 +88,7 @@ class ModelsPage(QWidget):
         super().showEvent(event)
         if self._desk is not None:
             self._show_chosen()
+        self.list.setFocus()
 
     def chosen(self) -> ModelRow | None:
         """Return the model that is shown, or None."""
@@ -116,6 +123,10 @@ class ModelsPage(QWidget):
         if self._desk is not None:
             log = self._desk.trainer_log
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(log if log.exists() else log.parent)))
+
+    def _scroll(self, step: QAbstractSlider.SliderAction) -> None:
+        """Read on in the chosen model, wherever the keys are: it is longer than the list is."""
+        self.details.verticalScrollBar().triggerAction(step)
 
     def _comparison(self, row: ModelRow) -> str:
         champion = self.models.model_row(self.models.champion_row())

@@ -10,7 +10,7 @@ from desktop.actions import ActionRegistry
 from desktop.review.capture_view import CaptureView
 from desktop.review.crossing import CrossingOut
 from desktop.review.explanations import Explanations
-from desktop.review.heatmap import scale_of, segment_at
+from desktop.review.heatmap import any_colour, scale_of, segment_at
 from desktop.review.lens import LookStrip, WhyStrip
 from desktop.review.pictures import Pictures
 from desktop.review.text_view import TextView
@@ -55,7 +55,7 @@ class Centre(QFrame):
         self.capture = CaptureView(theme, self)
         self.why = WhyStrip(theme, actions, self)
         self.text = TextView(theme, self)
-        self.crossing = CrossingOut(self.capture, self.text, self.why.hover, self)
+        self.crossing = CrossingOut(self.capture, self.text, self.why.show_part, self)
         self._lay_out()
         self.look.opacity.valueChanged.connect(lambda percent: self.capture.set_opacity(percent / 100))
         self.capture.hovered.connect(self._hover_capture)
@@ -141,7 +141,7 @@ class Centre(QFrame):
         if visit.focus is not None and verdict is not None:
             title = self._taxonomy.task(visit.focus[0]).label(visit.focus[1]).title
             probability = verdict.probabilities.get(visit.focus[1])
-        scale = scale_of(self._explanation) if self._explanation is not None else None
+        scale = scale_of(self._explanation) if self._explanation is not None and any_colour(self._explanation) else None
         self.why.show_why(title, probability, scale)
         known, told = reliability_words(self._explanation) if self._explanation is not None else ("", "")
         fit = fit_words(self._explanation) if self._explanation is not None else ""

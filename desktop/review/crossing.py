@@ -46,6 +46,7 @@ class CrossingOut(QObject):
         """Begin anew with another item, or another explanation of the same one."""
         self._item, self._explanation = item, explanation
         self._parts, self._place = None, -1
+        self._say("", "")
         self._draw()
 
     def show_marks(self, marks: Sequence[CrossedOut]) -> None:

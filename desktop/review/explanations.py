@@ -8,10 +8,10 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from desktop.desk import Desk
 from desktop.review.bounded import Bounded
-from desktop.review.heatmap import fit_warning, leaning
+from desktop.review.heatmap import leaning
 from desktop.review.sight import Focus, Sight
 from engine.service.protocol import Priority
-from engine.trust import looks_at, made
+from engine.trust import LOW_FIT, fit_words, looks_at, made
 from engine.types import Explanation, Struct
 
 _LIMIT = 64
@@ -143,7 +143,7 @@ def _key(sight: Sight, focus: Focus | None) -> Key | None:
 
 
 def _of(explanation: Explanation) -> Progress:
-    warning, how, looks = fit_warning(explanation), made(explanation), looks_at(explanation)
+    warning, how, looks = fit_words(explanation, below=LOW_FIT), made(explanation), looks_at(explanation)
     rests = " · ".join(filter(None, (how, looks)))
     if not explanation.final:  # a part that is not clear yet would seem to count for nothing: no shares
         return Progress(stage=Stage.PREVIEW, text="Preview: a better explanation is on its way…", rests=how)

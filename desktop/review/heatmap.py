@@ -10,7 +10,7 @@ numpy is imported by the first heatmap, on a thread of the pool: the window is u
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -29,17 +29,24 @@ if TYPE_CHECKING:
 SCALE_FLOOR = 0.02
 """Weights below this never reach full colour: an explanation made of noise must look like one."""
 
-LOW_FIT = 0.3
-"""A surrogate that explains less of its own samples than this (R²) is marked "read with care"."""
-
 _LITTLE = 0.2
 _CELL_LIMIT = 4096 * 4096
 
 
 def scale_of(explanation: Explanation) -> float:
     """Return the weight that gets full colour: the largest |weight| that is coloured, at least `SCALE_FLOOR`."""
+    return max([SCALE_FLOOR, *_coloured(explanation)])
+
+
+def any_colour(explanation: Explanation) -> bool:
+    """Return whether anything is coloured: where nothing is, a scale would speak of nothing."""
+    return any(True for _ in _coloured(explanation))
+
+
+def _coloured(explanation: Explanation) -> Iterator[float]:
+    """Give the |weight| of everything that can be told from zero."""
     parts: tuple[TokenWeight | Segment, ...] = (*explanation.tokens, *explanation.segments)
-    return max([SCALE_FLOOR, *(abs(part.weight) for part in parts if is_clear(part.weight, part.error))])
+    return (abs(part.weight) for part in parts if is_clear(part.weight, part.error))
 
 
 _DAMAGED = "The next model's explanation takes its place."
@@ -120,16 +127,6 @@ def segment_at(explanation: Explanation, x: float, y: float) -> Segment | None:
     cells = cells_of(explanation.segment_map)
     number = int(cells[int(y * cells.shape[0]), int(x * cells.shape[1])])
     return next((segment for segment in explanation.segments if segment.id == number), None)
-
-
-def fit_warning(explanation: Explanation) -> str:
-    """Return what fits badly where the surrogate explains little of its own samples (below `LOW_FIT`), else ""."""
-    low = [
-        f"{name} {fit:.2f}"
-        for name, fit in (("image", explanation.image_fit), ("text", explanation.text_fit))
-        if fit is not None and fit < LOW_FIT
-    ]
-    return f"R² {', '.join(low)}" if low else ""
 
 
 def leaning(explanation: Explanation) -> str:

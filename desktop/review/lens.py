@@ -79,7 +79,8 @@ class WhyStrip(QFrame):
     """Which label is explained, the legend with the reliability, how far the explanation is and what it rests on.
 
     A long sentence that stays (a note, or why there is no explanation) stands below them, whole.
-    The weight under the pointer is shown in place of the sentence, what a key does to it in place of the line below.
+    The part that is framed is shown in place of the sentence, what a key does to it in place of the line below; the
+    weight under the pointer comes before both.
     """
 
     def __init__(self, theme: ThemeManager, actions: ActionRegistry, parent: QWidget | None = None) -> None:
@@ -92,6 +93,7 @@ class WhyStrip(QFrame):
             line.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._rests.hide()
         self._text = self._made = self._between = self._below = ""
+        self._part = "", ""
         self.legend = Legend(theme, self)
         self.trust = label("", "caption", self)
         self.note = label("", "caption", self, wrap=True)
@@ -157,17 +159,16 @@ class WhyStrip(QFrame):
 
     def show_progress(self, progress: Progress | None) -> None:
         """Say how far the explanation is."""
-        self._text, self._below = (progress.text if progress is not None else ""), ""
+        self._text = progress.text if progress is not None else ""
         self._between = BETWEEN if progress is not None and progress.stage == Stage.READY else ""
         role = _ROLES.get(progress.stage, "caption") if progress is not None else "caption"
         for line in (self._progress, self.note):
             set_role(line, role)
         self._place_note(lasting=progress is not None and progress.stage in _LASTING)
-        self._say_progress()
+        self._made = progress.rests if progress is not None else ""
+        self.hover("")
         if progress is not None and progress.detail:
             self._progress.setToolTip(progress.detail)
-        self._made = progress.rests if progress is not None else ""
-        self._show_rests()
 
     def _place_note(self, *, lasting: bool) -> None:
         """Give a long sentence that stays the strip's whole width, and as many lines as it needs."""
@@ -186,12 +187,17 @@ class WhyStrip(QFrame):
         self._rests.setText(rests)
         self._rests.setVisible(bool(rests))
 
-    def hover(self, words: str, below: str = "") -> None:
-        """Show a weight in the sentence's place while the pointer is on something; "" brings the sentence back.
+    def show_part(self, words: str, below: str = "") -> None:
+        """Show which part is framed in the sentence's place until there is none (""), however the pointer moves.
 
         `below` stands in the lower line meanwhile, where there is more to say than a line has room for.
         """
-        self._below = below
+        self._part = words, below
+        self.hover("")
+
+    def hover(self, words: str) -> None:
+        """Show a weight in the sentence's place while the pointer is on something; "" brings back what stood there."""
+        words, self._below = (words, "") if words else self._part
         if words:
             self._progress.setText(words)
             self._progress.show()

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.trust import fit_words, looks_at, made, reliability, reliability_words, weight_words
+from engine.trust import LOW_FIT, fit_words, looks_at, made, reliability, reliability_words, weight_words
 from engine.types import Explanation, TokenWeight
 
 
@@ -58,6 +58,8 @@ def test_where_all_combinations_were_tried_there_are_no_halves_to_agree(
 def test_weights_that_tell_little_are_said_to(make_explanation: Callable[..., Explanation]) -> None:
     assert fit_words(make_explanation()) == ""
     assert fit_words(make_explanation(text_fit=0.71, image_fit=0.9)) == ""
+    assert fit_words(make_explanation(text_fit=0.31), below=LOW_FIT) == ""
+    assert "29 %" in fit_words(make_explanation(text_fit=0.29), below=LOW_FIT)
     assert fit_words(make_explanation(text_fit=0.591)) == (
         "The weights account only for 59 % of the changes when words are hidden: some things count together."
     )

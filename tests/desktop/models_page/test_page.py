@@ -54,6 +54,24 @@ def test_an_empty_list_says_what_to_do(page: ModelsPage, desk: FakeDesk) -> None
     assert "No workspace is open" in texts(page)
 
 
+def test_page_keys_read_on_in_the_chosen_model_from_the_list(
+    page: ModelsPage, desk: FakeDesk, card: Cards, add: Add, qtbot: QtBot
+) -> None:
+    for number in (1, 2):
+        add(card(f"m-{number}", 0.8, day=number))
+    show(page, desk)
+    page.resize(1280, 300)
+    bar = page.details.verticalScrollBar()
+    qtbot.waitUntil(lambda: bar.maximum() > 0)
+    page.activateWindow()
+    qtbot.waitUntil(page.list.hasFocus)
+    QTest.keyClick(page.list, Qt.Key.Key_PageDown)
+    assert bar.value() > 0
+    assert page.list.currentIndex().row() == 0
+    QTest.keyClick(page.list, Qt.Key.Key_PageUp)
+    assert bar.value() == 0
+
+
 def test_the_champion_is_shown_first_with_its_scores_and_why(
     page: ModelsPage, desk: FakeDesk, card: Cards, add: Add
 ) -> None:

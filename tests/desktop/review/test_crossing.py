@@ -98,6 +98,22 @@ def test_keys_step_through_the_strongest_parts_and_cross_them_out(page: ReviewPa
     assert word.reviewer == "ana"
 
 
+def test_what_is_framed_is_said_until_nothing_is(page: ReviewPage) -> None:
+    """The key that crosses out works as long as the frame is there, so its caption stays as long."""
+    why = page.centre.why
+    before = why._progress.whole()
+    press(page, DOWN)
+    caption = ("“Item” +0.200 · 1/3", "Delete crosses out")
+    why.hover("Here +0.100")
+    assert why._progress.whole() == "Here +0.100"
+    why.hover("")
+    assert (why._progress.whole(), why.rests) == caption
+    page.centre.refresh_progress()
+    assert (why._progress.whole(), why.rests) == caption
+    page.centre.crossing.show_item(None, None)
+    assert why._progress.whole() == before
+
+
 def test_the_first_press_frames_and_the_next_crosses_out(page: ReviewPage) -> None:
     press(page, CROSS)
     assert page.centre.crossing.current is not None

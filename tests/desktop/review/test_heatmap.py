@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,9 +11,9 @@ from PySide6.QtCore import QSize
 
 from desktop.review.heatmap import (
     SCALE_FLOOR,
+    any_colour,
     cells_of,
     compose,
-    fit_warning,
     leaning,
     overlay,
     scale_of,
@@ -82,6 +83,14 @@ def test_the_segment_under_a_point_is_found(make_explanation: Callable[..., Expl
     assert segment_at(make_explanation(segment_map=None), 0.5, 0.5) is None
 
 
+def test_nothing_is_coloured_where_nothing_can_be_told_from_zero(make_explanation: Callable[..., Explanation]) -> None:
+    found = make_explanation()
+    assert any_colour(found)
+    tokens = tuple(msgspec.structs.replace(token, error=9.0) for token in found.tokens)
+    segments = tuple(msgspec.structs.replace(segment, weight=0.0) for segment in found.segments)
+    assert not any_colour(msgspec.structs.replace(found, tokens=tokens, segments=segments))
+
+
 @pytest.mark.parametrize(
     "damaged",
     [
@@ -94,12 +103,6 @@ def test_the_segment_under_a_point_is_found(make_explanation: Callable[..., Expl
 def test_a_damaged_map_is_an_error_and_not_a_crash(damaged: SegmentMap) -> None:
     with pytest.raises(InputError, match="stored heatmap"):
         cells_of(damaged)
-
-
-def test_a_low_fit_names_the_part_that_fits_badly(make_explanation: Callable[..., Explanation]) -> None:
-    assert fit_warning(make_explanation()) == ""
-    assert fit_warning(make_explanation(image_fit=0.1)) == "R² image 0.10"
-    assert fit_warning(make_explanation(image_fit=None, text_fit=0.05)) == "R² text 0.05"
 
 
 def test_a_part_without_weight_is_named(make_explanation: Callable[..., Explanation]) -> None:
