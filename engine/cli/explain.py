@@ -16,7 +16,7 @@ from engine.errors import InputError, NotFoundError, StorageError, WorkspaceErro
 from engine.evidence import is_clear, weighed_together
 from engine.intake.formats.base import check_picture
 from engine.trust import fit_words, looks_at, made, reliability_words, weight_words
-from engine.types import Explanation, Item, TokenWeight, Verdict
+from engine.types import Explanation, Item, ItemContent, TokenWeight, Verdict
 from engine.workspace import Workspace
 
 EXAMPLES = (
@@ -83,7 +83,8 @@ def explain(
     The workspace keeps one explanation an item, task, label and model: LIME's until stable, which the desk shows too.
     It is shown again, or made and kept. With another method, --seed or --samples an explanation is made anew and not
     kept. Weights are changes of the label's probability, with their standard errors where a method has them; what
-    cannot be told from nothing is left out here and has no colour in the picture.
+    cannot be told from nothing is left out here and has no colour in the picture. In JSON, words of a long text that
+    were weighed together have the same group, and all of them the group's one weight.
 
     Methods: lime hides words and superpixels at random; ig is integrated gradients; gradcam speaks of the screenshot
     only; gradient is gradient × input averaged over random masks; occlusion leaves one out at a time; attention is for
@@ -97,15 +98,24 @@ def explain(
         found = ws.items.get(item)
         explanation, stored = _explanation(ws, found, asked)
         content, verdict = ws.items.content(found), ws.verdicts.of_model(item, explanation.model).get(explanation.task)
+    if asked.kept and not stored:
+        _keep(workspace, explanation)
     if png is not None:
-        from engine.explain.render import save_png
-
-        save_png(content, explanation, png)
+        _draw(content, explanation, png)
     answer(_document(explanation), lambda: _text(explanation, png), as_json=as_json)
     if verdict is not None:
         _compare(explanation, verdict)
-    if asked.kept and not stored:
-        _keep(workspace, explanation)
+
+
+def _draw(content: ItemContent, explanation: Explanation, png: Path) -> None:
+    from engine.explain.lettering import missing_letters
+    from engine.explain.render import save_png
+
+    save_png(content, explanation, png)
+    missing = missing_letters(f"{content.title}{content.text}")
+    if missing:
+        letters = f"{counted(len(missing), 'letter')} of the text, such as '{missing[0]}'"
+        note(f"No font of this machine that is known here has {letters}: boxes in the picture. Install Noto fonts.")
 
 
 def _check_samples(method: str, samples: int | None) -> None:

@@ -64,10 +64,10 @@ def import_items(
     named come in as their decisions. Review packs (.zip) are merged, and the conflicts between reviewers are listed.
     The exit status is 2 where bad rows kept everything out or the files hold no items, else 0.
 
-    Fields, as JSON keys or CSV columns: id, kind (tweet, product), text, title, author, url, screenshot (a path beside
-    the file), captured_at, subsets, exposure, split, labels ({task: label}), regions ({name: [[x, y, w, h], …]}).
-    In CSV, labels, regions and meta hold JSON, and a column 'label:TASK' holds that task's label, several parted by
-    ';'. Other fields are kept in meta.
+    Fields, as JSON keys or CSV columns: id, kind (tweet, product, profile), text, title, author, url, screenshot (a
+    path beside the file), captured_at, subsets, exposure, split, labels ({task: label}), regions
+    ({name: [[x, y, w, h], …]}). In CSV, labels, regions and meta hold JSON, and a column 'label:TASK' holds that task's
+    label, several parted by ';'. Other fields are kept in meta.
     """
     whose = "" if reviewer is None else reviewer_name(reviewer)
     if only_packs(paths):

@@ -23,6 +23,7 @@ FONTS = (
     "Arial Unicode.ttf",
     "arial.ttf",
 )
+_PROBE_SIZE = 16
 EMOJI_FONT, EMOJI_SIZE = "NotoColorEmoji.ttf", 109
 """The size of the font's only bitmaps."""
 
@@ -67,11 +68,23 @@ def text_width(text: str, size: int) -> float:
 
 def font_for(text: str, size: int) -> Font:
     """The first of the known fonts on this machine that has all letters of a text, else pillow's own."""
-    fonts = [font for name in FONTS if (font := _font(name, size)) is not None]
+    fonts = _fonts(size)
     for font in fonts:
         if all(_has(font, character) for character in text if not character.isspace()):
             return font
-    return fonts[0] if fonts else ImageFont.load_default(size)
+    return fonts[0]
+
+
+def _fonts(size: int) -> list[Font]:
+    found: list[Font] = [font for name in FONTS if (font := _font(name, size)) is not None]
+    return found or [ImageFont.load_default(size)]
+
+
+def missing_letters(text: str) -> str:
+    """The different letters of a text that no known font on this machine has; they are drawn as boxes."""
+    fonts = _fonts(_PROBE_SIZE)
+    letters = [one for one in dict.fromkeys(text) if unicodedata.category(one)[0] in "LN"]
+    return "".join(one for one in letters if not any(_has(font, one) for font in fonts))
 
 
 def _draw_text(image: Image.Image, text: str, at: tuple[int, int], size: int, ink: Colour) -> None:
@@ -103,7 +116,7 @@ def _font(name: str, size: int) -> ImageFont.FreeTypeFont | None:
 
 
 @lru_cache(maxsize=4096)
-def _has(font: ImageFont.FreeTypeFont, character: str) -> bool:
+def _has(font: Font, character: str) -> bool:
     """Whether a font draws a character as something else than its box for missing ones."""
     if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
         return True

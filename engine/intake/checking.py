@@ -223,7 +223,7 @@ class Checker:
         item = self._complete(file, read, picture, name)
         if record.only_answers and item.id in known:
             item = self.ws.items.get(item.id)
-        if not (item.text or item.title or item.capture):
+        if not (item.text.strip() or item.title.strip() or item.capture):
             reason = "it has no text or title, and its screenshot is not here: nothing to review"
             self.said.refuse(file, record.line, reason)
             return None

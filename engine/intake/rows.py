@@ -104,7 +104,7 @@ class _Reader:
             regions=self.regions(),
             meta=self.meta(),
         )
-        if not (item.text or item.title or screenshot or self.pictured or self.problems):
+        if not (item.text.strip() or item.title.strip() or screenshot or self.pictured or self.problems):
             self.problems.append("it has no text, title or screenshot, so there is nothing to review")
         return Row(item=item, screenshot=screenshot, warnings=tuple(dict.fromkeys(self.warnings)))
 

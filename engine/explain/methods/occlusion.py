@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.explain.image_part import ImagePart
 from engine.explain.methods.parts import Parts, Values, Weights
+from engine.explain.notes import CUT
 from engine.explain.sampling import asked
 from engine.explain.text_part import TextPart
 
@@ -22,7 +23,9 @@ def left_out(parts: Parts) -> Weights:
     """
     image = _differences(parts, parts.image) if parts.image is not None else None
     text = _differences(parts, parts.text) if parts.text is not None else None
-    return Weights(image=image, text=text, shared_scale=True, samples=1 + parts.image_features + parts.text_features)
+    samples = 1 + parts.image_features + parts.text_features
+    note = CUT if parts.text is not None and parts.text.cut else ""
+    return Weights(image=image, text=text, shared_scale=True, samples=samples, note=note)
 
 
 def _differences(parts: Parts, part: ImagePart | TextPart) -> Values:

@@ -11,7 +11,7 @@ from PIL import Image, ImageChops
 from engine.errors import InputError, StorageError
 from engine.evidence import is_clear
 from engine.explain import explain
-from engine.explain.lettering import font_for
+from engine.explain.lettering import font_for, missing_letters
 from engine.explain.render import AGAINST, FOR, heat_colours, largest_weight, render, save_png
 from engine.types import Explanation
 
@@ -117,6 +117,11 @@ def test_the_legend_says_how_far_the_colours_can_be_trusted(fake: Any, make_item
 def test_greek_letters_find_a_font_that_has_them() -> None:
     font = font_for("Καλημέρα", 16)
     assert font.getlength("Καλημέρα") > 30
+
+
+def test_letters_that_no_font_has_are_named() -> None:
+    assert missing_letters("plain 1, 2 and 3! \n") == ""
+    assert missing_letters("a \U00013000 b \U00013000 \U00013001") == "\U00013000\U00013001"
 
 
 def test_the_file_is_a_png_or_a_clear_sentence(fake: Any, make_item: Any, tmp_path: Path) -> None:

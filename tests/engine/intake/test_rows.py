@@ -71,6 +71,7 @@ def test_the_names_of_image_folders_are_understood() -> None:
         ({"kind": None}, "`kind` is missing"),
         ({"text": 3}, "`text` must be text, not 3"),
         ({"text": "", "title": None}, "nothing to review"),
+        ({"text": " \n", "title": "\t"}, "nothing to review"),
         ({"exposure": -1}, "`exposure` -1 is no finite number"),
         ({"exposure": "nan"}, "`exposure` 'nan' is no finite"),
         ({"exposure": float("nan")}, "`exposure` nan is no finite"),

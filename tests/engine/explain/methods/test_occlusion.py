@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from engine.explain.methods import explain_by
+from engine.explain.notes import CUT
 
 
 def sigmoid(value: float) -> float:
@@ -24,6 +25,14 @@ def test_a_words_weight_is_what_deleting_it_changes(make_predictor: Any, item: A
         assert token.weight == pytest.approx(found.probability - probability, abs=1e-5)
         assert token.error is None
     assert found.samples == 1 + len(found.tokens) + sum(segment.weight != 0 for segment in found.segments)
+
+
+def test_a_text_that_is_read_in_part_is_said_to_be(make_predictor: Any, item: Any) -> None:
+    predictor = make_predictor("cnn")
+    short = explain_by("occlusion", predictor, item, "toxicity", "toxic")
+    long = msgspec.structs.replace(item, text=" ".join(f"word{number}" for number in range(2000)))
+    assert CUT not in short.note
+    assert CUT in explain_by("occlusion", predictor, long, "toxicity", "toxic").note
 
 
 def test_the_model_whose_evidence_is_known(make_fake: Any, make_item: Any) -> None:
