@@ -72,6 +72,7 @@ class Centre(QFrame):
     def show_visit(self, visit: Visit) -> None:
         """Show another item, fitted, or as wide as the view where that was chosen."""
         self._visit = visit
+        self._look_again(visit.sight.item)
         self._explanation = self._explanations.get(visit.sight, visit.focus)
         self.capture.begin()
         self.look.show_item(visit.sight.item)
@@ -79,6 +80,11 @@ class Centre(QFrame):
         self.crossing.show_item(visit.sight.item, self._explanation)
         self.refresh_images()
         self._show_why(visit)
+
+    def _look_again(self, item: Item) -> None:
+        self._explanations.look_again(item.id)
+        if item.capture is not None:
+            self._pictures.look_again(item.capture)
 
     def show_focus(self, visit: Visit) -> None:
         """Show the explanation of another label of the same item."""

@@ -97,6 +97,11 @@ class Explanations(QObject):
         """Forget failures, so that they are asked for once more (the engine came back)."""
         self._failed.clear()
 
+    def look_again(self, item: str) -> None:
+        """Forget the failures of one item, which may have been mended since it was on screen."""
+        for key in [key for key in self._failed if key[0] == item]:
+            del self._failed[key]
+
     def progress(self, sight: Sight, focus: Focus | None) -> Progress:
         """Return how far the explanation of `focus` is, in words."""
         key = _key(sight, focus)

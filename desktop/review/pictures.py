@@ -41,6 +41,10 @@ class Pictures(QObject):
         """Whether the capture's file is missing or cannot be decoded."""
         return capture in self._damaged
 
+    def look_again(self, capture: str) -> None:
+        """Try to read a damaged capture once more when it is asked for: an import may have brought it back."""
+        self._damaged.discard(capture)
+
     def fitted(self, capture: str, size: QSize, priority: int = NOW) -> QImage | None:
         """Return the capture at `size` device pixels, under the veil."""
         veil = self.veil

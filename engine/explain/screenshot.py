@@ -67,4 +67,5 @@ def screenshot(content: ItemContent) -> Image.Image:
 
 
 def _unreadable(content: ItemContent, error: Exception) -> InputError:
-    return InputError(f"The screenshot of item '{content.id}' cannot be read: {error}.", _MEND)
+    reason = getattr(error, "strerror", None) or error  # without the path of the file, which says nothing
+    return InputError(f"The screenshot of item '{content.id}' cannot be read: {reason}.", _MEND)

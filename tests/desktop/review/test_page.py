@@ -495,6 +495,29 @@ def test_what_an_explanation_rests_on_stands_beside_its_reliability(
     assert (why.progress, why.rests, why.trust.text()) == ("LIME, 100 samples", "", "")
 
 
+def test_an_item_that_was_mended_meanwhile_is_looked_at_again(page: ReviewPage, qtbot: QtBot) -> None:
+    """An import that brings a lost screenshot back brings no new item, so nothing else would tell."""
+    capture = page.desk.workspace.items.get("product-1").capture
+    assert capture is not None
+    file = page.desk.workspace.captures.path_of(capture)
+    whole = file.read_bytes()
+    file.unlink()
+    go_to(page, "product-1")
+    qtbot.waitUntil(lambda: "missing" in page.centre.capture.accessibleDescription())
+    visit = page.controller.visit
+    assert visit is not None
+    assert visit.focus is not None
+    asked = ("product-1", *visit.focus, Priority.LOOKING)
+    page.desk.explanationFailed.emit("product-1", *visit.focus, "The screenshot cannot be read.")
+    assert page.centre.why.progress == "No explanation: The screenshot cannot be read."
+    go_to(page, "tweet-5")
+    page.desk.asked.clear()  # type: ignore[attr-defined]
+    file.write_bytes(whole)
+    go_to(page, "product-1")
+    qtbot.waitUntil(lambda: page.centre.capture.accessibleDescription() == "")
+    qtbot.waitUntil(lambda: asked in page.desk.asked)  # type: ignore[attr-defined]
+
+
 def test_a_failed_explanation_says_why(page: ReviewPage) -> None:
     go_to(page, "tweet-5")
     page.desk.explanationFailed.emit("tweet-5", "toxicity", "toxic", "The engine stopped twice.")
