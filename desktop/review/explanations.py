@@ -33,13 +33,14 @@ class Stage(enum.StrEnum):
 class Progress(Struct, frozen=True, kw_only=True):
     """The stage and one short sentence for the reviewer; `detail` is for who wants to know more.
 
-    `rests` says in one line how the explanation was made and what it rests on, as far as `text` does not.
+    As far as `text` does not, `made` says how the explanation was made, and `looks` what it rests on.
     """
 
     stage: Stage
     text: str
     detail: str = ""
-    rests: str = ""
+    made: str = ""
+    looks: str = ""
 
 
 class Explanations(QObject):
@@ -149,13 +150,12 @@ def _key(sight: Sight, focus: Focus | None) -> Key | None:
 
 def _of(explanation: Explanation) -> Progress:
     warning, how, looks = fit_words(explanation, below=LOW_FIT), made(explanation), looks_at(explanation)
-    rests = " · ".join(filter(None, (how, looks)))
     if not explanation.final:  # a part that is not clear yet would seem to count for nothing: no shares
-        return Progress(stage=Stage.PREVIEW, text="Preview: a better explanation is on its way…", rests=how)
+        return Progress(stage=Stage.PREVIEW, text="Preview: a better explanation is on its way…", made=how)
     if explanation.note:
-        return Progress(stage=Stage.CAREFUL, text=explanation.note, rests=rests)
+        return Progress(stage=Stage.CAREFUL, text=explanation.note, made=how, looks=looks)
     if warning:
-        return Progress(stage=Stage.CAREFUL, text="Low fit: read with care", detail=warning, rests=rests)
+        return Progress(stage=Stage.CAREFUL, text="Low fit: read with care", detail=warning, made=how, looks=looks)
     if looks:
-        return Progress(stage=Stage.READY, text=looks, rests=how)
+        return Progress(stage=Stage.READY, text=looks, made=how)
     return Progress(stage=Stage.READY, text=" · ".join(filter(None, (how, leaning(explanation)))))

@@ -92,7 +92,7 @@ class WhyStrip(QFrame):
         for line in (self._progress, self._rests):
             line.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._rests.hide()
-        self._text = self._made = self._between = self._below = ""
+        self._text = self._made = self._looks = self._between = self._below = ""
         self._part = "", ""
         self.legend = Legend(theme, self)
         self.trust = label("", "caption", self)
@@ -162,10 +162,11 @@ class WhyStrip(QFrame):
         self._text = progress.text if progress is not None else ""
         self._between = BETWEEN if progress is not None and progress.stage == Stage.READY else ""
         role = _ROLES.get(progress.stage, "caption") if progress is not None else "caption"
-        for line in (self._progress, self.note):
-            set_role(line, role)
+        set_role(self.note, role)
         self._place_note(lasting=progress is not None and progress.stage in _LASTING)
-        self._made = progress.rests if progress is not None else ""
+        set_role(self._progress, "caption" if self.note.text() else role)
+        self._made = progress.made if progress is not None else ""
+        self._looks = progress.looks if progress is not None else ""
         self.hover("")
         if progress is not None and progress.detail:
             self._progress.setToolTip(progress.detail)
@@ -182,8 +183,8 @@ class WhyStrip(QFrame):
         roomy = self.width() >= _ROOM_FOR_LEGEND
         self.legend.setVisible(roomy)
         self.trust.setVisible(roomy)
-        rests = self._made if roomy else " · ".join(filter(None, (self.trust.text(), self._made)))
-        rests = self._below or rests
+        parts = "" if roomy else self.trust.text(), self._made, "" if self.note.text() else self._looks
+        rests = self._below or " · ".join(filter(None, parts))
         self._rests.setText(rests)
         self._rests.setVisible(bool(rests))
 
@@ -206,6 +207,7 @@ class WhyStrip(QFrame):
         self._show_rests()
 
     def _say_progress(self) -> None:
-        """Say it in the line, where it does not stand below already."""
-        self._progress.show_list("" if self.note.text() else self._text, self._between)
+        """Say it in the line; where it stands below already, the line has room for what the explanation rests on."""
+        below = bool(self.note.text())
+        self._progress.show_list(*((self._looks, BETWEEN) if below else (self._text, self._between)))
         self._progress.setHidden(not self._progress.whole())

@@ -489,6 +489,11 @@ def test_what_an_explanation_rests_on_stands_beside_its_reliability(
     assert why.trust.text() == "reliable 0.94"
     assert why.trust.accessibleName() == why.trust.toolTip()
     assert "two independent halves of its samples agree by 0.94 of 1" in why.trust.toolTip()
+    noted = make_explanation("tweet-5", samples=700, note="The model reads only the beginning of this text.", **shares)
+    page.desk.explanationArrived.emit(noted)
+    assert (why.note.text(), why.rests) == (noted.note, "LIME, 700 samples")
+    assert why._progress.whole() == "Looks at media 60 %, words 25 %, handle 15 %", "where the note left room"
+    page.desk.explanationArrived.emit(known)
     why.resize(400, why.height())
     assert (why.trust.isVisible(), why.rests) == (False, "reliable 0.94 · LIME, 700 samples")
     go_to(page, "tweet-4")
