@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.counting import counted
 from engine.evidence import is_clear
 from engine.looks import evidence, line
-from engine.types import Explanation
+from engine.types import Explanation, Verdict
 
 RELIABLE, FAIR = 0.9, 0.7
 """Agreement of two independent halves of the samples from which on an explanation is called reliable, or fairly so."""
@@ -13,6 +13,8 @@ MOST_OF_IT = 0.5
 WORTH_NAMING = 0.05
 """A share of the evidence from which on a part of the page is named beside an item."""
 
+SAME = 0.02
+"""Kept verdicts and explanations may be computed in different arithmetic; their probabilities agree within this."""
 GOOD_FIT, LOW_FIT = 0.7, 0.3
 """The share of the variance (R²) from which on weights tell enough, and below which they are to be read with care. The
 median of the demo's items is 0.9.
@@ -93,6 +95,17 @@ def fit_words(explanation: Explanation, *, below: float = GOOD_FIT) -> str:
         if fit is not None and fit < below and shares.get(part, 1.0) >= WORTH_A_DOUBT
     ]
     return f"The weights account only for {' and '.join(poor)}: some things count together." if poor else ""
+
+
+def apart(explanation: Explanation, verdict: Verdict | None) -> str:
+    """Return a sentence where the explained probability is not that of the item's kept verdict; else ""."""
+    before = verdict.probabilities.get(explanation.label) if verdict is not None else None
+    if before is None or abs(before - explanation.probability) <= SAME:
+        return ""
+    return (
+        f"This explains {explanation.probability:.0%}, the kept verdict says {before:.0%}: it was made of something"
+        " else, such as the words without the screenshot."
+    )
 
 
 def _all_tried(explanation: Explanation, part: str) -> bool:

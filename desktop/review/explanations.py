@@ -11,8 +11,8 @@ from desktop.review.bounded import Bounded
 from desktop.review.heatmap import leaning
 from desktop.review.sight import Focus, Sight
 from engine.service.protocol import Priority
-from engine.trust import LOW_FIT, fit_words, looks_at, made
-from engine.types import Explanation, Struct
+from engine.trust import LOW_FIT, apart, fit_words, looks_at, made
+from engine.types import Explanation, Struct, Verdict
 
 _LIMIT = 64
 
@@ -110,7 +110,7 @@ class Explanations(QObject):
             return Progress(stage=Stage.SILENT, text="Nothing to explain: no verdict yet")
         known = self.get(sight, focus)
         if known is not None:
-            return _of(known)
+            return _of(known, sight.verdicts.get(known.task))
         if key in self._failed:
             return Progress(stage=Stage.SILENT, text=f"No explanation: {self._failed[key]}")
         return self._missing(key[3])
@@ -148,12 +148,12 @@ def _key(sight: Sight, focus: Focus | None) -> Key | None:
     return (sight.item.id, focus[0], focus[1], verdict.model) if focus is not None and verdict is not None else None
 
 
-def _of(explanation: Explanation) -> Progress:
+def _of(explanation: Explanation, verdict: Verdict | None) -> Progress:
     warning, how, looks = fit_words(explanation, below=LOW_FIT), made(explanation), looks_at(explanation)
     if not explanation.final:  # a part that is not clear yet would seem to count for nothing: no shares
         return Progress(stage=Stage.PREVIEW, text="Preview: a better explanation is on its way…", made=how)
-    if explanation.note:
-        return Progress(stage=Stage.CAREFUL, text=explanation.note, made=how, looks=looks)
+    if said := " ".join(filter(None, (apart(explanation, verdict), explanation.note))):
+        return Progress(stage=Stage.CAREFUL, text=said, made=how, looks=looks)
     if warning:
         return Progress(stage=Stage.CAREFUL, text="Low fit: read with care", detail=warning, made=how, looks=looks)
     if looks:

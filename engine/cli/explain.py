@@ -15,7 +15,7 @@ from engine.counting import counted, fit
 from engine.errors import InputError, NotFoundError, StorageError, WorkspaceError, did_you_mean
 from engine.evidence import is_clear, weighed_together
 from engine.intake.formats.base import check_picture
-from engine.trust import fit_words, looks_at, made, reliability_words, weight_words
+from engine.trust import apart, fit_words, looks_at, made, reliability_words, weight_words
 from engine.types import Explanation, Item, ItemContent, TokenWeight, Verdict
 from engine.workspace import Workspace
 
@@ -28,8 +28,6 @@ _LIME = "lime"
 _WORDS_SHOWN = 10
 _WIDEST = 60
 """Characters of a word, or of words that were weighed together, in a table."""
-_SAME = 0.02
-"""Kept verdicts and explanations may be computed in different arithmetic; their probabilities agree by this."""
 _FAINT = 0.1
 """Words and screenshot share one scale: of the strongest word's colour, less than this is hardly seen."""
 LEAST_SAMPLES, MOST_SAMPLES = {_LIME: 16, "ig": 3, "gradient": 1}, {_LIME: 5_000, "ig": 1_000, "gradient": 10_000}
@@ -103,8 +101,8 @@ def explain(
     if png is not None:
         _draw(content, explanation, png)
     answer(_document(explanation), lambda: _text(explanation, png), as_json=as_json)
-    if verdict is not None:
-        _compare(explanation, verdict)
+    if told := apart(explanation, verdict):
+        note(told)
 
 
 def _draw(content: ItemContent, explanation: Explanation, png: Path) -> None:
@@ -154,16 +152,6 @@ def _explanation(ws: Workspace, item: Item, asked: _Asked) -> tuple[Explanation,
         if stored is not None and stored.final and stored.method == _LIME:
             return stored, True
     return _made(ws, item, model, task, label, asked), False
-
-
-def _compare(explanation: Explanation, verdict: Verdict) -> None:
-    """Say where the explained probability is not the one that the item's verdict was made with."""
-    before = verdict.probabilities.get(explanation.label)
-    if before is not None and abs(before - explanation.probability) > _SAME:
-        note(
-            f"The kept verdict gives {explanation.label} {before:.1%}: it was not made of the same words and"
-            " screenshot, or not in the same arithmetic."
-        )
 
 
 def _keep(workspace: Path, explanation: Explanation) -> None:

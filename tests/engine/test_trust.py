@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.trust import LOW_FIT, fit_words, looks_at, made, reliability, reliability_words, weight_words
-from engine.types import Explanation, TokenWeight
+from engine.trust import LOW_FIT, apart, fit_words, looks_at, made, reliability, reliability_words, weight_words
+from engine.types import Explanation, TokenWeight, Verdict
 
 
 @pytest.fixture
@@ -82,6 +82,18 @@ def test_the_method_is_named_with_its_samples(make_explanation: Callable[..., Ex
     assert made(make_explanation(method="occlusion", samples=1)) == "Occlusion, 1 sample"
     assert made(make_explanation(method="gradcam", samples=0)) == "Grad-CAM"
     assert made(make_explanation(method="new", samples=0)) == "new"
+
+
+@pytest.mark.parametrize(("kept", "told"), [(0.9, False), (0.885, False), (0.6, True), (None, False)])
+def test_a_verdict_that_was_made_of_something_else_is_told(
+    make_explanation: Callable[..., Explanation], kept: float | None, told: bool
+) -> None:
+    chances = {"toxic": kept, "non-toxic": 1 - kept} if kept is not None else {}
+    said = {"item": "one", "task": "toxicity", "model": "m1", "label": "toxic", "labels": ("toxic",)}
+    verdict = Verdict(**said, probability=0.5, probabilities=chances)  # type: ignore[arg-type]
+    assert ("This explains 90%, the kept verdict says 60%" in apart(make_explanation(), verdict)) == told
+    assert bool(apart(make_explanation(), verdict)) == told
+    assert apart(make_explanation(), None) == ""
 
 
 def test_what_an_explanation_looks_at_is_one_line(make_explanation: Callable[..., Explanation]) -> None:

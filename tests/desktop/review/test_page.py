@@ -500,6 +500,18 @@ def test_what_an_explanation_rests_on_stands_beside_its_reliability(
     assert (why.progress, why.rests, why.trust.text()) == ("LIME, 100 samples", "", "")
 
 
+def test_an_explanation_of_another_probability_than_the_verdicts_says_so(
+    page: ReviewPage, make_explanation: Callable[..., Explanation]
+) -> None:
+    go_to(page, "tweet-5")
+    visit = page.controller.visit
+    assert visit is not None
+    kept = visit.sight.verdicts["toxicity"].probabilities["toxic"]
+    page.desk.explanationArrived.emit(make_explanation("tweet-5", probability=kept - 0.3))
+    assert page.centre.why.progress.startswith(f"This explains {kept - 0.3:.0%}, the kept verdict says {kept:.0%}: it")
+    assert page.centre.why.note.isVisible()
+
+
 def test_an_item_that_was_mended_meanwhile_is_looked_at_again(page: ReviewPage, qtbot: QtBot) -> None:
     """An import that brings a lost screenshot back brings no new item, so nothing else would tell."""
     capture = page.desk.workspace.items.get("product-1").capture

@@ -137,7 +137,7 @@ def test_a_verdict_that_was_made_of_something_else_is_told(workspace: Path, caps
         assert run(["explain", str(workspace), "t1"]) == 0
         return capsys.readouterr().err
 
-    assert "The kept verdict gives toxic 60.0%: it was not made of the same words and" in said(0.6)
+    assert "the kept verdict says 60%: it was made of something else" in said(0.6)
     assert "kept verdict" not in said(explanation["probability"] + 0.01)
 
 
