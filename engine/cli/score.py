@@ -5,12 +5,22 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.cli.common import JsonOption, ModelOption, Progress, WorkspaceArgument, answer, champion_of, progress, turn
-from engine.counting import counted
+from engine.cli.common import (
+    JsonOption,
+    ModelOption,
+    Progress,
+    WorkspaceArgument,
+    answer,
+    champion_of,
+    note,
+    progress,
+    turn,
+)
+from engine.counting import counted, fit
 from engine.types import ItemContent, Struct
 from engine.workspace import Workspace
 
@@ -26,12 +36,16 @@ _PAGE = 256
 
 
 class ScoreReport(Struct, frozen=True, kw_only=True):
-    """What was scored. `items_per_second` leaves loading the model out; `peak_rss_mb` is the whole process's so far."""
+    """What was scored. `items_per_second` leaves loading the model out; `peak_rss_mb` is the whole process's so far.
+
+    `unread` are the ids of items that were judged without their screenshots, which cannot be read any more.
+    """
 
     model: str
     scored: int
     items_per_second: float
     peak_rss_mb: float
+    unread: tuple[str, ...] = ()
 
 
 def score(workspace: WorkspaceArgument, model: ModelOption = None, as_json: JsonOption = False) -> None:
@@ -42,6 +56,14 @@ def score(workspace: WorkspaceArgument, model: ModelOption = None, as_json: Json
     with Workspace.open(workspace) as ws, turn(ws.path, "secondlook score"), progress("Scoring") as show:
         report = score_workspace(ws, model, progress=show)
     answer(report, _text(report), as_json=as_json)
+    if report.unread:
+        note(_without_screenshots(report.unread))
+
+
+def _without_screenshots(unread: Sequence[str]) -> str:
+    which = f"{counted(len(unread), 'item')}, such as '{unread[0]}',"
+    told = fit(len(unread), "was judged without its screenshot", "were judged without their screenshots")
+    return f"{which} {told}, which cannot be read: import again what {fit(len(unread), 'it', 'they')} came from."
 
 
 def score_workspace(
@@ -71,14 +93,22 @@ def score_workspace(
         return ScoreReport(model=model, scored=0, items_per_second=0.0, peak_rss_mb=_peak_rss_mb())
     predictor = _scorer(workspace.path, folder)
     started, scored = time.perf_counter(), 0
-    for verdicts in predictor.predict_stream(_unscored(workspace, model), cancelled=cancelled):
+    unread: list[str] = []
+    contents = _unscored(workspace, model)
+    for verdicts in predictor.predict_stream(contents, cancelled=cancelled, unread=lambda one: unread.append(one.id)):
         workspace.verdicts.put(verdicts)
         scored += len({verdict.item for verdict in verdicts})
         if progress is not None:
             progress(scored, total)
     predictor.keep_vectors()
     rate = scored / (time.perf_counter() - started)
-    return ScoreReport(model=model, scored=scored, items_per_second=round(rate, 2), peak_rss_mb=_peak_rss_mb())
+    return ScoreReport(
+        model=model,
+        scored=scored,
+        items_per_second=round(rate, 2),
+        peak_rss_mb=_peak_rss_mb(),
+        unread=tuple(unread),
+    )
 
 
 def _scorer(workspace: Path, folder: Path) -> BulkScorer | Predictor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Container, Generator, Iterable
+from collections.abc import Callable, Container, Generator, Iterable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from itertools import islice
@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.models.images import prepare_capture
-from engine.models.spec import ImageSpec
+from engine.models.spec import NONE, ImageSpec
 from engine.types import ItemContent
 
 Square = NDArray[np.uint8] | None
 Decoded = tuple[ItemContent, Square]
+Unread = Callable[[ItemContent], None]
 _Part = list[tuple[ItemContent, "Future[Square]"]]
 
 PARTS_AHEAD = 2
@@ -32,10 +33,12 @@ def decode_ahead(
     *,
     known: Container[ItemContent] = (),
     pool: Executor | None = None,
+    unread: Unread | None = None,
 ) -> Generator[list[Decoded]]:
     """Lists of `part` items, in order, with their prepared screenshots; the next list is decoded meanwhile.
 
     Screenshots of items in `known` are not decoded: None stands for them. Without a `pool` it has threads of its own.
+    `unread` is called with every item that comes without its screenshot since that cannot be used.
     """
     items = iter(contents)
     waiting: deque[_Part] = deque()
@@ -48,10 +51,18 @@ def decode_ahead(
                     waiting.append([(one, _square(workers, one, spec, known)) for one in content])
                 if not waiting:
                     return
-                yield [(one, future.result()) for one, future in waiting.popleft()]
+                decoded = [(one, future.result()) for one, future in waiting.popleft()]
+                if unread is not None and spec.backbone != NONE:
+                    for one in _unusable(decoded, known):
+                        unread(one)
+                yield decoded
         finally:
             for _, future in (pair for left in waiting for pair in left):
                 future.cancel()
+
+
+def _unusable(decoded: Iterable[Decoded], known: Container[ItemContent]) -> list[ItemContent]:
+    return [one for one, square in decoded if square is None and one.capture is not None and one not in known]
 
 
 def _square(pool: Executor, content: ItemContent, spec: ImageSpec, known: Container[ItemContent]) -> Future[Square]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from engine.errors import CancelledError, NotFoundError, did_you_mean
 from engine.models import checkpoint, devices, lean
 from engine.models.arithmetic import Arithmetic, parts
-from engine.models.decoding import Decoded, Square, decode_ahead
+from engine.models.decoding import Decoded, Square, Unread, decode_ahead
 from engine.models.differentiable import Differentiable
 from engine.models.encoders import Encoders, full_precision
 from engine.models.images import prepare_capture
@@ -146,14 +146,21 @@ class Predictor:
         return [one for part in self.predict_stream(contents, cancelled=cancelled) for one in part]
 
     def predict_stream(
-        self, contents: Iterable[ItemContent], *, batch: int | None = None, cancelled: Callable[[], bool] | None = None
+        self,
+        contents: Iterable[ItemContent],
+        *,
+        batch: int | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        unread: Unread | None = None,
     ) -> Iterator[list[Verdict]]:
         """Verdicts of `batch` items after the other, in order; screenshots are decoded ahead, in bounded memory.
+
+        `unread` as in `decode_ahead`.
 
         Raises:
             CancelledError: `cancelled` said so between two batches.
         """
-        vectors = self.vectors_stream(contents, batch=batch, cancelled=cancelled)
+        vectors = self.vectors_stream(contents, batch=batch, cancelled=cancelled, unread=unread)
         yield from (
             self._verdicts(part, self._scorer.tables_of(text, image, ready=True)) for part, text, image in vectors
         )
@@ -206,10 +213,11 @@ class Predictor:
         batch: int | None = None,
         keep: bool = False,
         cancelled: Callable[[], bool] | None = None,
+        unread: Unread | None = None,
     ) -> Iterator[tuple[list[ItemContent], Tensor, Tensor]]:
         """The (n, Dt) and (n, Di) vectors of `batch` items after the other, from the store where it has them.
 
-        `keep` as in `VectorStore.add`.
+        `keep` as in `VectorStore.add`, `unread` as in `decode_ahead`.
 
         Raises:
             CancelledError: `cancelled` said so between two batches.
@@ -217,7 +225,9 @@ class Predictor:
         known = self.store if self.store is not None else ()
         with (
             self._pool() as pool,
-            closing(decode_ahead(contents, self.spec.image, batch or self._batch, known=known, pool=pool)) as parts,
+            closing(
+                decode_ahead(contents, self.spec.image, batch or self._batch, known=known, pool=pool, unread=unread)
+            ) as parts,
         ):
             yield from self._one_behind(parts, pool, keep=keep, cancelled=cancelled)
 

@@ -12,7 +12,7 @@ import numpy as np
 from engine.errors import CancelledError
 from engine.models.bulk.fusing import Fusion, Tables
 from engine.models.bulk.work import Backbones, Vectors, Work
-from engine.models.decoding import Decoded, Square, decode_ahead
+from engine.models.decoding import Decoded, Square, Unread, decode_ahead
 from engine.models.spec import NetworkSpec
 from engine.models.text import model_text
 from engine.models.vector_store import VectorStore, parts_of
@@ -50,11 +50,15 @@ class BulkScorer:
         return f"CPU, {self._threads} thread{'s' * (self._threads > 1)}, int8 without torch"
 
     def predict_stream(
-        self, contents: Iterable[ItemContent], *, cancelled: Callable[[], bool] | None = None
+        self,
+        contents: Iterable[ItemContent],
+        *,
+        cancelled: Callable[[], bool] | None = None,
+        unread: Unread | None = None,
     ) -> Iterator[list[Verdict]]:
         """Verdicts of a number of items after the other, in order, one for each task that applies to an item's kind.
 
-        Screenshots are decoded ahead, in bounded memory.
+        Screenshots are decoded ahead, in bounded memory; `unread` as in `decode_ahead`.
 
         Raises:
             CancelledError: `cancelled` said so between two batches.
@@ -62,7 +66,9 @@ class BulkScorer:
         known = self.store if self.store is not None else ()
         with (
             self._pool() as pool,
-            closing(decode_ahead(contents, self.spec.image, self._part, known=known, pool=pool)) as parts,
+            closing(
+                decode_ahead(contents, self.spec.image, self._part, known=known, pool=pool, unread=unread)
+            ) as parts,
         ):
             yield from self._one_behind(parts, pool, cancelled)
 

@@ -74,6 +74,19 @@ def test_every_item_gets_a_verdict_once(secondlook: Callable[..., Any], folder: 
     assert again.json["scored"] == 0
 
 
+def test_items_judged_without_their_screenshots_are_told(
+    secondlook: Callable[..., Any], folder: Path, champion: str
+) -> None:
+    with Workspace.open(folder) as ws:
+        gone, cut = (ws.captures.path_of(ws.items.get(item).capture or "") for item in ("t0", "t3"))
+    gone.unlink()
+    cut.write_bytes(cut.read_bytes()[:50])
+    ended = secondlook("score", folder, "--json")
+    assert ended.json["unread"] == ["t0", "t3"]
+    assert "2 items, such as 't0', were judged without their screenshots, which cannot be read" in ended.err
+    assert secondlook("score", folder, "--json").json["unread"] == []
+
+
 def test_without_a_model_it_says_how_to_get_one(secondlook: Callable[..., Any], folder: Path) -> None:
     ended = secondlook("score", folder)
     assert ended.status == 2

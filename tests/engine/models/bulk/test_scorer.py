@@ -70,6 +70,20 @@ def test_prepared_screenshots_give_the_same(scorer: BulkScorer, make_items: Make
     assert table(found) == pytest.approx(table(streamed(scorer, items)))
 
 
+def test_items_whose_screenshot_cannot_be_read_are_named(
+    folder: Path, scorer: BulkScorer, make_items: MakeItems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BATCH", 4)
+    whole = make_items(10)
+    gone = ItemContent(id="gone", kind="tweet", text="a calm river", capture=str(folder / "gone.png"))
+    bare = ItemContent(id="bare", kind="tweet", text="a calm river")
+    for predictor in (scorer, Predictor.load(folder, "cpu")):
+        named: list[str] = []
+        parts = predictor.predict_stream([*whole, gone, bare], unread=lambda one: named.append(one.id))  # noqa: B023
+        assert len([one for part in parts for one in part]) > len(whole)
+        assert named == ["gone"]
+
+
 def test_an_item_says_the_same_in_other_company(scorer: BulkScorer, make_items: MakeItems) -> None:
     items = make_items(20)
     assert table(streamed(scorer, items[::-1])) == pytest.approx(table(streamed(scorer, items)), abs=2e-3)
