@@ -13,6 +13,8 @@ MOST_OF_IT = 0.5
 WORTH_NAMING = 0.05
 """A share of the evidence from which on a part of the page is named beside an item."""
 
+ENOUGH_ITEMS = 10
+"""From fewer, twice a standard error is no evidence that a method does better than chance (Student's t)."""
 SAME = 0.02
 """Kept verdicts and explanations may be computed in different arithmetic; their probabilities agree within this."""
 GOOD_FIT, LOW_FIT = 0.7, 0.3

@@ -14,6 +14,7 @@ from desktop.theme import GAP, HALF, PAD, WIDE, fixed
 from desktop.widgets import label
 from engine.counting import counted
 from engine.evidence import is_clear
+from engine.trust import ENOUGH_ITEMS
 from engine.types import Faithfulness, Spread
 
 HEADING = "Can the explanations be trusted?"
@@ -89,6 +90,8 @@ class FaithfulnessPanel(QFrame):
 
 def conclusion(found: Faithfulness) -> str:
     """Return in one or two sentences how the desk's method, or the first that was measured, does beside chance."""
+    if found.items < ENOUGH_ITEMS:
+        return f"Too few to tell: measured on {counted(found.items, 'item')}. More are measured with --items."
     row = next((row for row in found.rows if row.method == THE_DESKS), None) or found.rows[0]
     results = [_beside_chance(one) for one in row.advantage.values()]
     better, worse = results.count("better"), results.count("worse")
@@ -131,7 +134,7 @@ def _figure(one: Spread | None, parent: QWidget) -> QLabel:
     if one is None:
         return label("–", "quiet", parent)
     error = f" ± {100 * one.error:.0f}" if one.error is not None else ""
-    return label(f"{100 * one.mean:.0f}{error}", "", parent)
+    return label(f"{round(100 * one.mean)}{error}".replace("-", "−"), "", parent)
 
 
 def _command(workspace: Path, parent: QWidget) -> QLineEdit:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QBuffer, QRectF, QSize, Qt
 from PySide6.QtGui import QImage, QImageReader, QPainter
 
 from engine.errors import InputError
+from engine.workspace.captures import read_unchanged
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,19 +39,31 @@ _IGNORE = Qt.AspectRatioMode.IgnoreAspectRatio
 
 
 def decode(path: Path) -> QImage:
-    """Return the capture as an opaque 32-bit image; raises `InputError` where the file cannot be read."""
-    reader = QImageReader(str(path))
+    """Return the capture as an opaque 32-bit image.
+
+    Raises `InputError` where the file cannot be read, or is not the one that was imported.
+    """
+    try:
+        buffer = QBuffer()
+        buffer.setData(read_unchanged(path))
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, getattr(error, "strerror", None) or str(error)) from error
+    reader = QImageReader(buffer)
     size = reader.size()
     pixels = size.width() * size.height()
     if pixels > PIXEL_LIMIT:
         reader.setScaledSize(size * (PIXEL_LIMIT / pixels) ** 0.5)
     image = reader.read()
     if image.isNull():
-        raise InputError(
-            f"The capture {path.name} cannot be read: {reader.errorString()}.",
-            "Bring the file back from a backup, or import the item's screenshot again.",
-        )
+        raise _unreadable(path, reader.errorString())
     return image.convertToFormat(QImage.Format.Format_RGB32)
+
+
+def _unreadable(path: Path, reason: str) -> InputError:
+    return InputError(
+        f"The capture {path.name} cannot be read: {reason}.",
+        "Bring the file back from a backup, or import the item's screenshot again.",
+    )
 
 
 def fit(image: QImage, size: QSize) -> QImage:

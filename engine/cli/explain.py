@@ -149,7 +149,8 @@ def _explanation(ws: Workspace, item: Item, asked: _Asked) -> tuple[Explanation,
     label = asked.label or (verdict.label if verdict else None)
     if asked.kept and label is not None:
         stored = ws.explanations.get(item.id, task, label, model)
-        if stored is not None and stored.final and stored.method == _LIME:
+        intact = item.capture is None or ws.captures.is_intact(item.capture)  # else it is refused when it is made anew
+        if stored is not None and stored.final and stored.method == _LIME and intact:
             return stored, True
     return _made(ws, item, model, task, label, asked), False
 

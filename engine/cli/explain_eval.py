@@ -5,15 +5,18 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 from engine.cli.common import JsonOption, ModelOption, WorkspaceArgument, answer, champion_of, note, progress, table
 from engine.cli.signals import cancelled_by_signals
-from engine.counting import counted
+from engine.counting import counted, fit
 from engine.errors import EngineError, InputError, did_you_mean
 from engine.taxonomy import Taxonomy
+from engine.trust import ENOUGH_ITEMS
 from engine.types import Faithfulness, FaithfulnessRow, ItemContent, Spread, Verdict
 from engine.workspace import Workspace, faithfulness
 
@@ -27,6 +30,7 @@ EXAMPLES = (
     "secondlook explain-eval tweets.secondlook --method all --json",
 )
 ALL, SPLIT = "all", "val"
+_SHOWN = 3
 _BETTER = "Better than random order, item by item, by (below 0: worse; clear where more than twice the error behind ±):"
 _COLUMNS = {
     "deletion": "deletion (low)",
@@ -74,6 +78,7 @@ def explain_eval(
 
     predictor = Predictor.load(folder)
     methods, impossible = _possible(predictor, methods, leave_out=ALL in (method or []))
+    contents, unread = _readable(predictor, contents)
     with cancelled_by_signals() as cancelled:
         asked = _questions(predictor.predict(contents, cancelled=cancelled), contents, taxonomy, name)
         rows, notes = _measured(predictor, asked, methods, seed, cancelled)
@@ -84,25 +89,66 @@ def explain_eval(
         items=len(asked),
         seed=seed,
         rows=tuple(rows),
-        notes=(*impossible, *notes),
+        notes=(*impossible, *unread, *notes),
     )
     answer(found, lambda: _text(found), as_json=as_json)
+    note(_kept(folder, found))
+
+
+def _kept(folder: Path, found: Faithfulness) -> str:
+    """Keep what was measured unless more is known already, and say so; methods on the same items are kept together."""
     before = faithfulness.read(folder)
-    kept = faithfulness.write(folder, found)
-    instead = f", in place of what was measured on {counted(before.items, 'item')} before" if before else ""
-    note(f"Kept in {kept}{instead}.")
+    if before is not None and before.items > found.items:
+        items = counted(before.items, "item")
+        return f"Not kept: what was measured on {items} before says more. Measure on as many: --items {before.items}."
+    if before is not None and _chance(before) == _chance(found):
+        found = _together(before, found)
+    return f"Kept in {faithfulness.write(folder, found)}."
+
+
+def _chance(found: Faithfulness) -> object:
+    """What tells the items that were measured: what parts in random order, drawn by the seed, scored on them."""
+    scores = [row.scores for row in found.rows if row.method == "random"]
+    rounded = [{name: round(one.mean, 3) for name, one in own.items()} for own in scores]
+    return found.items, found.seed, found.split, rounded
+
+
+def _together(before: Faithfulness, found: Faithfulness) -> Faithfulness:
+    """Both measurements' methods, the new ones in place of the old; random order comes last."""
+    new = {row.method for row in found.rows}
+    rows = [*(row for row in before.rows if row.method not in new), *found.rows]
+    said = [one for one in before.notes if one not in found.notes and one.split(" ", 1)[0] not in new]
+    return msgspec.structs.replace(found, rows=tuple(rows), notes=(*said, *found.notes))
+
+
+def _readable(predictor: Predictor, contents: Sequence[ItemContent]) -> tuple[list[ItemContent], list[str]]:
+    """Return the items whose screenshots the model can look at, and a sentence on the others."""
+    from engine.explain.screenshot import seen
+
+    found, reasons = [], []
+    for content in contents:
+        try:
+            seen(predictor, content)
+            found.append(content)
+        except InputError as error:
+            reasons.append(str(error))
+    if not reasons:
+        return found, []
+    were = fit(len(reasons), "was", "were")
+    told = f"{counted(len(reasons), 'item')} of {len(contents)} {were} left out. {' '.join(reasons[:_SHOWN])}"
+    if not found:
+        raise InputError(told, "")
+    return found, [told]
 
 
 def _methods(given: Sequence[str]) -> list[str]:
     """Return the methods that are meant, each once."""
     from engine.explain.methods import METHODS
 
-    if ALL in given:
-        return list(METHODS)
     for one in given:
-        if one not in METHODS:
+        if one not in (*METHODS, ALL):
             raise InputError(f"There is no method '{one}'.", did_you_mean(one, [*METHODS, ALL]))
-    return list(dict.fromkeys(given))
+    return list(METHODS) if ALL in given else list(dict.fromkeys(given))
 
 
 def _possible(predictor: Predictor, methods: Sequence[str], *, leave_out: bool) -> tuple[list[str], list[str]]:
@@ -182,8 +228,10 @@ def _text(found: Faithfulness) -> str:
     better = [
         [row.method, *(_cell(row.advantage.get(name), "+") for name in shown)] for row in found.rows if row.advantage
     ]
+    are = f"{counted(found.items, 'item')} {fit(found.items, 'is', 'are')}"
+    few = [f"{are} too few to tell: give more --items."] if found.items < ENOUGH_ITEMS else []
     blocks = [head, table(headers, scores), _BETTER]
-    return "\n\n".join([*blocks, table(["method", *shown], better), *found.notes])
+    return "\n\n".join([*blocks, table(["method", *shown], better), *few, *found.notes])
 
 
 def _cell(one: Spread | None, sign: str = "") -> str:

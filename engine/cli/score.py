@@ -7,7 +7,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from engine.cli.common import (
     JsonOption,
@@ -48,13 +50,21 @@ class ScoreReport(Struct, frozen=True, kw_only=True):
     unread: tuple[str, ...] = ()
 
 
-def score(workspace: WorkspaceArgument, model: ModelOption = None, as_json: JsonOption = False) -> None:
+def score(
+    workspace: WorkspaceArgument,
+    model: ModelOption = None,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Also items that have one, as after a lost screenshot came back."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Give a verdict to every item that lacks one of the champion, or of another model.
 
-    Verdicts are kept as they come: an interrupted command goes on where it stopped.
+    Verdicts are kept as they come: an interrupted command goes on where it stopped (with --again from the beginning).
     """
     with Workspace.open(workspace) as ws, turn(ws.path, "secondlook score"), progress("Scoring") as show:
-        report = score_workspace(ws, model, progress=show)
+        report = score_workspace(ws, model, again=again, progress=show)
     answer(report, _text(report), as_json=as_json)
     if report.unread:
         note(_without_screenshots(report.unread))
@@ -63,13 +73,14 @@ def score(workspace: WorkspaceArgument, model: ModelOption = None, as_json: Json
 def _without_screenshots(unread: Sequence[str]) -> str:
     which = f"{counted(len(unread), 'item')}, such as '{unread[0]}',"
     told = fit(len(unread), "was judged without its screenshot", "were judged without their screenshots")
-    return f"{which} {told}, which cannot be read: import again what {fit(len(unread), 'it', 'they')} came from."
+    return f"{which} {told}, which cannot be read: import {fit(len(unread), 'it', 'them')} again, then score --again."
 
 
 def score_workspace(
     workspace: Workspace,
     model_id: str | None = None,
     *,
+    again: bool = False,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> ScoreReport:
@@ -78,6 +89,7 @@ def score_workspace(
     Args:
         workspace: open for writing; the caller holds its lock.
         model_id: a registered model's id.
+        again: score the items that have a verdict as well, and put the new ones in place of those.
         progress: called with (items scored, items to score) after each batch.
         cancelled: asked before each batch; what was scored before stays.
 
@@ -87,14 +99,14 @@ def score_workspace(
         CancelledError: `cancelled` said so.
     """
     model = model_id or champion_of(workspace)
-    total = workspace.items.count_without_verdict(model)
+    total = workspace.items.count_without_verdict(model, again=again)
     folder = workspace.models.folder(model)
     if total == 0:
         return ScoreReport(model=model, scored=0, items_per_second=0.0, peak_rss_mb=_peak_rss_mb())
     predictor = _scorer(workspace.path, folder)
     started, scored = time.perf_counter(), 0
     unread: list[str] = []
-    contents = _unscored(workspace, model)
+    contents = _unscored(workspace, model, again=again)
     for verdicts in predictor.predict_stream(contents, cancelled=cancelled, unread=lambda one: unread.append(one.id)):
         workspace.verdicts.put(verdicts)
         scored += len({verdict.item for verdict in verdicts})
@@ -124,10 +136,10 @@ def _scorer(workspace: Path, folder: Path) -> BulkScorer | Predictor:
     return Loader(workspace)(folder)
 
 
-def _unscored(workspace: Workspace, model: str) -> Iterator[ItemContent]:
+def _unscored(workspace: Workspace, model: str, *, again: bool) -> Iterator[ItemContent]:
     """Page by row number: items that get verdicts meanwhile do not shift the pages."""
     after = 0
-    while page := workspace.items.without_verdict(model, after=after, limit=_PAGE):
+    while page := workspace.items.without_verdict(model, after=after, limit=_PAGE, again=again):
         after = page[-1][0]
         yield from (content for _, content in page)
 

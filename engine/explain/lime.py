@@ -120,7 +120,8 @@ class _Side:
         self.evidence = Evidence(surrogate=None)
         self._first = part.first
         self._second, self._step = (part.second, STEP_TEXT) if isinstance(part, TextPart) else (0, STEP_IMAGE)
-        self._fewest = PER_WORD * part.features if text else 0  # before, pairs of words are not looked at
+        # Before, pairs of words are not looked at, and halves of the answers are too small to say how well they agree.
+        self._fewest = max(PER_WORD * part.features, self._second) if text else 0
         self._enough = (STABLE_TEXT if text else STABLE_IMAGE) if samples is None else None
         self._ahead = (samples or self._second) if alone else 0
         self._all = 0 if text else len(self.sampler.design.masks)

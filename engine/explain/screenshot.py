@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from engine.errors import InputError
 from engine.explain.model import ExplainableModel
-from engine.models.images import DAMAGE, check_size
+from engine.models.images import DAMAGE, check_size, opened
 from engine.types import ItemContent
-
-_BY_CONTENT = re.compile(r"[0-9a-f]{64}")
-"""The names that a workspace gives its captures: the SHA-256 of their bytes."""
-_MEND = "Import the item again."
 
 
 def seen(model: ExplainableModel, content: ItemContent) -> npt.NDArray[np.float32] | None:
@@ -29,26 +23,10 @@ def seen(model: ExplainableModel, content: ItemContent) -> npt.NDArray[np.float3
     """
     if content.capture is None or not len(model.missing_image):
         return None
-    _check_unchanged(content)
     pixels = model.pixels(content)
     if pixels is None:
         screenshot(content)  # says what is wrong with it; where nothing is, the model hides all of it
     return pixels
-
-
-def _check_unchanged(content: ItemContent) -> None:
-    """Raise `InputError` where the file is not the one that its name stands for."""
-    path = Path(content.capture or "")
-    if not _BY_CONTENT.fullmatch(path.stem):
-        return
-    try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise _unreadable(content, error) from error
-    if found != path.stem:
-        raise InputError(
-            f"The screenshot of item '{content.id}' is not the one that was imported: its file has changed.", _MEND
-        )
 
 
 def screenshot(content: ItemContent) -> Image.Image:
@@ -59,7 +37,7 @@ def screenshot(content: ItemContent) -> Image.Image:
     """
     assert content.capture is not None
     try:
-        with Image.open(Path(content.capture), formats=["PNG"]) as image:
+        with opened(Path(content.capture)) as image:
             check_size(image)
             return image.convert("RGB")
     except DAMAGE as error:
@@ -67,5 +45,7 @@ def screenshot(content: ItemContent) -> Image.Image:
 
 
 def _unreadable(content: ItemContent, error: Exception) -> InputError:
-    reason = getattr(error, "strerror", None) or error  # without the path of the file, which says nothing
-    return InputError(f"The screenshot of item '{content.id}' cannot be read: {reason}.", _MEND)
+    reason: object = getattr(error, "strerror", None) or error  # without the path of the file, which says nothing
+    if isinstance(error, UnidentifiedImageError):
+        reason = "it is no PNG image, or its start is damaged"
+    return InputError(f"The screenshot of item '{content.id}' cannot be read: {reason}.", "Import the item again.")

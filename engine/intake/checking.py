@@ -23,7 +23,10 @@ from engine.workspace.imports import Place
 
 Picture = Capture | CaptureError | None
 
-_BROUGHT_BACK = "its screenshot was missing or damaged in the workspace and was brought back"
+_BROUGHT_BACK = (
+    "its screenshot was missing or damaged in the workspace and was brought back; verdicts that were made meanwhile did"
+    " not see it: secondlook score --again makes them anew"
+)
 _NOT_CROSSED_OUT = "its decisions came in without crossing that out"
 
 

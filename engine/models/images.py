@@ -6,6 +6,7 @@ screenshot to network input keeps heatmaps exact.
 
 from __future__ import annotations
 
+import io
 import itertools
 import logging
 import math
@@ -19,6 +20,7 @@ from PIL import Image
 from engine.evidence import ELSEWHERE
 from engine.models.spec import MEAN, NONE, ImageSpec
 from engine.types import Box, ItemContent
+from engine.workspace.captures import read_unchanged
 
 PIXEL_LIMIT = 64_000_000
 """Screenshots with more pixels than this are not decoded."""
@@ -37,7 +39,7 @@ def prepare_capture(content: ItemContent, spec: ImageSpec) -> NDArray[np.uint8] 
     if content.capture is None or spec.backbone == NONE:
         return None
     try:
-        with Image.open(Path(content.capture), formats=["PNG"]) as image:
+        with opened(Path(content.capture)) as image:
             return _prepare(image, content, spec)
     except DAMAGE as error:
         _log.warning("item %s is looked at without its screenshot %s: %s", content.id, content.capture, error)
@@ -73,6 +75,11 @@ def resampling(source: int, target: int, borders: NDArray[np.int64] | None = Non
     before = np.cumsum(weights, axis=1) - weights
     matrix: NDArray[np.float64] = np.diff(before[:, within] + share * weights[:, within], axis=1)
     return matrix
+
+
+def opened(path: Path) -> Image.Image:
+    """A screenshot, to be decoded; raises one of `DAMAGE`, also where the file is another one than was imported."""
+    return Image.open(io.BytesIO(read_unchanged(path)), formats=["PNG"])
 
 
 def check_size(image: Image.Image) -> None:

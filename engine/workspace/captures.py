@@ -20,6 +20,19 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def read_unchanged(path: Path) -> bytes:
+    """Return a screenshot's bytes.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: its name is a digest, and these are not the bytes that got that name.
+    """
+    content = path.read_bytes()
+    if _SHA.fullmatch(path.stem) and digest(content) != path.stem:
+        raise ValueError("its file is not the one that was imported")
+    return content
+
+
 class Captures:
     """Screenshots by content: storing the same bytes twice keeps one file."""
 

@@ -131,17 +131,20 @@ class Items:
             board.refresh(self._db, self._taxonomy, sorted(numbers.values()))
         return changed
 
-    def without_verdict(self, model: str, *, after: int = 0, limit: int = 256) -> list[tuple[int, ItemContent]]:
+    def without_verdict(
+        self, model: str, *, after: int = 0, limit: int = 256, again: bool = False
+    ) -> list[tuple[int, ItemContent]]:
         """Return items that the model has not judged, with their row numbers; pass the last one as `after` to go on.
 
-        Only kinds for which the model has a task that applies. Raises `NotFoundError` for an unknown model.
+        Only kinds for which the model has a task that applies; with `again` also items that it has judged already.
+        Raises `NotFoundError` for an unknown model.
         """
         number, kinds = board.scorable(self._db, self._taxonomy, model)
         rows = self._db.all(
             f"SELECT row, {COLUMNS} FROM items WHERE row > ? AND kind IN (SELECT value FROM json_each(?))"
-            " AND NOT EXISTS (SELECT 1 FROM verdicts WHERE model = ? AND verdicts.row = items.row)"
+            " AND (? OR NOT EXISTS (SELECT 1 FROM verdicts WHERE model = ? AND verdicts.row = items.row))"
             " ORDER BY row LIMIT ?",
-            (after, _ids(kinds), number, limit),
+            (after, _ids(kinds), again, number, limit),
         )
         return [(row[0], self.content(item_of(row[1:]))) for row in rows]
 
@@ -160,13 +163,13 @@ class Items:
         )
         return [self.content(item_of(row)) for row in rows]
 
-    def count_without_verdict(self, model: str) -> int:
+    def count_without_verdict(self, model: str, *, again: bool = False) -> int:
         """Return how many items `without_verdict` would list in all, without looking at them."""
         number, kinds = board.scorable(self._db, self._taxonomy, model)
         items = self._db.value(
             "SELECT COALESCE(SUM(items), 0) FROM facets WHERE kind IN (SELECT value FROM json_each(?))", (_ids(kinds),)
         )
-        scored = self._db.value("SELECT scored FROM models WHERE number = ?", (number,))
+        scored = 0 if again else self._db.value("SELECT scored FROM models WHERE number = ?", (number,))
         return max(0, int(items) - int(scored))
 
     def capture_path(self, sha: str) -> Path:

@@ -64,10 +64,8 @@ def shown(page: ModelsPage) -> list[FaithfulnessPanel]:
             "Not shown: no check can be told from naming parts at random. Measuring more items may tell.",
         ),
         (measured(0.01, items=400), "Not shown: no check can be told from naming parts at random."),
-        (
-            measured(0.9, items=1, error=None),
-            "Not shown: no check can be told from naming parts at random. Measuring more items may tell.",
-        ),
+        (measured(0.9, items=1, error=None), "Too few to tell: measured on 1 item. More are measured with --items."),
+        (measured(0.9, 0.9, items=9), "Too few to tell: measured on 9 items. More are measured with --items."),
         (
             measured(0.2, method="ig"),
             f"Yes (Integrated gradients): clearly better than naming parts at random in every check: {ITEM_BY_ITEM}.",

@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QImage
 
 from desktop.review import pixels
 from engine.errors import InputError
+from engine.workspace.captures import Captures
 
 
 @pytest.fixture
@@ -60,6 +61,18 @@ def test_what_cannot_be_decoded_is_named(tmp_path: Path) -> None:
         pixels.decode(broken)
     with pytest.raises(InputError, match=r"gone\.png"):
         pixels.decode(tmp_path / "gone.png")
+
+
+def test_a_capture_that_was_exchanged_is_not_shown(stripes: Path, tmp_path: Path) -> None:
+    """Its name is the digest of what was imported: another post's picture would be taken for this one's."""
+    kept = Captures(tmp_path / "captures")
+    path = kept.path_of(kept.store(stripes.read_bytes()))
+    assert pixels.decode(path).width() == 200
+    other = QImage(10, 10, QImage.Format.Format_RGB32)
+    other.fill(QColor("blue"))
+    assert other.save(str(path))
+    with pytest.raises(InputError, match="its file is not the one that was imported"):
+        pixels.decode(path)
 
 
 def test_a_huge_capture_is_kept_small_enough(stripes: Path, monkeypatch: pytest.MonkeyPatch) -> None:

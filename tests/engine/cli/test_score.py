@@ -74,17 +74,32 @@ def test_every_item_gets_a_verdict_once(secondlook: Callable[..., Any], folder: 
     assert again.json["scored"] == 0
 
 
+def verdicts(folder: Path) -> dict[str, float]:
+    with Workspace.open(folder, read_only=True) as ws:
+        return {f"t{number}": ws.verdicts.of(f"t{number}")["toxicity"].probability for number in range(ITEMS)}
+
+
 def test_items_judged_without_their_screenshots_are_told(
     secondlook: Callable[..., Any], folder: Path, champion: str
 ) -> None:
     with Workspace.open(folder) as ws:
         gone, cut = (ws.captures.path_of(ws.items.get(item).capture or "") for item in ("t0", "t3"))
+        other = ws.captures.path_of(ws.items.get("t6").capture or "")
+    whole = gone.read_bytes(), cut.read_bytes()
     gone.unlink()
-    cut.write_bytes(cut.read_bytes()[:50])
+    cut.write_bytes(other.read_bytes())
     ended = secondlook("score", folder, "--json")
     assert ended.json["unread"] == ["t0", "t3"]
     assert "2 items, such as 't0', were judged without their screenshots, which cannot be read" in ended.err
-    assert secondlook("score", folder, "--json").json["unread"] == []
+    nothing_new = secondlook("score", folder, "--json").json
+    assert (nothing_new["unread"], nothing_new["scored"]) == ([], 0)
+    before = verdicts(folder)
+    gone.write_bytes(whole[0])
+    cut.write_bytes(whole[1])
+    again = secondlook("score", folder, "--again", "--json").json
+    assert (again["unread"], again["scored"]) == ([], ITEMS)
+    changed = {item for item, probability in verdicts(folder).items() if abs(probability - before[item]) > 1e-4}
+    assert changed == {"t0", "t3"}
 
 
 def test_without_a_model_it_says_how_to_get_one(secondlook: Callable[..., Any], folder: Path) -> None:

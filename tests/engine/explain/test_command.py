@@ -126,6 +126,19 @@ def test_a_workspace_that_cannot_be_written_is_explained_all_the_same(
     assert "is read-only. Make it writable" in told.err
 
 
+def test_a_kept_explanation_is_not_shown_over_another_picture(
+    workspace: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    explained(capsys, workspace, "t1", "--label", "toxic")
+    with Workspace.open(workspace) as ws:
+        file = ws.captures.path_of(ws.items.get("t1").capture or "")
+    Image.new("RGB", (300, 240), "blue").save(file)
+    for more in ([], ["--png", str(tmp_path / "why.png")], ["--method", "occlusion"]):
+        assert run(["explain", str(workspace), "t1", "--label", "toxic", *more]) == 2
+        assert "its file is not the one that was imported. Import the item again." in capsys.readouterr().err
+    assert not (tmp_path / "why.png").exists()
+
+
 def test_a_verdict_that_was_made_of_something_else_is_told(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     verdict = {"item": "t1", "task": "toxicity", "model": "fake", "label": "toxic", "labels": ("toxic",)}
     explanation = explained(capsys, workspace, "t1", "--label", "toxic")

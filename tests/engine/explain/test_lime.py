@@ -243,8 +243,9 @@ def unreadable(folder: Path, how: str) -> str:
 def test_an_item_is_never_explained_without_its_screenshot(fake: Any, make_item: Any, tmp_path: Path, how: str) -> None:
     """Its words alone would be another item's explanation, and it would be kept."""
     item = make_item(capture=unreadable(tmp_path, how))
-    sentence = "is not the one that was imported" if how == "swapped" else "cannot be read"
-    with pytest.raises(InputError, match=rf"The screenshot of item 'one' {sentence}.* Import the item again\."):
+    sentence = "its file is not the one that was imported" if how == "swapped" else ""
+    told = rf"The screenshot of item 'one' cannot be read: {sentence}.*\. Import the item again\."
+    with pytest.raises(InputError, match=told):
         explain(fake, item, "toxicity", "toxic")
     with pytest.raises(InputError, match="The screenshot of item 'one'"):
         Probe(fake, item, "toxicity", "toxic", lambda: False)

@@ -151,18 +151,44 @@ def test_without_held_out_items_it_says_where_they_come_from(
     assert "No labelled item is held out for validation." in capsys.readouterr().err
 
 
+def test_a_smaller_measurement_takes_no_larger_ones_place_and_methods_are_kept_together(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measured(*options: str) -> tuple[list[str], str]:
+        assert run(["explain-eval", str(workspace), *options]) == 0
+        kept = faithfulness.read(workspace / "models" / "fake")
+        assert kept is not None
+        return [f"{row.method} {row.scores['comprehensiveness'].n}" for row in kept.rows], capsys.readouterr().err
+
+    assert measured("--method", "occlusion", "--items", "3")[0] == ["occlusion 3", "random 3"]
+    rows, told = measured("--items", "2")
+    assert rows == ["occlusion 3", "random 3"]
+    assert "Not kept: what was measured on 3 items before says more. Measure on as many: --items 3." in told
+    assert measured("--items", "3")[0] == ["occlusion 3", "lime 3", "random 3"]
+    assert measured("--items", "3", "--method", "occlusion")[0] == ["lime 3", "occlusion 3", "random 3"]
+    assert measured("--items", "3", "--seed", "1")[0] == ["lime 3", "random 3"], "other items"
+    assert measured("--items", "4")[0] == ["lime 4", "random 4"]
+
+
+def test_items_whose_screenshots_are_lost_are_counted_out(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Workspace.open(workspace) as ws:
+        ws.captures.path_of(ws.items.get("t0").capture or "").write_bytes(b"no image")
+    assert run(["explain-eval", str(workspace), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["items"] == 1, "three of four share the screenshot"
+    assert document["notes"][0].startswith("3 items of 4 were left out. The screenshot of item 't")
+    assert run(["explain-eval", str(workspace), "--items", "4"]) == 0
+    assert "1 item is too few to tell: give more --items." in capsys.readouterr().out
+
+
 def test_a_table_that_cannot_be_kept_is_shown_all_the_same(
     workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert run(["explain-eval", str(workspace), "--items", "2"]) == 0
-    assert run(["explain-eval", str(workspace), "--items", "1"]) == 0
-    assert ", in place of what was measured on 2 items before." in capsys.readouterr().err
-
     def refuse(*_: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(os, "fsync", refuse)
-    assert run(["explain-eval", str(workspace), "--items", "1"]) != 0
+    assert run(["explain-eval", str(workspace)]) != 0
     told = capsys.readouterr()
     assert "comprehensiveness" in told.out
     assert "(Read-only file system). Free some space or make the folder writable" in told.err
