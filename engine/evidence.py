@@ -9,6 +9,9 @@ from engine.types import TokenWeight
 
 CLEAR = 2.0
 """Standard errors; about 95 % of a normal distribution lie within them."""
+SLIGHT = 0.02
+"""Shares and colours are relative: where the largest weight is smaller, they make much of little. No weight below this
+has full colour, so that an explanation made of noise looks like one."""
 ELSEWHERE = "elsewhere"
 """What shares call the rest of the screenshot: what lies in none of the page's regions, its frame."""
 

@@ -19,23 +19,20 @@ from PySide6.QtGui import QImage
 
 from desktop.theme.diverging import STEPS, heat_table
 from engine.errors import InputError
-from engine.evidence import is_clear
+from engine.evidence import SLIGHT, is_clear
 from engine.types import Explanation, Segment, SegmentMap, TokenWeight
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SCALE_FLOOR = 0.02
-"""Weights below this never reach full colour: an explanation made of noise must look like one."""
-
 _LITTLE = 0.2
 _CELL_LIMIT = 4096 * 4096
 
 
 def scale_of(explanation: Explanation) -> float:
-    """Return the weight that gets full colour: the largest |weight| that is coloured, at least `SCALE_FLOOR`."""
-    return max([SCALE_FLOOR, *_coloured(explanation)])
+    """Return the weight that gets full colour: the largest |weight| that is coloured, at least `SLIGHT`."""
+    return max([SLIGHT, *_coloured(explanation)])
 
 
 def any_colour(explanation: Explanation) -> bool:
@@ -133,7 +130,7 @@ def leaning(explanation: Explanation) -> str:
     """Say where one part has next to no weight beside the other, so that a pale heatmap is not taken for a fault."""
     words = max((abs(token.weight) for token in explanation.tokens), default=None)
     picture = max((abs(segment.weight) for segment in explanation.segments), default=None)
-    if words is None or picture is None or max(words, picture) < SCALE_FLOOR:
+    if words is None or picture is None or max(words, picture) < SLIGHT:
         return ""
     if picture < _LITTLE * words:
         return "the picture counts little"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from engine.cli.common import JsonOption, ModelOption, WorkspaceArgument, answer, champion_of, table
+from engine.cli.common import JsonOption, ModelOption, WorkspaceArgument, answer, champion_of, note, table
 from engine.errors import InputError, NotFoundError, did_you_mean
+from engine.models.unread import without_screenshots
 from engine.taxonomy import Taxonomy
-from engine.types import TaskMetrics, TrainingItem
+from engine.types import ItemContent, TaskMetrics, TrainingItem
 from engine.workspace import Workspace
 
 EXAMPLES = (
@@ -49,16 +51,20 @@ def evaluate(
         labelled = list(ws.runs.labelled(profiles=level == "author"))
         taxonomy = ws.taxonomy
     measure = _authors if level == "author" else _items
-    count, tasks = measure(folder, labelled, split, taxonomy, positive or [])
-    document = {"model": name, "split": split, "level": level, "n": count, "tasks": tasks}
+    unread: list[str] = []
+    count, tasks = measure(folder, labelled, split, taxonomy, positive or [], lambda one: unread.append(one.id))
+    document = {"model": name, "split": split, "level": level, "n": count, "tasks": tasks, "unread": unread}
     answer(document, lambda: _text(document, tasks), as_json=as_json)
+    if unread:
+        note(without_screenshots(unread, "judged"))
 
 
 _Measured = tuple[int, dict[str, TaskMetrics]]
+_Unread = Callable[[ItemContent], None]
 
 
 def _items(
-    folder: Path, labelled: list[TrainingItem], split: str, _taxonomy: Taxonomy, positive: list[str]
+    folder: Path, labelled: list[TrainingItem], split: str, _taxonomy: Taxonomy, positive: list[str], unread: _Unread
 ) -> _Measured:
     if positive:
         raise InputError("--positive says what makes an author positive.", "Give it with --level author.")
@@ -68,11 +74,11 @@ def _items(
     from engine.models.predictor import Predictor
     from engine.training.evaluate import evaluate as measure
 
-    return len(items), measure(Predictor.load(folder), items)
+    return len(items), measure(Predictor.load(folder), items, unread=unread)
 
 
 def _authors(
-    folder: Path, labelled: list[TrainingItem], split: str, taxonomy: Taxonomy, positive: list[str]
+    folder: Path, labelled: list[TrainingItem], split: str, taxonomy: Taxonomy, positive: list[str], unread: _Unread
 ) -> _Measured:
     known = [label for task in taxonomy.tasks for label in task.label_names]
     for label in positive:
@@ -84,7 +90,7 @@ def _authors(
     authors = [author for author in authors_of(labelled) if author.split == split]
     if not authors:
         raise _nothing("author of a labelled item", split)
-    return len(authors), evaluate_authors(Predictor.load(folder), authors, taxonomy, positive)
+    return len(authors), evaluate_authors(Predictor.load(folder), authors, taxonomy, positive, unread=unread)
 
 
 def _nothing(what: str, split: str) -> InputError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +22,8 @@ from engine.cli.common import (
     progress,
     turn,
 )
-from engine.counting import counted, fit
+from engine.counting import counted
+from engine.models.unread import without_screenshots
 from engine.types import ItemContent, Struct
 from engine.workspace import Workspace
 
@@ -67,13 +68,7 @@ def score(
         report = score_workspace(ws, model, again=again, progress=show)
     answer(report, _text(report), as_json=as_json)
     if report.unread:
-        note(_without_screenshots(report.unread))
-
-
-def _without_screenshots(unread: Sequence[str]) -> str:
-    which = f"{counted(len(unread), 'item')}, such as '{unread[0]}',"
-    told = fit(len(unread), "was judged without its screenshot", "were judged without their screenshots")
-    return f"{which} {told}, which cannot be read: import {fit(len(unread), 'it', 'them')} again, then score --again."
+        note(without_screenshots(report.unread, "judged", ", then score --again"))
 
 
 def score_workspace(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from engine.evidence import is_clear
+from engine.evidence import SLIGHT, is_clear
 from engine.explain.image_part import ImagePart
 from engine.explain.surrogate import Surrogate
 from engine.explain.text_part import TextPart
@@ -13,8 +11,6 @@ CUT = "The model reads only the beginning of this text: words further on count w
 VANISHED = (
     "The verdict depends on this item, but its gradients are too small to tell on what: use --method lime or occlusion."
 )
-SLIGHT = 0.02
-"""Shares and colours are relative: where the largest weight is smaller, they make much of little."""
 
 
 def note(
@@ -37,7 +33,7 @@ def note(
     if words is None and superpixels is None:
         return sentences[0]
     if final:
-        sentences.append(_weakness([part for part in (words, superpixels) if part is not None]))
+        sentences.append(_weakness(words, superpixels))
     if words is not None and text is not None:
         sentences.append(grouped(text))
         sentences.append(CUT if final and text.cut else "")
@@ -73,16 +69,19 @@ def nothing(text: TextPart | None, image: ImagePart | None, *, words: bool | Non
     return f"Nothing to explain: {why}."
 
 
-def _weakness(parts: Sequence[Surrogate]) -> str:
+def _weakness(words: Surrogate | None, superpixels: Surrogate | None) -> str:
     """What to say where no weight can be told from chance, or even the largest is slight; else nothing."""
+    parts = {"word": words, "part of the screenshot": superpixels}
+    what = " or ".join(name for name, part in parts.items() if part is not None)
     clear = [
         abs(weight)
-        for part in parts
+        for part in (words, superpixels)
+        if part is not None
         for weight, error in zip(part.weights, part.errors, strict=True)
         if is_clear(weight, error)
     ]
     if not clear:
-        return "No word or part of the screenshot makes a difference that can be told from chance."
+        return f"No {what} makes a difference that can be told from chance."
     if max(clear) < SLIGHT:
-        return f"No word or part of the screenshot changes the probability by more than {max(clear):.3f}."
+        return f"No {what} changes the probability by more than {max(clear):.3f}."
     return ""

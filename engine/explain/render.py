@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from engine.errors import StorageError
-from engine.evidence import each_once, is_clear
+from engine.evidence import SLIGHT, each_once, is_clear
 from engine.explain.lettering import Colour, Piece, draw_paragraph
 from engine.explain.screenshot import screenshot
 from engine.explain.superpixels import decoded
@@ -86,6 +86,11 @@ def largest_weight(explanation: Explanation) -> float:
     return max((abs(clear_weight(one)) for one in _every(explanation)), default=0.0)
 
 
+def _full_colour(explanation: Explanation) -> float:
+    """The weight that gets full colour: the largest clear one, but no less than `SLIGHT`."""
+    return max(SLIGHT, largest_weight(explanation))
+
+
 def clear_weight(one: TokenWeight | Segment) -> float:
     """The weight of a word or a superpixel; 0 where it cannot be told from that."""
     return one.weight if is_clear(one.weight, one.error) else 0.0
@@ -110,7 +115,7 @@ def _with_heatmap(picture: Image.Image, explanation: Explanation) -> Image.Image
     weights = np.zeros(int(labels.max()) + 1)
     for segment in explanation.segments:
         weights[segment.id] = clear_weight(segment)
-    heat = Image.fromarray(heat_colours(weights[labels], largest_weight(explanation)), "RGBA")
+    heat = Image.fromarray(heat_colours(weights[labels], _full_colour(explanation)), "RGBA")
     over = heat.resize(picture.size, Image.Resampling.NEAREST)
     return Image.alpha_composite(picture.convert("RGBA"), over).convert("RGB")
 
@@ -130,8 +135,8 @@ def _legend(canvas: Image.Image, explanation: Explanation, y: int) -> int:
     bar = Image.fromarray(heat_colours(shares, 1.0), "RGBA")
     canvas.paste(bar, (MARGIN, y + 4), bar)
     ImageDraw.Draw(canvas).rectangle((MARGIN - 1, y + 3, MARGIN + wide, y + 4 + high), outline=QUIET)
-    largest = largest_weight(explanation)
-    text = f"against −{largest:.3f}   0   +{largest:.3f} for" if largest else "nothing is coloured"
+    full = _full_colour(explanation)
+    text = f"against −{full:.3f}   0   +{full:.3f} for" if largest_weight(explanation) else "nothing is coloured"
     left = MARGIN * 2 + wide
     y = draw_paragraph(canvas, _words(text), left=left, top=y, width=canvas.width - left, size=SMALL_SIZE, ink=QUIET)
     for line in _trust(explanation):
@@ -161,12 +166,12 @@ def _words(text: str) -> list[Piece]:
 
 def _pieces(field: str, text: str, explanation: Explanation) -> Iterator[Piece]:
     """The field in pieces: marked words, and what is between them; very long texts are cut off with an ellipsis."""
-    largest, position = largest_weight(explanation), 0
+    full, position = _full_colour(explanation), 0
     for token in explanation.tokens:
         if token.field != field or token.end > MOST_CHARACTERS:
             continue
         yield from _between(text[position : token.start])
-        red, green, blue, opacity = (int(value) for value in heat_colours(np.array(clear_weight(token)), largest))
+        red, green, blue, opacity = (int(value) for value in heat_colours(np.array(clear_weight(token)), full))
         paper = tuple(round(255 + (value - 255) * opacity / 255) for value in (red, green, blue))
         yield Piece(text=token.text, background=(paper[0], paper[1], paper[2]) if opacity else None)
         position = token.end

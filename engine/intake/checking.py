@@ -27,6 +27,7 @@ _BROUGHT_BACK = (
     "its screenshot was missing or damaged in the workspace and was brought back; verdicts that were made meanwhile did"
     " not see it: secondlook score --again makes them anew"
 )
+_CALLED = {"truths": "labels", "capture": "screenshot", "width": "screenshot", "height": "screenshot"}
 _NOT_CROSSED_OUT = "its decisions came in without crossing that out"
 
 
@@ -275,7 +276,7 @@ class Checker:
             self.skipped += 1
         else:
             same = msgspec.structs.replace(new, truths=old.truths) == old
-            hint = "labels; say whose answers they are with --reviewer" if same else "content"
+            hint = "labels; say whose answers they are with --reviewer" if same else f"content ({_differing(new, old)})"
             self.said.refuse(file, line, f"the workspace already has an item '{item.id}' with other {hint}")
         return new == old
 
@@ -292,6 +293,16 @@ def _in_one(faults: Sequence[str]) -> str:
     first = faults[0].rstrip(".")
     more = f" (and {counted(len(faults) - 1, 'more part')})" if len(faults) > 1 else ""
     return f"{first[:1].lower()}{first[1:]}{more}"
+
+
+def _differing(new: Item, old: Item) -> str:
+    """Return the columns in which two items differ, as files call them; of `meta` each name."""
+    fields = [name for name in new.__struct_fields__ if getattr(new, name) != getattr(old, name)]
+    called = [_CALLED.get(name, name) for name in fields if name != "meta"]
+    metas = sorted(
+        name for name in new.meta.keys() | old.meta.keys() if new.meta.get(name, ...) != old.meta.get(name, ...)
+    )
+    return ", ".join(dict.fromkeys([*called, *(f"meta '{name}'" for name in metas)]))
 
 
 def _mark(item: Item) -> bytes:

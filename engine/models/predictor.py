@@ -137,13 +137,21 @@ class Predictor:
         """Whether each core looks at a few screenshots at a time (`engine.models.packed_image`)."""
         return self._scorer.encoders.squares is not None
 
-    def predict(self, contents: Sequence[ItemContent], *, cancelled: Callable[[], bool] | None = None) -> list[Verdict]:
+    def predict(
+        self,
+        contents: Sequence[ItemContent],
+        *,
+        cancelled: Callable[[], bool] | None = None,
+        unread: Unread | None = None,
+    ) -> list[Verdict]:
         """Verdicts of all items in their order, one for each task that applies to an item's kind.
+
+        `unread` as in `decode_ahead`.
 
         Raises:
             CancelledError: `cancelled` said so between two batches.
         """
-        return [one for part in self.predict_stream(contents, cancelled=cancelled) for one in part]
+        return [one for part in self.predict_stream(contents, cancelled=cancelled, unread=unread) for one in part]
 
     def predict_stream(
         self,

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from engine.errors import InputError, TrainingError, did_you_mean
+from engine.models.decoding import Unread
 from engine.models.predictor import Predictor
 from engine.similarity import author_key
 from engine.taxonomy import PROFILE, Task, Taxonomy
@@ -98,12 +99,13 @@ def evaluate_authors(
     positive: Sequence[str] = (),
     *,
     cancelled: Callable[[], bool] | None = None,
+    unread: Unread | None = None,
 ) -> dict[str, TaskMetrics]:
     """Return a model's scores on authors: an author's probability of a label is the largest that any item has.
 
     Items are the labelled ones, or the profile where the model judges none of those. For a single-label task the
     probability is that of its positive labels together, and an author is positive from 0.5 on; the truth is as
-    `author_label` says.
+    `author_label` says. `unread` as in `decode_ahead`.
 
     Raises:
         CancelledError: `cancelled` said so.
@@ -111,7 +113,7 @@ def evaluate_authors(
     contents = {one.id: one for author in authors for one in _contents(author)}
     chances: dict[tuple[str, str], Mapping[str, float]] = {
         (verdict.task, verdict.item): verdict.probabilities
-        for verdict in predictor.predict(list(contents.values()), cancelled=cancelled)
+        for verdict in predictor.predict(list(contents.values()), cancelled=cancelled, unread=unread)
     }
     found: dict[str, TaskMetrics] = {}
     for name in predictor.card.tasks:

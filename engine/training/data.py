@@ -67,12 +67,16 @@ def _encode(network: FusionNetwork, pixels: Tensor) -> Tensor:
 
 
 class Captures:
-    """Prepared screenshots by row: kept as bytes up to a limit, decoded anew beyond it."""
+    """Prepared screenshots by row: kept as bytes up to a limit, decoded anew beyond it.
+
+    `unread` are the ids of items whose screenshot could not be used so far.
+    """
 
     def __init__(self, contents: Sequence[ItemContent], spec: ImageSpec, limit: int) -> None:
         self._contents = contents
         self._spec = spec
         self._kept: dict[int, NDArray[np.uint8] | None] = {}
+        self.unread: set[str] = set()
         self._room = limit // (3 * spec.size * spec.size)
 
     def decode(self, check: Callable[[], None]) -> None:
@@ -80,7 +84,7 @@ class Captures:
         rows = [row for row, content in enumerate(self._contents) if content.capture is not None][: self._room]
         contents = [self._contents[row] for row in rows]
         numbers = iter(rows)
-        for part in decode_ahead(contents, self._spec, _PART):
+        for part in decode_ahead(contents, self._spec, _PART, unread=self._lose):
             check()
             self._kept.update({next(numbers): square for _, square in part})
 
@@ -97,7 +101,13 @@ class Captures:
                     strict=True,
                 )
             )
+        for row, square in fresh.items():
+            if square is None:
+                self._lose(self._contents[row])
         return [fresh[row] if row in fresh else self._kept.get(row) for row in rows]
+
+    def _lose(self, content: ItemContent) -> None:
+        self.unread.add(content.id)
 
 
 class Examples:
@@ -130,6 +140,11 @@ class Examples:
         make = soft_targets if soft else targets_of
         self.targets = {head.task: make(items, head) for head in spec.heads}
         self.count = len(items)
+
+    @property
+    def unread(self) -> set[str]:
+        """The ids of items whose screenshot could not be used so far."""
+        return self._captures.unread
 
     @property
     def lengths(self) -> list[int]:

@@ -9,6 +9,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.models.decoding import Unread
 from engine.models.predictor import Predictor
 from engine.training.metrics import predictions, task_metrics
 from engine.training.splits import TRAIN
@@ -47,16 +48,20 @@ class Answers:
 
 
 def evaluate(
-    predictor: Predictor, items: Sequence[TrainingItem], *, cancelled: Callable[[], bool] | None = None
+    predictor: Predictor,
+    items: Sequence[TrainingItem],
+    *,
+    cancelled: Callable[[], bool] | None = None,
+    unread: Unread | None = None,
 ) -> dict[str, TaskMetrics]:
     """Return the model's scores per task over the items that have an answer to it; a task without any is left out.
 
-    A label that the model does not know (the taxonomy has grown) counts against it.
+    A label that the model does not know (the taxonomy has grown) counts against it. `unread` as in `decode_ahead`.
 
     Raises:
         CancelledError: `cancelled` said so.
     """
-    answers = collect_answers(predictor, items, cancelled=cancelled)
+    answers = collect_answers(predictor, items, cancelled=cancelled, unread=unread)
     return {task: metrics_of(one, majority_label(predictor.card, task, one)) for task, one in answers.items()}
 
 
@@ -66,11 +71,15 @@ def metrics_of(answers: Answers, majority: str) -> TaskMetrics:
 
 
 def collect_answers(
-    predictor: Predictor, items: Sequence[TrainingItem], *, cancelled: Callable[[], bool] | None = None
+    predictor: Predictor,
+    items: Sequence[TrainingItem],
+    *,
+    cancelled: Callable[[], bool] | None = None,
+    unread: Unread | None = None,
 ) -> dict[str, Answers]:
-    """Return the model's answers per task for the items whose true answer is known."""
+    """Return the model's answers per task for the items whose true answer is known; `unread` as in `decode_ahead`."""
     wanted = [item for item in items if item.labels.keys() & predictor.card.tasks.keys()]
-    verdicts = predictor.predict([item.content for item in wanted], cancelled=cancelled)
+    verdicts = predictor.predict([item.content for item in wanted], cancelled=cancelled, unread=unread)
     truths = {item.content.id: item.labels for item in wanted}
     found: dict[str, list[Verdict]] = {}
     for verdict in verdicts:

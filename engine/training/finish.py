@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +15,12 @@ import torch
 
 from engine.errors import ModelUnavailableError, StorageError
 from engine.models import checkpoint
+from engine.models.decoding import Unread
 from engine.models.network import FusionNetwork
 from engine.models.predictor import Predictor
 from engine.models.spec import to_plain
 from engine.models.tokenizer import TextTokenizer
+from engine.models.unread import without_screenshots
 from engine.training.answers import decisions_used
 from engine.training.compare import Comparison, beyond_majority, compare, first_model, kept_beside, seen_before
 from engine.training.evaluate import Answers, collect_answers, majority_label, metrics_of, with_versions
@@ -40,7 +42,10 @@ SplitAnswers = Mapping[str, Mapping[str, Answers]]
 
 @dataclass(frozen=True)
 class Trained:
-    """A network with its best weights, and what its card says of the training; `notes` are sentences worth telling."""
+    """A network with its best weights, and what its card says of the training; `notes` are sentences worth telling.
+
+    `unread` are the ids of items that it saw without their screenshots, which cannot be read.
+    """
 
     network: FusionNetwork
     tokenizer: TextTokenizer | None
@@ -51,6 +56,7 @@ class Trained:
     threads: int = 0
     precision: str = ""
     notes: tuple[str, ...] = ()
+    unread: frozenset[str] = frozenset()
 
 
 def leave_candidate(
@@ -78,7 +84,8 @@ def leave_candidate(
     card = msgspec.structs.replace(card, weights=checkpoint.weights_digest(part))
     held_out = {split: found for split in (VAL, TEST) if (found := splits.pick(job.items, split))}
     model = Predictor.load(part)
-    mine = _answers_of(model, held_out, cancelled)
+    unread = set(trained.unread)
+    mine = _answers_of(model, held_out, cancelled, lambda one: unread.add(one.id))
     progress("evaluate")
     rival = _champion(job)
     theirs = {} if isinstance(rival, str) else _answers_of(rival, held_out, cancelled)
@@ -87,7 +94,7 @@ def leave_candidate(
     card = msgspec.structs.replace(card, metrics=metrics_by_split(card, mine), champion_metrics=rival_metrics)
     hidden = None if isinstance(rival, str) else _parts_hidden(job, held_out, (model, rival), (mine, theirs), cancelled)
     outcome = outcome_of(job, plan, splits, mine, theirs, rival, card, hidden=hidden)
-    outcome = msgspec.structs.replace(outcome, reason=" ".join([outcome.reason, *trained.notes]))
+    outcome = msgspec.structs.replace(outcome, reason=" ".join([outcome.reason, *trained.notes, *_lost(unread)]))
     leave(job, part, card, outcome, splits)
     progress("save")
     return checkpoint.read_card(job.candidate), outcome
@@ -151,9 +158,19 @@ def _champion(job: Job) -> Predictor | str:
 
 
 def _answers_of(
-    predictor: Predictor, held_out: Mapping[str, Sequence[TrainingItem]], cancelled: Callable[[], bool]
+    predictor: Predictor,
+    held_out: Mapping[str, Sequence[TrainingItem]],
+    cancelled: Callable[[], bool],
+    unread: Unread | None = None,
 ) -> SplitAnswers:
-    return {split: collect_answers(predictor, items, cancelled=cancelled) for split, items in held_out.items()}
+    return {
+        split: collect_answers(predictor, items, cancelled=cancelled, unread=unread)
+        for split, items in held_out.items()
+    }
+
+
+def _lost(unread: Collection[str]) -> list[str]:
+    return [without_screenshots(unread, "learned from or tested")] if unread else []
 
 
 def _parts_hidden(

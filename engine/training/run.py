@@ -192,6 +192,7 @@ class _Run:
             threads=material.device.threads,
             precision=material.device.precision,
             notes=notes,
+            unread=frozenset(material.train.unread | material.val.unread),
         )
         return Fitted(trained, material.plan, material.splits, material.device, loop.steps)
 

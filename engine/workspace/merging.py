@@ -19,6 +19,7 @@ from typing import TypeVar
 
 import msgspec
 
+from engine.counting import counted, fit
 from engine.errors import CancelledError, InputError, WorkspaceError
 from engine.taxonomy import Taxonomy
 from engine.types import Action, CrossedOut, Decision, Explanation, Item, ModelCard, Struct, Verdict
@@ -46,11 +47,14 @@ Rows = dict[str, tuple[int, str]]
 class Incoming(Struct, frozen=True, kw_only=True):
     """What is to be merged. `pack` is the id (SHA-256) of where it comes from; the captures are already kept here.
 
+    `brought_back` are the captures that were not here, or were damaged, before.
+
     `decisions` come in the order of their numbers. `truths` says whether the items' truths came with them. `champion`
     is the model whose verdicts are shown if this workspace has no champion of its own.
     """
 
     pack: str
+    brought_back: frozenset[str] = frozenset()
     items: Iterable[Item]
     truths: bool = True
     cards: tuple[ModelCard, ...] = ()
@@ -133,6 +137,7 @@ class _Merge:
         self.incoming = incoming
         self.cancelled = cancelled
         self.added = self.there = self.verdicts = self.explanations = self.crossed = self.known = self.left_out = 0
+        self.brought_back = 0
         self.differing: dict[str, None] = {}
         self.models: set[str] = set()
         self.notes: list[str] = []
@@ -157,7 +162,7 @@ class _Merge:
             reviewers=dict(sorted(self.reviewers.items())),
             idle=dict(sorted(self.idle.items())),
             conflicts=tuple(conflicts_of(self.db, self.into.taxonomy, sorted(self.touched), self.numbers)),
-            notes=tuple(self.notes),
+            notes=(*self.notes, *self._brought_back()),
         )
 
     def take_items(self) -> None:
@@ -169,6 +174,16 @@ class _Merge:
                     self.differing[item.id] = None
                 elif item.id in there:
                     self.there += 1
+                    self.brought_back += item.capture in self.incoming.brought_back
+
+    def _brought_back(self) -> Iterator[str]:
+        count = self.brought_back
+        if count:
+            yield (
+                f"{counted(count, 'screenshot')} {fit(count, 'was', 'were')} missing or damaged here and"
+                f" {fit(count, 'was', 'were')} brought back; verdicts that were made meanwhile did not see"
+                f" {fit(count, 'it', 'them')}: secondlook score --again makes them anew."
+            )
 
     def _same(self, item: Item, own: Item) -> bool:
         """Whether both are one item: splits are each workspace's own, and truths may have stayed at home."""

@@ -26,6 +26,7 @@ from engine.intake.formats.base import Format, Reading, Writing, check_outside
 from engine.intake.formats.known import known_items
 from engine.intake.formats.sniffing import first_objects
 from engine.intake.report import ExportReport
+from engine.intake.screenshots import Screenshots
 from engine.intake.sources import Record, count_lines, read_json_lines
 from engine.workspace import Workspace
 from engine.workspace.captures import sync_folder
@@ -83,25 +84,27 @@ def write(ws: Workspace, path: Path, how: Writing) -> ExportReport:
     temporary = path.absolute().with_name(f".{path.name}.{uuid4().hex}.part")
     try:
         temporary.mkdir()
-        items = _fill(ws, temporary, how)
+        screenshots = Screenshots(ws)
+        items = _fill(ws, temporary, how, screenshots)
         temporary.replace(path)
         sync_folder(path.absolute().parent)
     except OSError as error:
         raise StorageError(f"'{path}' cannot be written ({error.strerror}).", "Nothing was changed.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return ExportReport(file=str(path), format=FORMAT.name, items=items, rows=items)
+    return ExportReport(file=str(path), format=FORMAT.name, items=items, rows=items, notes=screenshots.notes)
 
 
-def _fill(ws: Workspace, folder: Path, how: Writing) -> int:
+def _fill(ws: Workspace, folder: Path, how: Writing, screenshots: Screenshots) -> int:
     items = 0
     with contextlib.ExitStack() as stack:
         files: dict[str, IO[bytes]] = {}
         for known in known_items(ws, how):
             row = flat.row_of(known, ws)
-            if known.item.capture is not None:
-                row = {"file_name": _copy(ws, known.item.capture, folder)} | row
-            name = METADATA if known.item.capture is not None else OTHERS
+            png = screenshots.of(known.item)
+            if png is not None:
+                row = {"file_name": _store(png, f"{known.item.capture}", folder)} | row
+            name = METADATA if png is not None else OTHERS
             if name not in files:
                 files[name] = stack.enter_context((folder / name).open("wb"))
             files[name].write(msgspec.json.encode(row) + b"\n")
@@ -112,12 +115,11 @@ def _fill(ws: Workspace, folder: Path, how: Writing) -> int:
     return items
 
 
-def _copy(ws: Workspace, sha: str, folder: Path) -> str:
+def _store(png: bytes, sha: str, folder: Path) -> str:
     name = f"images/{sha[:2]}/{sha}.png"
     target = folder / name
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ws.captures.path_of(sha), target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(png)
     return name
 
 

@@ -22,6 +22,7 @@ from engine.intake.formats.label_studio import ANNOTATIONS, MODELS, TRUTH, USER,
 from engine.intake.formats.labels import OURS, extras_of, standing_rows, told
 from engine.intake.pictures import as_data_uri
 from engine.intake.report import ExportReport
+from engine.intake.screenshots import Screenshots
 from engine.types import Action, Decision, Item
 from engine.workspace import Workspace
 
@@ -33,20 +34,21 @@ REGIONS = "regions"
 def write(ws: Workspace, path: Path, how: Writing) -> ExportReport:
     """Write one task per item."""
     done = 0
+    screenshots = Screenshots(ws)
     with written_whole(path) as file:
         for known in known_items(ws, how):
             file.write(b",\n" if done else b"[\n")
             done += 1
-            file.write(msgspec.json.encode(_task(known, ws, done)))
+            file.write(msgspec.json.encode(_task(known, screenshots.of(known.item), done)))
         file.write(b"\n]\n" if done else b"[]\n")
-    return ExportReport(file=str(path), format="label-studio", items=done, rows=done)
+    return ExportReport(file=str(path), format="label-studio", items=done, rows=done, notes=screenshots.notes)
 
 
-def _task(known: Known, ws: Workspace, number: int) -> dict[str, Any]:
+def _task(known: Known, png: bytes | None, number: int) -> dict[str, Any]:
     item = known.item
     data: dict[str, Any] = {"text": item.text or item.title}
-    if item.capture is not None and (file := ws.captures.path_of(item.capture)).is_file():
-        data["image"] = as_data_uri(file.read_bytes())
+    if png is not None:
+        data["image"] = as_data_uri(png)
     others = item.meta.get("predictions")
     annotations = [{"id": place} | one for place, one in enumerate([*_truths(item), *_annotations(known)], 1)]
     predictions = [*_verdicts(known), *_regions(item)]

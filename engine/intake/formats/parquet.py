@@ -21,6 +21,7 @@ from engine.intake.formats import flat
 from engine.intake.formats.base import Format, Reading, Writing, written_whole
 from engine.intake.formats.known import known_items
 from engine.intake.report import ExportReport
+from engine.intake.screenshots import Screenshots
 from engine.intake.sources import Record
 from engine.types import Item
 from engine.workspace import Workspace
@@ -143,19 +144,18 @@ def write(ws: Workspace, path: Path, how: Writing) -> ExportReport:
 
     schema = _schema(pa, flat.multi_columns(ws.taxonomy))
     items = 0
+    screenshots = Screenshots(ws)
     stream = known_items(ws, how)
     with written_whole(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         while batch := list(itertools.islice(stream, _GROUP)):
-            rows = [{IMAGE: _image(ws, known.item)} | flat.row_of(known, ws) for known in batch]
+            rows = [{IMAGE: _image(known.item, screenshots.of(known.item))} | flat.row_of(known, ws) for known in batch]
             writer.write_table(pa.Table.from_pylist(rows, schema=schema))
             items += len(batch)
-    return ExportReport(file=str(path), format=FORMAT.name, items=items, rows=items)
+    return ExportReport(file=str(path), format=FORMAT.name, items=items, rows=items, notes=screenshots.notes)
 
 
-def _image(ws: Workspace, item: Item) -> dict[str, Any] | None:
-    if item.capture is None:
-        return None
-    return {"bytes": ws.captures.path_of(item.capture).read_bytes(), "path": f"{item.capture}.png"}
+def _image(item: Item, png: bytes | None) -> dict[str, Any] | None:
+    return None if png is None else {"bytes": png, "path": f"{item.capture}.png"}
 
 
 def _schema(pa: Any, tasks: Mapping[str, bool]) -> pa.Schema:

@@ -32,6 +32,7 @@ from engine.intake.formats.labels import OURS, Labels, Names, extras_of, fields_
 from engine.intake.formats.sniffing import first_objects
 from engine.intake.pictures import as_data_uri, from_data_uri
 from engine.intake.report import ExportReport
+from engine.intake.screenshots import Screenshots
 from engine.intake.sources import Record, read_json_lines
 from engine.types import Action, Decision
 from engine.workspace import GivenDecision, Workspace
@@ -228,21 +229,22 @@ def write(ws: Workspace, path: Path, how: Writing) -> ExportReport:
     """Write one line per standing decision, and one for an item that nobody has decided."""
     items = rows = 0
     names: dict[str, Names] = {}
+    screenshots = Screenshots(ws)
     with written_whole(path) as file:
         for known in known_items(ws, how):
             found = names.setdefault(known.item.kind, Names(ws.taxonomy, known.item.kind))
             items += 1
-            for line in _lines(known, ws, found):
+            for line in _lines(known, screenshots.of(known.item), found):
                 file.write(msgspec.json.encode(line) + b"\n")
                 rows += 1
-    return ExportReport(file=str(path), format="prodigy", items=items, rows=rows)
+    return ExportReport(file=str(path), format="prodigy", items=items, rows=rows, notes=screenshots.notes)
 
 
-def _lines(known: Known, ws: Workspace, names: Names) -> Iterator[dict[str, Any]]:
+def _lines(known: Known, png: bytes | None, names: Names) -> Iterator[dict[str, Any]]:
     item = known.item
     about: dict[str, Any] = {"text": item.text or item.title} if item.text or item.title else {}
-    if item.capture is not None and (file := ws.captures.path_of(item.capture)).is_file():
-        about["image"] = as_data_uri(file.read_bytes())
+    if png is not None:
+        about["image"] = as_data_uri(png)
     extras = extras_of(item) | {"id": item.id, "text": item.text}
     about |= {"meta": {"id": item.id}, "_input_hash": _hash(item.id)}
     rows = standing_rows(known.decisions)

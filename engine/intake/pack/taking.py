@@ -40,9 +40,10 @@ def workspace_from_pack(
 
 
 def _merge(ws: Workspace, pack: Pack, cancelled: Cancelled | None) -> Merged:
-    _keep_captures(ws, pack)
+    lost = _keep_captures(ws, pack)
     incoming = Incoming(
         pack=pack.id,
+        brought_back=lost,
         items=pack.items(),
         truths=pack.manifest.truths,
         cards=pack.cards(),
@@ -54,8 +55,9 @@ def _merge(ws: Workspace, pack: Pack, cancelled: Cancelled | None) -> Merged:
     return ws.merging.merge(incoming, cancelled=cancelled)
 
 
-def _keep_captures(ws: Workspace, pack: Pack) -> None:
-    """Store the screenshots that are not here yet (or damaged), before the rows that name them."""
+def _keep_captures(ws: Workspace, pack: Pack) -> frozenset[str]:
+    """Store the screenshots that are not here yet (or damaged), before the rows that name them, and return which."""
     new = [sha for sha in pack.captures() if not ws.captures.is_intact(sha)]
     for start in range(0, len(new), _AT_ONCE):
         ws.captures.store_many(pack.capture(sha) for sha in new[start : start + _AT_ONCE])
+    return frozenset(new)

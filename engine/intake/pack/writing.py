@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import shutil
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,11 +11,12 @@ from typing import IO
 
 import msgspec
 
-from engine.errors import CancelledError, StorageError
+from engine.errors import CancelledError
 from engine.intake.formats.base import Writing, written_whole
 from engine.intake.pack import manifest as names
 from engine.intake.pack.choosing import Choice, chosen
 from engine.intake.pack.manifest import FORMAT, LARGE, MANIFEST, MOST_RATIO, VERSION, Manifest, Stated, capture_name
+from engine.intake.screenshots import screenshot_of
 from engine.taxonomy import dump_taxonomy
 from engine.types import Decision, Explanation, Item, ModelCard, Struct, Verdict
 from engine.workspace import Workspace
@@ -45,7 +45,7 @@ def write_pack(ws: Workspace, path: Path, choice: Choice, how: Writing | None = 
 
     Raises:
         InputError: nothing or too much is chosen, or the folder does not exist.
-        StorageError: the disk refused, or a screenshot is missing; a file that was there before is untouched.
+        StorageError: the disk refused, or a screenshot is lost; a file that was there before is untouched.
         CancelledError: `how` called it off.
     """
     ids = chosen(ws, choice)
@@ -54,7 +54,8 @@ def write_pack(ws: Workspace, path: Path, choice: Choice, how: Writing | None = 
             file.seek(0)
             file.truncate()
             writer = _Writer(ws, ids, choice, how or Writing(), file, method)
-            report = writer.write(path)
+            with writer.zip:
+                report = writer.write(path)
             # What repeats itself so much that it would look like a zip bomb goes in as it is.
             if not writer.bloated:
                 break
@@ -103,7 +104,6 @@ class _Writer:
         )
         body = msgspec.json.format(_encode(manifest), indent=1)
         self.zip.writestr(_entry(MANIFEST, self.method), body)
-        self.zip.close()
         return PackReport(
             file=str(path),
             pack=hashlib.sha256(body).hexdigest(),
@@ -181,15 +181,10 @@ class _Writer:
 
     def copy_captures(self) -> None:
         for sha, item in sorted(self.captures.items()):
-            path = self.ws.captures.path_of(sha)
+            png = screenshot_of(self.ws, item, sha)
             name = capture_name(sha)
-            try:
-                with path.open("rb") as source, self.zip.open(_entry(name, zipfile.ZIP_STORED), "w") as entry:
-                    shutil.copyfileobj(source, entry)
-            except FileNotFoundError as error:
-                raise _missing(self.ws, item) from error
-            size = path.stat().st_size
-            self.files[name] = Stated(sha256=sha, bytes=size)
+            self.zip.writestr(_entry(name, zipfile.ZIP_STORED), png)
+            self.files[name] = Stated(sha256=sha, bytes=len(png))
 
 
 def _entry(name: str, method: int) -> zipfile.ZipInfo:
@@ -202,10 +197,3 @@ def _entry(name: str, method: int) -> zipfile.ZipInfo:
 
 def _line(one: Item | Verdict | Explanation | ModelCard | Carried) -> bytes:
     return _encode(one) + b"\n"
-
-
-def _missing(ws: Workspace, item: str) -> StorageError:
-    return StorageError(
-        f"The screenshot of '{item}' is missing from '{ws.path}'.",
-        "Put it back from a copy of the workspace; secondlook doctor names what else is missing.",
-    )

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from PySide6.QtCore import QSize
 
 from desktop.review.heatmap import (
-    SCALE_FLOOR,
     any_colour,
     cells_of,
     compose,
@@ -22,6 +21,7 @@ from desktop.review.heatmap import (
 )
 from desktop.theme.diverging import HEAT_NEGATIVE, HEAT_POSITIVE, heat
 from engine.errors import InputError
+from engine.evidence import SLIGHT
 from engine.types import Explanation, Segment, SegmentMap
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def test_against_is_blue_and_for_is_orange(make_explanation: Callable[..., Expla
 
 def test_words_and_segments_share_one_scale(make_explanation: Callable[..., Explanation]) -> None:
     assert scale_of(make_explanation()) == pytest.approx(0.2)
-    assert scale_of(make_explanation(tokens=(), segments=(segment(1, 0.001),))) == SCALE_FLOOR
+    assert scale_of(make_explanation(tokens=(), segments=(segment(1, 0.001),))) == SLIGHT
 
 
 def test_a_weight_that_cannot_be_told_from_zero_is_not_coloured(make_explanation: Callable[..., Explanation]) -> None:

@@ -22,8 +22,8 @@ from engine.models.network import build
 from engine.models.spec import HeadSpec, ImageSpec, NetworkSpec, TextSpec, to_plain
 from engine.models.tokenizer import tokenizer_for
 from engine.taxonomy import preset
-from engine.types import Item, ModelCard
-from engine.workspace import Workspace
+from engine.types import Action, Item, ModelCard
+from engine.workspace import NewDecision, Workspace
 
 ITEMS = 70
 
@@ -34,7 +34,10 @@ def folder(tmp_path: Path) -> Path:
     path = tmp_path / "w.secondlook"
     with Workspace.create(path, preset("tweets")) as ws:
         ws.items.add(
-            (Item(id=f"t{number}", kind="tweet", text=f"tweet {number}"), _png(number) if number % 3 == 0 else None)
+            (
+                Item(id=f"t{number}", kind="tweet", text=f"tweet {number}", author=f"a{number}"),
+                _png(number) if number % 3 == 0 else None,
+            )
             for number in range(ITEMS)
         )
     return path
@@ -100,6 +103,22 @@ def test_items_judged_without_their_screenshots_are_told(
     assert (again["unread"], again["scored"]) == ([], ITEMS)
     changed = {item for item, probability in verdicts(folder).items() if abs(probability - before[item]) > 1e-4}
     assert changed == {"t0", "t3"}
+
+
+def test_an_evaluation_without_some_screenshots_tells_so(
+    secondlook: Callable[..., Any], folder: Path, champion: str
+) -> None:
+    def decision(item: str) -> NewDecision:
+        return NewDecision(item=item, task="toxicity", action=Action.CORRECT, labels=("toxic",), reviewer="ann")
+
+    with Workspace.open(folder) as ws:
+        ws.decisions.record([decision(item) for item in ("t0", "t1", "t3")])
+        ws.items.set_splits(dict.fromkeys(("t0", "t1", "t3"), "test"))
+        ws.captures.path_of(ws.items.get("t3").capture or "").unlink()
+    for level in ("item", "author"):
+        ended = secondlook("evaluate", folder, "--level", level, "--json")
+        assert ended.json["unread"] == ["t3"]
+        assert "1 item, such as 't3', was judged without its screenshot, which cannot be read" in ended.err
 
 
 def test_without_a_model_it_says_how_to_get_one(secondlook: Callable[..., Any], folder: Path) -> None:

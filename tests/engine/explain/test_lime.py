@@ -205,7 +205,9 @@ def test_weights_that_change_little_are_said_to_be_slight(make_fake: Any, make_i
     slight = explain(make_fake(text=0.05, image=0), make_item(capture=None), "toxicity", "toxic")
     largest = max(abs(token.weight) for token in slight.tokens)
     assert 0 < largest < 0.02
-    assert slight.note == f"No word or part of the screenshot changes the probability by more than {largest:.3f}."
+    assert slight.note == f"No word changes the probability by more than {largest:.3f}."
+    both = explain(make_fake(text=0.05, image=0.05), make_item(), "toxicity", "toxic")
+    assert both.note.startswith("No word or part of the screenshot changes the probability by more than 0.0")
     assert not explain(make_fake(image=0), make_item(capture=None), "toxicity", "toxic").note
 
 

@@ -105,6 +105,19 @@ def test_what_cannot_be_told_from_nothing_has_no_colour_and_sets_no_scale(fake: 
     assert not ((below[:, 0] - below[:, 2]) > 100).any()
 
 
+def test_slight_weights_have_pale_colours(make_fake: Any, make_item: Any) -> None:
+    """Else an explanation made of noise would look like any other."""
+    item = make_item(capture=None)
+    slight, strong = (
+        render(item, msgspec.structs.replace(explain(make_fake(text=text), item, "toxicity", "toxic"), note=""))
+        for text in (0.02, 8.0)
+    )
+    assert strong.size == slight.size
+    words = [np.asarray(one.crop((0, one.height - 40, *one.size))).astype(int) for one in (slight, strong)]
+    assert [bool((one[..., 0] - one[..., 2] > 100).any()) for one in words] == [False, True]
+    assert largest_weight(explain(make_fake(text=0.02), item, "toxicity", "toxic")) > 0
+
+
 def test_the_legend_says_how_far_the_colours_can_be_trusted(fake: Any, make_item: Any) -> None:
     item = make_item()
     known = explain(fake, item, "toxicity", "toxic")

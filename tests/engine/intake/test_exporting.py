@@ -11,7 +11,7 @@ import pytest
 from engine.errors import CancelledError, InputError, StorageError
 from engine.intake import export, import_paths
 from engine.intake.formats import written_whole
-from engine.types import Action, CrossedOut, Mark, ModelCard, Verdict
+from engine.types import Action, CrossedOut, Item, Mark, ModelCard, Verdict
 from engine.workspace import NewDecision, Workspace
 
 
@@ -108,6 +108,33 @@ def test_an_export_can_be_imported_again(reviewed: Workspace, tmp_path: Path) ->
     with Workspace.create(tmp_path / "other.secondlook", preset("both")) as other:
         assert import_paths(other, [tmp_path / "out.jsonl"]).imported == 3
         assert other.items.get("a").truths == {"toxicity": ("toxic",)}
+
+
+@pytest.mark.parametrize("format_", ["prodigy", "label-studio", "imagefolder"])
+def test_an_item_whose_screenshot_is_lost_goes_out_without_and_is_named(
+    reviewed: Workspace, tmp_path: Path, format_: str
+) -> None:
+    capture = reviewed.items.get("a").capture
+    assert capture is not None
+    reviewed.captures.path_of(capture).write_bytes(b"no longer a picture")
+    report = export(reviewed, tmp_path / "out", format=format_)
+    assert report.items == 3
+    assert report.notes == (
+        "'a' went out without the screenshot, whose file is missing or damaged: import it again, or put the file back"
+        " from a copy of the workspace.",
+    )
+    written = [file for file in [tmp_path / "out", *(tmp_path / "out").rglob("*")] if file.is_file()]
+    assert any(b'"a"' in file.read_bytes() for file in written)
+    assert not any(b"no longer a picture" in file.read_bytes() for file in written)
+
+
+def test_many_lost_screenshots_are_counted(reviewed: Workspace, tmp_path: Path, picture: Any) -> None:
+    reviewed.items.add((Item(id=f"n{number}", kind="tweet"), picture(size=(30 + number, 9))) for number in range(2))
+    for file in (reviewed.path / "captures").rglob("*.png"):
+        file.unlink()
+    (note,) = export(reviewed, tmp_path / "out", format="imagefolder").notes
+    assert note.startswith("'a' and 2 more items went out without the screenshot")
+    assert not (tmp_path / "out" / "metadata.jsonl").exists()
 
 
 def test_a_file_that_was_there_survives_a_failure(reviewed: Workspace, tmp_path: Path) -> None:

@@ -124,8 +124,16 @@ def test_the_same_again_is_skipped_and_a_change_is_an_error(ws: Workspace, folde
     report = import_paths(ws, [folder])
     assert (report.imported, report.skipped) == (1, 0)
     assert reasons(report) == [
-        (1, "the workspace already has an item 'a' with other content"),
-        (2, "the workspace already has an item 'b' with other content"),
+        (1, "the workspace already has an item 'a' with other content (screenshot)"),
+        (2, "the workspace already has an item 'b' with other content (exposure)"),
+    ]
+
+
+def test_what_differs_in_meta_is_named(ws: Workspace, lines: Any) -> None:
+    import_paths(ws, [lines({"id": "a", "shop": "x", "meta": {"same": 1, "gone": None}})])
+    report = import_paths(ws, [lines({"id": "a", "author": "ann", "shop": "y", "meta": {"same": 1}})])
+    assert reasons(report) == [
+        (1, "the workspace already has an item 'a' with other content (author, meta 'gone', meta 'shop')")
     ]
 
 

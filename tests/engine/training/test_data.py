@@ -57,10 +57,15 @@ def test_decoding_can_be_stopped(contents: list[ItemContent]) -> None:
         Captures(contents, SPEC, 100 * SQUARE).decode(stop)
 
 
-def test_a_capture_that_is_gone_counts_as_none(contents: list[ItemContent]) -> None:
-    captures = Captures([ItemContent(id="x", kind="tweet", capture="/nowhere.png")], SPEC, 100 * SQUARE)
+@pytest.mark.parametrize("room", [100 * SQUARE, 0])
+def test_a_capture_that_is_gone_counts_as_none_and_is_told(contents: list[ItemContent], room: int) -> None:
+    gone = ItemContent(id="x", kind="tweet", capture="/nowhere.png")
+    captures = Captures([contents[0], gone, contents[1]], SPEC, room)
     captures.decode(nothing)
-    assert captures.take([0]) == [None]
+    first, lost, last = captures.take([0, 1, 2])
+    assert (first, lost) == (None, None)
+    assert last is not None
+    assert captures.unread == {"x"}
 
 
 def test_targets_tell_no_answer_from_no_label(make_run: RunMaker) -> None:

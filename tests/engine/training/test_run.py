@@ -163,6 +163,20 @@ def test_a_task_without_answers_is_left_out_and_named(make_run: RunMaker, listen
     assert "Task 'why' is left out: no training item has an answer to it." in outcome.reason
 
 
+def test_items_that_were_seen_without_their_screenshots_are_told(
+    make_run: RunMaker, listener: type[Listener], image_recipe: str
+) -> None:
+    items = make_run.items(captures=True)
+    _, whole = train(make_run(items, image_recipe), emit=listener(), cancelled=lambda: False)
+    assert "without" not in whole.reason
+    for item in items[1::5]:
+        Path(f"{item.content.capture}").unlink()
+    lost = len(items[1::5])
+    _, outcome = train(make_run(items, image_recipe), emit=listener(), cancelled=lambda: False)
+    told = f"{lost} items, such as 'i1', were learned from or tested without their screenshots, which cannot be read"
+    assert told in outcome.reason
+
+
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path, listener: type[Listener]) -> None:
     heard = listener()
     with pytest.raises(TrainingError, match=r"no run folder"):

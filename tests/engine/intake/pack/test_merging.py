@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from engine.errors import InputError, WorkspaceError
+from engine.errors import InputError, StorageError, WorkspaceError
 from engine.intake.pack import Choice, merge_pack, workspace_from_pack, write_pack
 from engine.types import Action, Decision, Item
 from engine.workspace import NewDecision, Workspace
@@ -262,3 +262,23 @@ def test_what_repeats_itself_endlessly_is_packed_so_that_it_can_be_opened(home: 
     home.items.add([(Item(id="long", kind="tweet", text="a" * 3_000_000), None)])
     report = write_pack(home, tmp_path / "long.zip", Choice(items=("long",)))
     assert workspace_from_pack(tmp_path / "long", tmp_path / "long.zip").pack == report.pack
+
+
+@pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_bytes(b"no picture")])
+def test_a_lost_screenshot_is_never_packed_and_a_pack_that_has_it_brings_it_back(
+    home: Workspace, packed: Path, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    capture = home.items.get("t3").capture
+    assert capture is not None
+    file = home.captures.path_of(capture)
+    whole = file.read_bytes()
+    damage(file)
+    (tmp_path / "new.zip").write_bytes(b"precious")
+    with pytest.raises(StorageError, match=r"The screenshot of 't3' is missing from .* or damaged") as refusal:
+        write_pack(home, tmp_path / "new.zip", Choice())
+    assert refusal.value.way_out.startswith("Import the item again")
+    assert (tmp_path / "new.zip").read_bytes() == b"precious"
+    (note,) = merge_pack(home, packed).notes
+    assert note.startswith("1 screenshot was missing or damaged here and was brought back")
+    assert file.read_bytes() == whole
+    assert merge_pack(home, packed).notes == ()
