@@ -56,7 +56,17 @@ def decode(path: Path) -> QImage:
     image = reader.read()
     if image.isNull():
         raise _unreadable(path, reader.errorString())
-    return image.convertToFormat(QImage.Format.Format_RGB32)
+    return _on_paper(image) if image.hasAlphaChannel() else image.convertToFormat(QImage.Format.Format_RGB32)
+
+
+def _on_paper(image: QImage) -> QImage:
+    """Return the picture on white, as models look at it (`engine.paper`)."""
+    paper = QImage(image.size(), QImage.Format.Format_RGB32)
+    paper.fill(Qt.GlobalColor.white)
+    painter = QPainter(paper)
+    painter.drawImage(0, 0, image)
+    painter.end()
+    return paper
 
 
 def _unreadable(path: Path, reason: str) -> InputError:

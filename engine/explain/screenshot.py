@@ -11,6 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from engine.errors import InputError
 from engine.explain.model import ExplainableModel
 from engine.models.images import DAMAGE, check_size, opened
+from engine.paper import on_paper
 from engine.types import ItemContent
 
 
@@ -39,7 +40,8 @@ def screenshot(content: ItemContent) -> Image.Image:
     try:
         with opened(Path(content.capture)) as image:
             check_size(image)
-            return image.convert("RGB")
+            image.load()  # before its file is closed
+            return on_paper(image)
     except DAMAGE as error:
         raise _unreadable(content, error) from error
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import InputError
+from engine.paper import on_paper
 from engine.types import Struct
 
 if TYPE_CHECKING:
@@ -143,17 +144,13 @@ def _verify(raw: bytes) -> None:
 
 
 def _to_rgb(image: Image.Image, raw: bytes) -> Image.Image:
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
     if image.mode.startswith("I"):
         return image.convert("I").point(lambda value: value * (1 / 256)).convert("L").convert("RGB")
     if raw[:4] != b"\x89PNG":
         image = ImageOps.exif_transpose(image)
-    if image.has_transparency_data:
-        coloured = image.convert("RGBA")
-        paper = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(paper, coloured).convert("RGB")
-    return image.convert("RGB")
+    return on_paper(image)
 
 
 def _as_png(image: Image.Image) -> bytes:

@@ -19,6 +19,7 @@ from PIL import Image
 
 from engine.evidence import ELSEWHERE
 from engine.models.spec import MEAN, NONE, ImageSpec
+from engine.paper import on_paper
 from engine.types import Box, ItemContent
 from engine.workspace.captures import read_unchanged
 
@@ -94,7 +95,7 @@ def _prepare(image: Image.Image, content: ItemContent, spec: ImageSpec) -> NDArr
     width, height = image.size
     if spec.crop_top >= height:
         raise ValueError(f"nothing is left of {height} rows after cutting {spec.crop_top} off the top")
-    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    rgb = on_paper(image)
     for box in masked_boxes(content, spec):
         rgb.paste(_FILL, box)
     if spec.crop_top:  # not resize's own box: its filter reaches over the edge, and the handle would shine through

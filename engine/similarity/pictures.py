@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from engine.paper import on_paper
+
 SIDE = 64
 """Side of the thumbnail that is compared, in cells."""
 BLOCK = 4
@@ -62,7 +64,7 @@ def fingerprint(path: Path) -> Fingerprint | None:
             width, height = image.size
             if width * height > PIXEL_LIMIT:
                 raise ValueError(f"{width} × {height} pixels are more than {PIXEL_LIMIT}")
-            grey = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+            grey = on_paper(image).convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
     except _DAMAGE as error:
         _log.warning("the screenshot %s is not looked at for copies: %s", path, error)
         return None

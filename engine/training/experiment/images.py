@@ -13,6 +13,7 @@ import msgspec
 from PIL import Image
 
 from engine.errors import InputError, StorageError
+from engine.paper import on_paper
 from engine.training.experiment.grouping import group_of
 from engine.training.experiment.rows import task_name
 from engine.training.splits import SPLITS
@@ -81,7 +82,8 @@ def _convert(picture: Path, target: Path, where: str) -> None:
     beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")  # the same picture may come twice at once
     try:
         with Image.open(picture, formats=["PNG", "JPEG", "WEBP"]) as image:
-            rgb = image.convert("RGB")
+            image.load()
+            rgb = on_paper(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{where}: the picture {picture.name} cannot be read: {error}.", "Replace it.") from error
     rgb.thumbnail((LONGEST_SIDE, LONGEST_SIDE))

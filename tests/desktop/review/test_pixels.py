@@ -54,6 +54,17 @@ def test_a_thumbnail_is_the_top_of_the_capture_as_a_square(stripes: Path) -> Non
     assert image.pixelColor(24, 24).alpha() == 255
 
 
+@pytest.mark.parametrize(("opacity", "seen"), [(0, 255), (128, 127), (255, 0)])
+def test_what_is_transparent_lies_on_white(tmp_path: Path, opacity: int, seen: int) -> None:
+    """The model sees it so; otherwise a cut-out product would stand on black, with what is drawn there."""
+    picture = QImage(20, 10, QImage.Format.Format_ARGB32)
+    picture.fill(QColor(0, 0, 0, opacity))
+    assert picture.save(str(tmp_path / "a.png"))
+    decoded = pixels.decode(tmp_path / "a.png")
+    assert not decoded.hasAlphaChannel()
+    assert decoded.pixelColor(3, 3).red() == pytest.approx(seen, abs=1)
+
+
 def test_what_cannot_be_decoded_is_named(tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG but not really")

@@ -6,6 +6,7 @@ import itertools
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,6 +127,17 @@ def test_damage_is_logged_and_looked_past(
 
 def test_nothing_left_after_the_cut_counts_as_missing(make_capture: MakeCapture) -> None:
     assert prepare_capture(content(make_capture(size=(40, 40))), ImageSpec(size=32, crop_top=40)) is None
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB"])
+def test_what_is_transparent_is_seen_on_white_and_not_as_the_colour_under_it(tmp_path: Path, mode: str) -> None:
+    """A cut-out product has black there, as a rule; a conversion alone would show it."""
+    black: dict[str, Any] = {"RGBA": (0, 0, 0, 0), "LA": (0, 0), "P": 0, "RGB": (0, 0, 0)}
+    see_through: dict[str, Any] = {"P": {"transparency": 0}, "RGB": {"transparency": (0, 0, 0)}}
+    Image.new(mode, (40, 40), black[mode]).save(tmp_path / "a.png", **see_through.get(mode, {}))
+    square = prepare_capture(content(str(tmp_path / "a.png")), ImageSpec(size=32))
+    assert square is not None
+    assert (square == 255).all()
 
 
 def test_grey_and_palette_pictures_become_rgb(tmp_path: Path) -> None:
