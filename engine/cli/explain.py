@@ -15,7 +15,7 @@ from engine.counting import counted, fit
 from engine.errors import InputError, NotFoundError, StorageError, WorkspaceError, did_you_mean
 from engine.evidence import is_clear, weighed_together
 from engine.intake.formats.base import check_picture
-from engine.trust import apart, fit_words, looks_at, made, reliability_words, weight_words
+from engine.trust import FAIR, apart, fit_words, looks_at, made, reliability, reliability_words, weight_words
 from engine.types import Explanation, Item, ItemContent, TokenWeight, Verdict
 from engine.workspace import Workspace
 
@@ -214,11 +214,18 @@ def _text(explanation: Explanation, png: Path | None) -> str:
         f"{explanation.item}: {explanation.task} {explanation.label} {explanation.probability:.1%}"
         f" (model {explanation.model}; {made(explanation)}).",
         *filter(None, (explanation.note, reliability_words(explanation)[1], fit_words(explanation))),
-        *filter(None, [_rests_on(explanation)]),
+        *filter(None, (_surer(explanation), _rests_on(explanation))),
         *_words(explanation.tokens),
         *_screenshot(explanation, png),
     ]
     return "\n".join(lines)
+
+
+def _surer(explanation: Explanation) -> str:
+    """What to do about weights that came out shaky, where something can be done."""
+    agree, most = reliability(explanation), MOST_SAMPLES[_LIME]
+    shaky = explanation.method == _LIME and agree is not None and agree < FAIR
+    return f"More samples make it surer: --samples {most}." if shaky and explanation.samples < most else ""
 
 
 def _rests_on(explanation: Explanation) -> str:

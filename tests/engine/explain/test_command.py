@@ -250,3 +250,27 @@ def test_mistakes_are_named_with_a_way_out(
 ) -> None:
     assert run(["explain", str(workspace), *options]) == 2
     assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("agree", "samples", "method", "told"),
+    [
+        (0.3, 400, "lime", True),
+        (0.8, 400, "lime", False),
+        (0.3, 5_000, "lime", False),
+        (0.3, 400, "occlusion", False),
+    ],
+)
+def test_shaky_words_say_how_to_make_them_surer(agree: float, samples: int, method: str, *, told: bool) -> None:
+    explanation = Explanation(
+        item="i",
+        task="t",
+        label="l",
+        model="m",
+        probability=0.5,
+        method=method,
+        samples=samples,
+        reliability={"text": agree},
+        tokens=(TokenWeight(field="text", start=0, end=2, text="on", weight=0.2, error=0.05),),
+    )
+    assert ("More samples make it surer: --samples 5000." in _text(explanation, None)) is told
