@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 import msgspec
@@ -12,7 +12,6 @@ from PIL import Image
 from sklearn.metrics import f1_score
 
 from engine.errors import InputError, TrainingError
-from engine.models.decoding import Unread
 from engine.models.predictor import Predictor
 from engine.taxonomy import Taxonomy, parse_taxonomy
 from engine.training.authors import author_items, author_label, authors_of, evaluate_authors, positives_of
@@ -146,13 +145,7 @@ class Guesser:
         self.card = ModelCard(id="m", created="", recipe="", tasks={"tone": ("threat", "insult", "fine")})
         self._chances = chances
 
-    def predict(
-        self,
-        contents: Sequence[ItemContent],
-        *,
-        cancelled: Callable[[], bool] | None = None,
-        unread: Unread | None = None,
-    ) -> list[Verdict]:
+    def predict(self, contents: Sequence[ItemContent], **_: object) -> list[Verdict]:
         return [
             Verdict(
                 item=one.id,
