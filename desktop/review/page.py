@@ -373,7 +373,7 @@ class ReviewPage(QWidget):
             narrowed = f"Only these are searched: {self.queue.filter.words}. " if self.queue.filter.active else ""
             self.empty.say(
                 f"Nothing in {self.queue.title} matches {self.queue.search.quoted}",
-                f"{narrowed}Type other words, or press Esc to clear the search and return.",
+                f"{narrowed}{self.queue.search.signs}Type other words, or press Esc to clear the search and return.",
             )
         elif self.queue.filter.active:
             words = f"Only these are shown: {self.queue.filter.words}."

@@ -6,6 +6,8 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QLineEdit, QWidget
 
+from engine.workspace.search import fold
+
 PAUSE_MS = 200
 """How long the keys rest before the queue is searched, so that a quick word is searched for once."""
 
@@ -37,6 +39,11 @@ class QueueSearch(QLineEdit):
     def quoted(self) -> str:
         """What is searched for in quotes, shortened to a heading's length."""
         return f"“{self.words}”" if len(self.words) <= _QUOTED else f"“{self.words[: _QUOTED - 1]}…”"
+
+    @property
+    def signs(self) -> str:
+        """A sentence where there is nothing but signs in the field, which are not looked for; else nothing."""
+        return "" if fold(self.words) else "Letters and digits are looked for, signs and emoji are not. "
 
     def begin(self) -> None:
         """Show the field and put the cursor there."""

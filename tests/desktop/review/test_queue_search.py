@@ -100,11 +100,21 @@ def test_it_says_that_nothing_matches_and_how_to_clear_it(page: ReviewPage, sear
     qtbot.waitUntil(page.empty.isVisible)
     assert page.empty.title == "Nothing in To review matches “zeppelin”"
     assert "Type other words, or press Esc to clear the search and return." in said(page)
+    assert "signs" not in " ".join(said(page))
     press(page, Key.Key_Return)
     assert search.hasFocus()
     press(page, Key.Key_Escape)
     assert on_screen(page) == "tweet-0"
     assert not page.empty.isVisible()
+
+
+def test_it_says_that_signs_are_not_looked_for(page: ReviewPage, search: QueueSearch, qtbot: QtBot) -> None:
+    """Else who finds no item with an emoji believes that there is none."""
+    find(page, "")
+    search.insert("🔥")
+    qtbot.waitUntil(page.empty.isVisible)
+    assert "Letters and digits are looked for, signs and emoji are not. Type other words" in " ".join(said(page))
+    press(page, Key.Key_Escape)
 
 
 def test_long_words_are_shortened_where_they_are_quoted(page: ReviewPage, search: QueueSearch) -> None:
