@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.evidence import occurrences
+from engine.models.images import DAMAGE, opened
 from engine.paper import on_paper
 from engine.training.crossed_out import LARGEST_PLANTED
 from engine.types import Box, CrossedOut, ItemContent, Mark, TrainingItem
@@ -123,9 +124,9 @@ def _page(content: ItemContent) -> _Pixels | None:
     if content.capture is None:
         return None
     try:
-        with Image.open(Path(content.capture), formats=["PNG"]) as image:
+        with opened(Path(content.capture)) as image:
             return np.asarray(on_paper(image))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except DAMAGE:
         return None
 
 
