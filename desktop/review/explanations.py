@@ -153,6 +153,7 @@ def _of(explanation: Explanation, verdict: Verdict | None) -> Progress:
     if not explanation.final:  # a part that is not clear yet would seem to count for nothing: no shares
         return Progress(stage=Stage.PREVIEW, text="Preview: a better explanation is on its way…", made=how)
     if said := " ".join(filter(None, (apart(explanation, verdict), explanation.note))):
+        said = " ".join(filter(None, (said, warning)))
         return Progress(stage=Stage.CAREFUL, text=said, made=how, looks=looks)
     if warning:
         return Progress(stage=Stage.CAREFUL, text="Low fit: read with care", detail=warning, made=how, looks=looks)

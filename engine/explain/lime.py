@@ -19,7 +19,7 @@ from engine.explain.designs import check_seed
 from engine.explain.image_part import ImagePart
 from engine.explain.joint import Answers, Evidence, as_it_is, contexts_of
 from engine.explain.model import ExplainableModel, Question
-from engine.explain.notes import note
+from engine.explain.notes import as_a_whole, note
 from engine.explain.perturbed import Page, Perturbed, page_of
 from engine.explain.projection import PER_WORD
 from engine.explain.sampling import Sampler
@@ -189,6 +189,7 @@ class _Lime:
         self._started = time.perf_counter()
         self._question, self._seed = question, seed
         self._probability = math.nan
+        self._without: dict[str, float] = {}
         self._text: TextPart | None = None
         self._image: ImagePart | None = None
         self._words: _Side | None = None
@@ -209,6 +210,7 @@ class _Lime:
         model.remember(question.content, pixels, text_vector, image_vector)
         with one_core():  # the others may be at work on the words
             self._probability = float(question.answer(text_vector, image_vector)[0])
+            self._without = self._one_missing(text_vector, image_vector)
         self._whole = as_it_is(text_vector), as_it_is(image_vector)
         yield
         if cutting is not None:
@@ -216,6 +218,16 @@ class _Lime:
             if self._image.features:
                 self._superpixels = _Side(question, self._image, self._seed, samples)
         yield
+
+    def _one_missing(self, text: Tensor, image: Tensor) -> dict[str, float]:
+        """The label's probability without the screenshot ("image") and without the words ("text"), where there are."""
+        model = self._question.model
+        there = {"image": self._shows, "text": self._text is not None}
+        pairs = {
+            "image": (text, model.missing_image[None].to(image)),
+            "text": (model.missing_text[None].to(text), image),
+        }
+        return {part: float(self._question.answer(*pairs[part])[0]) for part in there if there[part]}
 
     @property
     def _shows(self) -> bool:
@@ -281,7 +293,9 @@ class _Lime:
             image_fit=superpixels.fit if superpixels else None,
             text_fit=words.fit if words else None,
             final=final,
-            note=note(self._text, words, self._image, superpixels, final=final),
+            note=note(
+                self._text, words, self._image, superpixels, final=final, wholes=self._wholes(superpixels, words)
+            ),
             seconds=time.perf_counter() - self._started,
             reliability={
                 name: value for name, side in sides.items() if side and (value := side.reliability) is not None
@@ -290,9 +304,24 @@ class _Lime:
             region_share=region_shares(self._question.content, self._image, segments),
         )
 
+    def _wholes(self, superpixels: Surrogate | None, words: Surrogate | None) -> dict[str, str]:
+        """What is to be said of parts that count as a whole."""
+        weights = {"image": superpixels, "text": words}
+        found = {
+            part: as_a_whole(
+                part,
+                self._probability,
+                without,
+                sum(own.weights) if (own := weights[part]) is not None else 0.0,
+                one_colour=part == "image" and self._image is not None and not self._image.features,
+            )
+            for part, without in self._without.items()
+        }
+        return {part: sentence for part, sentence in found.items() if sentence}
+
     def _modality_share(self, superpixels: Surrogate | None, words: Surrogate | None) -> dict[str, float]:
-        if self._image is None or self._text is None:
-            return {}
+        if self._image is None or self._text is None or not self._image.features:
+            return {}  # what could not be asked about has no share that is known
         return modality_share(_columns(superpixels, self._image.features), _columns(words, self._text.features))
 
     def _segments(self, superpixels: Surrogate | None) -> tuple[Segment, ...]:

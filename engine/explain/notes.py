@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from engine.evidence import SLIGHT, is_clear
 from engine.explain.image_part import ImagePart
 from engine.explain.surrogate import Surrogate
@@ -13,6 +15,13 @@ VANISHED = (
 )
 
 
+WHOLE, WHOLE_OF_ONE_COLOUR = 0.2, 0.05
+"""The change of a probability without a part from which on it is told where its weights do not account for it. What has
+no weights at all, a screenshot of one colour, is told of sooner.
+"""
+_ACCOUNTED = 0.25
+
+
 def note(
     text: TextPart | None,
     words: Surrogate | None,
@@ -20,24 +29,48 @@ def note(
     superpixels: Surrogate | None,
     *,
     final: bool,
+    wholes: Mapping[str, str],
 ) -> str:
-    """What LIME says about parts that have no surrogate, about doubt that is left and long texts, or nothing."""
-    sentences = [
-        nothing(
-            text,
-            image,
-            words=None if text is None else words is not None,
-            screenshot=None if image is None or not image.features else superpixels is not None,
-        )
-    ]
+    """What LIME says about parts that have no surrogate, about doubt that is left and long texts, or nothing.
+
+    `wholes` are the sentences of `as_a_whole` by part ("image", "text"), where there are any.
+    """
+    unmoved = nothing(
+        text,
+        image,
+        words=None if text is None or (words is None and "text" in wholes) else words is not None,
+        screenshot=None
+        if image is None or not image.features or (superpixels is None and "image" in wholes)
+        else superpixels is not None,
+    )
     if words is None and superpixels is None:
-        return sentences[0]
+        plain = image is not None and not image.features
+        return " ".join(([unmoved] if plain or not wholes else []) + list(wholes.values()))
+    sentences = [unmoved, *wholes.values()]
     if final:
         sentences.append(_weakness(words, superpixels))
     if words is not None and text is not None:
         sentences.append(grouped(text))
         sentences.append(CUT if final and text.cut else "")
     return " ".join(filter(None, sentences))
+
+
+def as_a_whole(part: str, probability: float, without: float, weights: float, *, one_colour: bool = False) -> str:
+    """A sentence where a part ("image" or "text") matters as a whole in a way that its weights do not tell; else "".
+
+    An empty page looks the same with pieces of it hidden: that it is empty counts, and no piece has a weight.
+    `without` is the label's probability without the part, `weights` the sum of the part's weights.
+    """
+    effect = probability - without
+    told = effect * weights > 0 and abs(weights) >= _ACCOUNTED * abs(effect)
+    if told or abs(effect) < (WHOLE_OF_ONE_COLOUR if one_colour else WHOLE):
+        return ""
+    the, it, some = _AS_A_WHOLE[part]
+    then = "" if one_colour else f": {it} as a whole, which hiding {some} does not show"
+    return f"Without the {the} the model says {without:.0%}, not {probability:.0%}{then}."
+
+
+_AS_A_WHOLE = {"image": ("screenshot", "it counts", "pieces"), "text": ("words", "they count", "some")}
 
 
 def grouped(text: TextPart) -> str:
@@ -83,5 +116,5 @@ def _weakness(words: Surrogate | None, superpixels: Surrogate | None) -> str:
     if not clear:
         return f"No {what} makes a difference that can be told from chance."
     if max(clear) < SLIGHT:
-        return f"No {what} changes the probability by more than {max(clear):.3f}."
+        return f"No {what} changes the probability by more than {max(*clear, 0.001):.3f}."
     return ""

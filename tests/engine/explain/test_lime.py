@@ -17,6 +17,7 @@ from engine.explain import explain, explain_steps, notes
 from engine.explain.faithfulness.probe import Probe
 from engine.explain.image_part import ImagePart
 from engine.explain.model import Question
+from engine.explain.notes import as_a_whole
 from engine.explain.perturbed import Perturbed
 from engine.explain.sampling import asked
 from engine.explain.text_part import TextPart
@@ -218,13 +219,53 @@ def test_an_item_with_nothing_in_it_has_nothing_to_explain(fake: Any, make_item:
 
 
 def test_a_plain_screenshot_is_said_to_be_plain(fake: Any, make_item: Any, tmp_path: Any) -> None:
-    Image.new("RGB", (80, 60), (200, 10, 10)).save(tmp_path / "red.png")
-    plain = str(tmp_path / "red.png")
+    Image.new("RGB", (80, 60), (90, 90, 90)).save(tmp_path / "grey.png")
+    plain = str(tmp_path / "grey.png")
     found = explain(fake, make_item(capture=plain), "toxicity", "toxic")
+    assert found.modality_share == {}
     assert found.note == "The screenshot is one plain colour, so only the words are explained."
     assert strongest(found) == "glorp"
     assert [segment.weight for segment in found.segments] == [0.0]
     assert_nothing(explain(fake, make_item("", capture=plain), "toxicity", "toxic"), "one plain colour")
+
+
+def test_a_plain_screenshot_whose_colour_counts_is_said_to_count(fake: Any, make_item: Any, tmp_path: Any) -> None:
+    """No share of the words is told beside it: the colour could not be weighed against them."""
+    Image.new("RGB", (80, 60), (200, 10, 10)).save(tmp_path / "red.png")
+    plain = str(tmp_path / "red.png")
+    found = explain(fake, make_item(capture=plain), "toxicity", "toxic")
+    assert found.note.endswith("only the words are explained. Without the screenshot the model says 73%, not 98%.")
+    assert found.modality_share == {}
+    alone = explain(fake, make_item("", capture=plain), "toxicity", "toxic").note
+    assert alone.startswith("Nothing to explain: the screenshot is one plain colour and there are no words. Without")
+
+
+def test_a_part_that_counts_only_as_a_whole_is_said_to_do_so(make_fake: Any, make_item: Any) -> None:
+    """As an empty page does: it looks the same with pieces hidden, and its weights would make it seem unimportant."""
+    model = make_fake(image=1e-4)
+    model.missing_image = model.missing_image - 3e4
+    found = explain(model, make_item(), "toxicity", "toxic")
+    sentence = (
+        "Without the screenshot the model says 12%, not 73%: it counts as a whole, which hiding pieces does not show."
+    )
+    assert found.note == sentence
+    still = make_fake(image=0)
+    ask = still.probabilities
+    still.probabilities = lambda task, text, image: ask(task, text - 3.0 * (image == still.missing_image), image)
+    still.missing_image = still.missing_image - 3e4
+    silent = explain(still, make_item(), "toxicity", "toxic")
+    assert silent.note.startswith("Without the screenshot the model says")
+    assert not silent.modality_share["image"]
+
+
+@pytest.mark.parametrize(
+    ("without", "weights", "told"),
+    [(0.02, 0.01, True), (0.02, -0.4, True), (0.02, 0.3, False), (0.75, 0.01, False), (1.0, 0.0, False)],
+)
+def test_a_whole_is_told_of_where_its_weights_do_not_account_for_it(
+    without: float, weights: float, *, told: bool
+) -> None:
+    assert bool(as_a_whole("text", 0.89, without, weights)) is told
 
 
 def unreadable(folder: Path, how: str) -> str:
