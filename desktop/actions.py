@@ -198,7 +198,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("app.notice", "Go to the notice", ("F6",), APP, "Window",
                "Put the keyboard on the notice at the lower edge; Esc puts it away."),
     ActionSpec("app.full-screen", "Full screen", ("F11",), APP, "Window", "Fill the screen, or return to a window."),
-    ActionSpec("app.quit", "Quit", ("Ctrl+Q",), APP, "Window", "Close the window; every decision is already saved."),
+    ActionSpec("app.quit", "Quit", ("Ctrl+Q",), APP, "Window", "Close the window; decisions are saved."),
 )  # fmt: skip
 
 

@@ -109,6 +109,7 @@ class Shell(QObject):
         if desk is None:
             return
         self._show_desk()
+        self.window.unsaved = str
         self.show("start")
         for page in ("review", "models", "capture"):
             self.window.remove_page(page)
@@ -192,7 +193,9 @@ class Shell(QObject):
     def _make_review(self, desk: Desk) -> None:
         from desktop.review.page import ReviewPage
 
-        self.window.add_page("review", ReviewPage(desk, self.theme, self.window.actions_table))
+        review = ReviewPage(desk, self.theme, self.window.actions_table)
+        self.window.add_page("review", review)
+        self.window.unsaved = review.unsaved
         self.show("review")
 
     # --- what the desk reports --------------------------------------------------------------------------------

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from PySide6.QtCore import QByteArray, QSize, Qt, Signal
+from PySide6.QtCore import QByteArray, QDeadlineTimer, QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
@@ -26,13 +27,15 @@ SIZE = QSize(1360, 860)
 NARROW_NOTICE = 32 * GAP
 """On the review page notices stand over the queue's lower end: never over the item."""
 LEAST = QSize(960, 600)
+_TWICE_MS = 15_000
+"""How long the next wish to quit is meant for what was said of the last one."""
 
 
 class DeskWindow(QMainWindow):
     """Pages are added by name and shown at once, without a transition.
 
     `closing()` is emitted before the window goes; `pageShown(name)` after a page came to the front; `dropped(paths)`
-    when files or folders were dropped anywhere.
+    when files or folders were dropped anywhere. `unsaved` says in words what would be lost with the window, or "".
     """
 
     closing = Signal()
@@ -59,6 +62,8 @@ class DeskWindow(QMainWindow):
         self.setCentralWidget(body)
         self._notices = NoticeLine(theme, body)
         self._overlays: list[Overlay] = []
+        self.unsaved: Callable[[], str] = str
+        self._told = QDeadlineTimer(0)
         self._bind()
         self._restore()
 
@@ -167,8 +172,24 @@ class DeskWindow(QMainWindow):
 
     # --- the window itself ------------------------------------------------------------------------------------
 
+    def quit(self) -> None:
+        """Close the window; where something is not saved, say so first, and close when asked once more."""
+        if self._may_quit():
+            self.close()
+
+    def _may_quit(self) -> bool:
+        said = self.unsaved()
+        if not said or not self._told.hasExpired():
+            return True
+        self._told.setRemainingTime(_TWICE_MS)
+        self.say(f"{said} Quit once more to leave without it.", "warning")
+        return False
+
     def closeEvent(self, event: QCloseEvent) -> None:
         """Keep the geometry, go out of sight at once, then let the work end."""
+        if event.spontaneous() and not self._may_quit():  # the frame's button; a signal to end closes without asking
+            event.ignore()
+            return
         self.settings.keep_bytes("window", self.saveGeometry())
         self.hide()
         self.closing.emit()
@@ -203,7 +224,7 @@ class DeskWindow(QMainWindow):
         self.actions_table.set_enabled("app.notice", False)
         self._notices.standing.connect(partial(self.actions_table.set_enabled, "app.notice"))
         bind("app.full-screen", self.toggle_full_screen)
-        bind("app.quit", self.close)
+        bind("app.quit", self.quit)
 
     def _restore(self) -> None:
         self.resize(SIZE)

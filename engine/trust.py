@@ -74,6 +74,7 @@ def reliability_words(explanation: Explanation) -> tuple[str, str]:
     figure = reliability(explanation)
     if figure is None:
         return "", ""
+    figure = round(figure, 2)  # the word fits what is shown
     word = "reliable" if figure >= RELIABLE else "fairly reliable" if figure >= FAIR else "shaky"
     tried = [part for part in explanation.reliability if _all_tried(explanation, part)]
     if len(tried) == len(explanation.reliability):
@@ -119,4 +120,4 @@ def _all_tried(explanation: Explanation, part: str) -> bool:
 def weight_words(weight: float, error: float | None) -> str:
     """Return a weight with its standard error, and whether it may be nothing."""
     doubt = "" if is_clear(weight, error) or not weight else ", may be nothing"
-    return f"{weight:+.3f}" + (f" ± {error:.3f}{doubt}" if error is not None else "")
+    return f"{weight:+.3f}".replace("-", "−") + (f" ± {error:.3f}{doubt}" if error is not None else "")

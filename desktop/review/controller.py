@@ -52,6 +52,7 @@ class ReviewController(QObject):
         self._spent = 0.0
         self._notes: dict[str, str] = {}
         self._crossed: dict[str, tuple[CrossedOut, ...]] = {}
+        self._drafts: dict[str, None] = {}
         self.pace = Pace()
         self.visit: Visit | None = None
         self.place = -1
@@ -201,6 +202,13 @@ class ReviewController(QObject):
         """Keep a note for the item on screen; it is saved with the item's next decision."""
         if self.visit is not None:
             self._notes[self.visit.sight.item.id] = text
+            self._drafts[self.visit.sight.item.id] = None
+
+    @property
+    def draft(self) -> str:
+        """An item with a note, or with something crossed out, that waits for its decision; "" where there is none."""
+        waits = (item for item in self._drafts if self._notes.get(item, "").strip() or self._crossed.get(item))
+        return next(waits, "")
 
     # --- crossing out -----------------------------------------------------------------------------------------
 
@@ -222,6 +230,7 @@ class ReviewController(QObject):
             return
         left = tuple(one for one in waiting if key_of(one) != key)
         self._crossed[visit.sight.item.id] = left if len(left) < len(waiting) else (*waiting, mark)
+        self._drafts[visit.sight.item.id] = None
         self.marked.emit()
 
     def _own(self, sight: Sight) -> tuple[CrossedOut, ...]:
@@ -328,6 +337,7 @@ class ReviewController(QObject):
             return False
         self._spent = seconds
         self._notes.pop(visit.sight.item.id, None)
+        self._drafts.pop(visit.sight.item.id, None)
         visit.crossed_out = (*visit.crossed_out, *self._crossed.pop(visit.sight.item.id, ()))
         self._committed(visit.sight.item.id, rows)
         self.recorded.emit(describe(self._taxonomy, rows[-1]))

@@ -17,6 +17,7 @@ from desktop.review.heatmap import segment_at
 from desktop.review.parts import Part, covers, marks_of, name_of, parts_of, regions_at
 from desktop.review.text_view import TextView
 from engine.errors import InputError
+from engine.trust import weight_words
 from engine.types import CrossedOut, Explanation, Item, Mark
 from engine.workspace.marks import key_of
 
@@ -100,7 +101,7 @@ class CrossingOut(QObject):
         if not marks:
             return "", ""
         part = self._known()[self._place]
-        weight = "" if isinstance(part, str) else f" {part.weight:+.3f}"
+        weight = "" if isinstance(part, str) else f" {weight_words(part.weight, None)}"
         does = "crossed out" if all(map(self._holds, marks)) else "Delete crosses out"
         return f"{_called(marks)}{weight} · {self._place + 1}/{len(self._known())}", does
 

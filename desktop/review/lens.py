@@ -185,7 +185,7 @@ class WhyStrip(QFrame):
         self.trust.setVisible(roomy)
         parts = "" if roomy else self.trust.text(), self._made, "" if self.note.text() else self._looks
         rests = self._below or " · ".join(filter(None, parts))
-        self._rests.setText(rests)
+        self._rests.show_list(rests, BETWEEN)
         self._rests.setVisible(bool(rests))
 
     def show_part(self, words: str, below: str = "") -> None:

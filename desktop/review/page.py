@@ -359,6 +359,11 @@ class ReviewPage(QWidget):
         self.panel.say(text, "quiet")
         self._show_standing()
 
+    def unsaved(self) -> str:
+        """What would be lost with the window, in words; "" for nothing: decisions are saved as they are made."""
+        item = self.controller.draft
+        return f"What you noted or crossed out on {item} is saved with your answer, which is missing." if item else ""
+
     def _show_standing(self) -> None:
         last = self.desk.workspace.decisions.last(self._settings.reviewer)
         self.bar.show_last(describe(self.desk.workspace.taxonomy, last) if last is not None else "")

@@ -60,7 +60,7 @@ def scroll_area(content: QWidget, parent: QWidget | None = None) -> QScrollArea:
 class ElidedLabel(QLabel):
     """One line that ends in "…" where it is too long; the whole text is its tooltip then. Set it with `setText`.
 
-    `show_list` is for a line of parts, of which it shows as many as have room.
+    `show_list` is for a line of parts, of which it shows as many as have room, whole: half a figure is another one.
     """
 
     def __init__(self, text: str = "", role: str = "", parent: QWidget | None = None) -> None:
@@ -99,9 +99,10 @@ class ElidedLabel(QLabel):
 
     def _fit(self) -> None:
         one_line = fitting = " ".join(self._whole.split())
-        while self._between and self._between in fitting and self._width_of(fitting) > self.width():
-            fitting = fitting.rpartition(self._between)[0]
-        shown = self.fontMetrics().elidedText(fitting, Qt.TextElideMode.ElideRight, max(0, self.width()))
+        more = ""
+        while self._between and self._between in fitting and self._width_of(fitting + more) > self.width():
+            fitting, more = fitting.rpartition(self._between)[0], " …"
+        shown = self.fontMetrics().elidedText(fitting + more, Qt.TextElideMode.ElideRight, max(0, self.width()))
         if shown != self.text():
             super().setText(shown)
         self.setToolTip("" if shown == one_line else self._whole)

@@ -183,11 +183,11 @@ def test_a_line_of_parts_leaves_out_the_last_ones_whole(window: QMainWindow, the
     show(line, window, 900)
     whole = "Looks at media 60 %, words 25 %, handle 15 %"
     shown = []
-    for room in (whole, "Looks at media 60 %, words 25 %, h", "Looks at media 60 %", "Lo…"):
+    for room in (whole, "Looks at media 60 %, words 25 %, h", "Looks at media 60 % …", "Lo…"):
         line.setFixedWidth(line.fontMetrics().horizontalAdvance(room) + 1)
         line.show_list(whole, ", ")
         shown.append((line.text(), line.toolTip()))
-    assert shown[:3] == [(whole, ""), ("Looks at media 60 %, words 25 %", whole), ("Looks at media 60 %", whole)]
+    assert shown[:3] == [(whole, ""), ("Looks at media 60 %, words 25 % …", whole), ("Looks at media 60 % …", whole)]
     assert shown[3][0].endswith("…")
     assert line.accessibleName() == whole
 

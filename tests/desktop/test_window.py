@@ -305,3 +305,23 @@ def test_a_line_about_flips_and_about_a_batch_shows_the_key_that_opens_the_queue
     shell.desk.picked.emit(Batch(order="margin", items=200, at_random=20, seed=0))
     assert shell.window.notice.text == "Picked 200 items to teach the model, 20 of them at random."
     assert way_out.text() == "Show them (Ctrl Shift T)"
+
+
+def test_what_is_not_saved_is_told_before_the_window_goes(shell: Shell, workspace: Path, qtbot: QtBot) -> None:
+    """Decisions are saved as they are made; a note to one that is still to come is not."""
+    shell.open(workspace)
+    shell.window.unsaved = lambda: "A note on t1 waits."
+    press(shell, Qt.Key.Key_Q)
+    assert shell.window.isVisible()
+    assert any(
+        one.text() == "A note on t1 waits. Quit once more to leave without it."
+        for one in shell.window.findChildren(QLabel)
+    )
+    press(shell, Qt.Key.Key_Q)
+    assert not shell.window.isVisible()
+
+
+def test_a_signal_to_end_asks_nothing(shell: Shell, workspace: Path) -> None:
+    shell.open(workspace)
+    shell.window.unsaved = lambda: "A note on t1 waits."
+    assert shell.window.close()

@@ -31,7 +31,13 @@ def test_parts_count_by_their_share_of_the_evidence(make_explanation: Callable[.
 
 @pytest.mark.parametrize(
     ("figure", "words"),
-    [(0.93, "reliable 0.93"), (0.75, "fairly reliable 0.75"), (0.41, "shaky 0.41"), (-0.2, "shaky −0.20")],
+    [
+        (0.93, "reliable 0.93"),
+        (0.696, "fairly reliable 0.70"),
+        (0.75, "fairly reliable 0.75"),
+        (0.41, "shaky 0.41"),
+        (-0.2, "shaky −0.20"),
+    ],
 )
 def test_reliability_has_a_word_and_a_number(
     make_explanation: Callable[..., Explanation], figure: float, words: str
@@ -108,5 +114,5 @@ def test_what_an_explanation_looks_at_is_one_line(make_explanation: Callable[...
 
 def test_a_weight_comes_with_its_error_where_one_is_known() -> None:
     assert weight_words(0.1234, None) == "+0.123"
-    assert weight_words(-0.12, 0.01) == "-0.120 ± 0.010"
+    assert weight_words(-0.12, 0.01) == "−0.120 ± 0.010"
     assert weight_words(0.01, 0.02) == "+0.010 ± 0.020, may be nothing"

@@ -98,6 +98,18 @@ def test_keys_step_through_the_strongest_parts_and_cross_them_out(page: ReviewPa
     assert word.reviewer == "ana"
 
 
+def test_what_is_crossed_out_or_noted_and_not_answered_is_told_before_it_is_lost(page: ReviewPage) -> None:
+    assert page.unsaved() == ""
+    press(page, DOWN, CROSS)
+    assert page.unsaved() == "What you noted or crossed out on tweet-0 is saved with your answer, which is missing."
+    press(page, CROSS)
+    assert page.unsaved() == "", "it was taken back"
+    page.controller.keep_note("so")
+    assert "tweet-0" in page.unsaved()
+    press(page, "1")
+    assert page.unsaved() == ""
+
+
 def test_what_is_framed_is_said_until_nothing_is(page: ReviewPage) -> None:
     """The key that crosses out works as long as the frame is there, so its caption stays as long."""
     why = page.centre.why
